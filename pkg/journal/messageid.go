@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package journal
+
+// Message ids. Each has an entry of the same id in units/msrpcd.catalog; a
+// test holds the two against each other. An id is never reused.
+const (
+	IDBrokerStarted     = "7d21b0b67cf041dd8e1c64fe4d48d504" // broker: listeners taken, what it serves
+	IDBrokerIdle        = "32f9073147114375a8be83e19439bd2a" // broker: idle exit
+	IDParkingTaken      = "24497b2a9eec4006b6f6285e6fe1621b" // broker: parked connections taken up after a restart
+	IDBadPDU            = "3956771dd57549bfa509b7bc4f472688" // broker: first PDU refused
+	IDBadNPA            = "7e36c438c9c74959b51f5ae6489ff401" // broker: named pipe auth request refused
+	IDBadPeer           = "50e0224ba97c4e2f925915fdbed5113c" // broker: peer is not allowed on this listener
+	IDBindTimeout       = "cada6fc7e6d548d29d9e449d30dc715e" // broker: no complete bind in time
+	IDLimit             = "d5c113f9e95445a391417f0e0a1bcddd" // broker: a limit is reached
+	IDInboxGone         = "1aa1007f4fc649189aa06021fcaae37a" // broker: a worker's inbox can not be reached
+	IDAcceptFailed      = "887d1e8ec06d42d6b98cf9589cf3fe7b" // broker: accept fails (out of descriptors)
+	IDWorkerReady       = "b6dd9e1444ac4b45800400a542c30d9f" // worker: the rpcd is ready
+	IDWorkerIdle        = "36b04e7d4758454e8a984cb9647149fe" // worker: idle exit
+	IDChildDied         = "40a128b1c9a944e58f0a4ae998509581" // worker: the rpcd ended unasked
+	IDChildUpgraded     = "2f558afac17f4a869c5746db242de20e" // worker: the rpcd's binary was replaced
+	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
+	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
+	IDRefreshDone       = "0b723d85cc6a467083ef0d5bf2cd1ec6" // refresh: catalogue written
+	IDListingFailed     = "4d8ad2e5fae4455fb0e26f8057348343" // refresh: --list-interfaces of an rpcd failed
+	IDEndpointConflict  = "46c14c8ae46b43e28b62573fa1bf020c" // refresh: two rpcds claim one endpoint
+	IDListenerHealed    = "9c10ca2c6c064326a7e8bf3b348014da" // refresh: a listener without descriptor was restarted
+	IDConfigProblem     = "37e26bded0ed4a87b3f0368812478e57" // configuration: unknown key or bad value
+	IDPreflightRefused  = "a3cb87541c874603a13e8ab8d4de06a0" // preflight: smb.conf is not fit for msrpcd
+	IDSambaUnreadable   = "a999a76116eb4127a8bf93fac9775b24" // refresh: smb.conf can not be read through testparm
+	IDPortUnavailable   = "93be9eff8ede4bc48ce4ea7ab4b60672" // refresh: no TCP port for an rpcd
+	IDCatalogueUnusable = "64b210a271c546f6ba1f1c12771ae7a9" // refresh, preflight: the catalogue can not be read or written
+)

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package layout is the one place that knows where things are: directories,
+// unit names, socket nodes and the names of passed descriptors.
+//
+// The directories are variables because meson sets them with -ldflags -X; no
+// program changes them after start.
+package layout
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+)
+
+// Directories, as installed by meson (option names in meson_options.txt).
+var (
+	Libexec      = "/usr/libexec/msrpcd" // programs that are not for people
+	Bin          = "/usr/bin"            // msrpcctl
+	VendorConfig = "/usr/lib/msrpcd"     // msrpcd.conf, rpcd.d/ of packages
+	AdminConfig  = "/etc/msrpcd"         // the same of the administrator
+	VolatileConf = "/run/msrpcd"         // the same until the next boot
+	State        = "/var/lib/msrpcd"     // catalogue
+	Runtime      = "/run/msrpc"          // inboxes and status files, one directory per rpcd
+)
+
+// User is the account of brokers and native rpcds; Group owns the inboxes.
+const (
+	User  = "msrpc"
+	Group = "msrpc"
+)
+
+// Names of descriptors in LISTEN_FDNAMES.
+const (
+	FDNamePipe    = "np"            // listener, ncacn_np
+	FDNameTCP     = "tcp"           // listener, ncacn_ip_tcp
+	FDNameNcalrpc = "ncalrpc"       // listener, ncalrpc
+	FDNameInbox   = "inbox"         // a worker's inbox
+	FDNameParking = "parking"       // end of the parking pair that connections are read from
+	FDNameParkIn  = "parking-entry" // end of the parking pair that connections are written to
+)
+
+// Names of units that are not generated.
+const (
+	Target           = "msrpc.target"
+	PreflightService = "msrpc-preflight.service"
+	RefreshService   = "msrpc-refresh.service"
+	RefreshPath      = "msrpc-refresh.path"
+	BgqdService      = "msrpc-samba-bgqd.service"
+	RootSlice        = "msrpc.slice"
+)
+
+var nameRE = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
+
+// ValidName reports whether name can be an rpcd's NAME in unit and path names.
+func ValidName(name string) bool { return nameRE.MatchString(name) }
+
+// Transport is one of the three protocol sequences that have listeners.
+type Transport string
+
+// The transports, named as in unit names and in Transports=.
+const (
+	NP      Transport = "np"      // ncacn_np
+	TCP     Transport = "tcp"     // ncacn_ip_tcp
+	Ncalrpc Transport = "ncalrpc" // ncalrpc
+)
+
+// Transports lists all transports in the order of units and tables.
+var Transports = []Transport{NP, TCP, Ncalrpc}
+
+// ListenerSocket names the socket unit of one transport of one rpcd.
+func ListenerSocket(t Transport, name string) string {
+	return fmt.Sprintf("msrpc-%s-%s.socket", t, name)
+}
+
+// BrokerService names the broker's unit.
+func BrokerService(name string) string { return "msrpc-broker@" + name + ".service" }
+
+// WorkerTemplate names a worker's template unit; kind is "socket" or "service".
+func WorkerTemplate(name, kind string) string { return fmt.Sprintf("msrpc-worker-%s@.%s", name, kind) }
+
+// WorkerSocket names the inbox unit of worker index.
+func WorkerSocket(name string, index int) string {
+	return fmt.Sprintf("msrpc-worker-%s@%d.socket", name, index)
+}
+
+// WorkerService names the unit of worker index.
+func WorkerService(name string, index int) string {
+	return fmt.Sprintf("msrpc-worker-%s@%d.service", name, index)
+}
+
+// Slice names the slice of one rpcd.
+func Slice(name string) string { return "msrpc-" + name + ".slice" }
+
+// Catalogue is the catalogue's file.
+func Catalogue() string { return filepath.Join(State, "catalogue.db") }
+
+// RpcdDir holds the inboxes and the status file of one rpcd.
+func RpcdDir(name string) string { return filepath.Join(Runtime, name) }
+
+// StatusFile is the mapped status file of one rpcd.
+func StatusFile(name string) string { return filepath.Join(RpcdDir(name), "status") }
+
+// Inbox is the socket node of a worker's inbox. The unit template uses the
+// same path with the specifier %i for the index.
+func Inbox(name string, index int) string {
+	return InboxPattern(name, fmt.Sprint(index))
+}
+
+// InboxPattern is Inbox for an index given as text, such as "%i".
+func InboxPattern(name, index string) string {
+	return filepath.Join(RpcdDir(name), "inbox-"+index)
+}
