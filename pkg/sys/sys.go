@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sys has the system calls of the event loops: raw, on non-blocking
+// descriptors, without allocation and without telling Go's scheduler, which
+// costs more than most of these calls take. Only Epoll.Wait may block.
+//
+// Every function returns the errno, 0 for success; a constant of type Errno is
+// an error without allocation.
+package sys
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errno is the kernel's error number, 0 for success.
+type Errno = unix.Errno
+
+func ptr(b []byte) unsafe.Pointer {
+	if len(b) == 0 {
+		return unsafe.Pointer(&zero)
+	}
+	return unsafe.Pointer(&b[0])
+}
+
+var zero byte
+
+// Accept takes one connection from a listener: non-blocking, close-on-exec.
+func Accept(fd int) (int, Errno) {
+	n, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	return int(n), e
+}
+
+// Close closes fd. The descriptor is gone whatever the kernel says.
+func Close(fd int) {
+	unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
+}
+
+// Recv is recv(2); flags such as unix.MSG_PEEK.
+func Recv(fd int, b []byte, flags int) (int, Errno) {
+	for {
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(ptr(b)), uintptr(len(b)),
+			uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}
+
+// Send is send(2) without SIGPIPE.
+func Send(fd int, b []byte) (int, Errno) {
+	for {
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(ptr(b)), uintptr(len(b)),
+			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}
+
+// SendQueue tells how many bytes sent through fd the receiver has not read
+// (SIOCOUTQ; on AF_UNIX sockets memory of queued messages, 0 when all are read).
+func SendQueue(fd int) (int, Errno) {
+	var n int32
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+	return int(n), e
+}
+
+// PeerCred is SO_PEERCRED: who connected a unix socket. On other sockets the
+// kernel says pid 0, uid and gid -1 without an error.
+func PeerCred(fd int) (unix.Ucred, Errno) {
+	var c unix.Ucred
+	l := uint32(unsafe.Sizeof(c))
+	_, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERCRED,
+		uintptr(unsafe.Pointer(&c)), uintptr(unsafe.Pointer(&l)), 0)
+	return c, e
+}
+
+// Name is getsockname(2), or getpeername(2) when peer is true, into a; it
+// returns the length of the address.
+func Name(fd int, peer bool, a *unix.RawSockaddrAny) (int, Errno) {
+	l := uint32(unsafe.Sizeof(*a))
+	trap := uintptr(unix.SYS_GETSOCKNAME)
+	if peer {
+		trap = unix.SYS_GETPEERNAME
+	}
+	_, _, e := unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(&l)))
+	return int(l), e
+}
