@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Jobs: each verb queues a job and waits until systemd has removed it, so that
+// a nil error means that the verb is done. NoWait only queues.
+
+package systemctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	godbus "github.com/godbus/dbus/v5"
+)
+
+// Names of errors of org.freedesktop.systemd1.
+const (
+	errNoSuchUnit   = "org.freedesktop.systemd1.NoSuchUnit"
+	errNoUnitForPID = "org.freedesktop.systemd1.NoUnitForPID"
+	errUnitMasked   = "org.freedesktop.systemd1.UnitMasked"
+	errAccess       = "org.freedesktop.DBus.Error.AccessDenied"
+	errInteractive  = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+)
+
+// JobError says that a job ended otherwise than "done".
+type JobError struct {
+	Verb, Unit string
+	Result     string // canceled, timeout, failed, dependency, skipped (org.freedesktop.systemd1(5), JobRemoved)
+}
+
+// Error tells the result and where to look.
+func (e *JobError) Error() string {
+	return fmt.Sprintf("%s %s: %s; look at systemctl status %s", e.Verb, e.Unit, e.Result, e.Unit)
+}
+
+// ErrMasked says that a unit can not be started because it is masked.
+var ErrMasked = errors.New("unit is masked")
+
+// Start starts a unit and waits until it is up.
+func (c *Conn) Start(ctx context.Context, unit string) error { return c.job(ctx, "start", unit, true) }
+
+// StartNoWait queues the start of a unit. For a caller that runs in a unit
+// which the started one is ordered after, since both would wait for ever.
+func (c *Conn) StartNoWait(ctx context.Context, unit string) error {
+	return c.job(ctx, "start", unit, false)
+}
+
+// Stop stops a unit and waits until it is down. A unit that is not loaded is no
+// error.
+func (c *Conn) Stop(ctx context.Context, unit string) error { return c.job(ctx, "stop", unit, true) }
+
+// Restart restarts a unit, or starts it, and waits until it is up.
+func (c *Conn) Restart(ctx context.Context, unit string) error {
+	return c.job(ctx, "restart", unit, true)
+}
+
+// TryRestart restarts a unit that runs and waits until it is up again.
+func (c *Conn) TryRestart(ctx context.Context, unit string) error {
+	return c.job(ctx, "try-restart", unit, true)
+}
+
+// Reload makes a running unit read its configuration again and waits for it.
+func (c *Conn) Reload(ctx context.Context, unit string) error {
+	return c.job(ctx, "reload", unit, true)
+}
+
+// ReloadNoWait queues the reload of a unit, see StartNoWait.
+func (c *Conn) ReloadNoWait(ctx context.Context, unit string) error {
+	return c.job(ctx, "reload", unit, false)
+}
+
+func (c *Conn) job(ctx context.Context, verb, unit string, wait bool) error {
+	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+	defer cancel()
+	var done chan string
+	if wait {
+		done = make(chan string, 1)
+	}
+	queue := map[string]func(context.Context, string, string, chan<- string) (int, error){
+		"start":       c.bus.StartUnitContext,
+		"stop":        c.bus.StopUnitContext,
+		"restart":     c.bus.RestartUnitContext,
+		"try-restart": c.bus.TryRestartUnitContext,
+		"reload":      c.bus.ReloadUnitContext,
+	}[verb]
+	if _, err := queue(ctx, unit, "replace", done); err != nil {
+		if verb == "stop" && busError(err) == errNoSuchUnit {
+			return nil
+		}
+		return fmt.Errorf("%s %s: %w", verb, unit, explain(err))
+	}
+	if !wait {
+		return nil
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return &JobError{Verb: verb, Unit: unit, Result: result}
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s %s: wait for the job: %w; look at systemctl list-jobs", verb, unit, ctx.Err())
+	}
+}
+
+// busError is the D-Bus name of err, "" when it did not come over the bus.
+func busError(err error) string {
+	var e godbus.Error
+	if errors.As(err, &e) {
+		return e.Name
+	}
+	return ""
+}
+
+// explain adds what people can do about an error of the bus.
+func explain(err error) error {
+	switch busError(err) {
+	case errAccess, errInteractive:
+		return fmt.Errorf("%w; run this as root", err)
+	case errUnitMasked:
+		return fmt.Errorf("%w: %w", ErrMasked, err)
+	}
+	return err
+}
+
+func join(units []string) string { return strings.Join(units, " ") }

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Units as systemd has them: lists by pattern and properties by name. Values
+// that are missing or of another type read as zero, since versions differ.
+
+package systemctl
+
+import (
+	"context"
+	"fmt"
+
+	godbus "github.com/godbus/dbus/v5"
+)
+
+// Unit is one line of systemctl list-units.
+type Unit struct {
+	Name        string
+	Description string
+	Load        string // loaded, not-found, masked, error ...
+	Active      string // active, inactive, failed, activating, deactivating, reloading
+	Sub         string // running, listening, dead ...
+	Job         string // type of the queued job, "" for none
+}
+
+// Queued reports whether the unit has a job that brings it up.
+func (u Unit) Queued() bool {
+	return u.Job == "start" || u.Job == "restart" || u.Job == "verify-active"
+}
+
+// Up reports whether the unit is active or on its way there.
+func (u Unit) Up() bool {
+	return u.Active == "active" || u.Active == "activating" || u.Active == "reloading" || u.Active == "refreshing"
+}
+
+// List returns the loaded units that match one of the shell patterns.
+func (c *Conn) List(ctx context.Context, patterns ...string) ([]Unit, error) {
+	list, err := c.bus.ListUnitsByPatternsContext(ctx, nil, patterns)
+	if err != nil {
+		return nil, fmt.Errorf("list units %s: %w", join(patterns), explain(err))
+	}
+	units := make([]Unit, 0, len(list))
+	for _, u := range list {
+		units = append(units, Unit{Name: u.Name, Description: u.Description,
+			Load: u.LoadState, Active: u.ActiveState, Sub: u.SubState, Job: u.JobType})
+	}
+	return units, nil
+}
+
+// Get returns the units of these names in this order, loading them when need
+// be. A name without a unit has Load "not-found".
+func (c *Conn) Get(ctx context.Context, names ...string) ([]Unit, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	list, err := c.bus.ListUnitsByNamesContext(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("look at units %s: %w", join(names), explain(err))
+	}
+	byName := map[string]Unit{}
+	for _, u := range list {
+		byName[u.Name] = Unit{Name: u.Name, Description: u.Description,
+			Load: u.LoadState, Active: u.ActiveState, Sub: u.SubState, Job: u.JobType}
+	}
+	units := make([]Unit, len(names))
+	for i, n := range names {
+		u, ok := byName[n]
+		if !ok {
+			u = Unit{Name: n, Load: "not-found", Active: "inactive", Sub: "dead"}
+		}
+		units[i] = u
+	}
+	return units, nil
+}
+
+// Properties are the properties of one unit, those of its type included.
+type Properties map[string]any
+
+// Properties returns all properties of a unit.
+func (c *Conn) Properties(ctx context.Context, unit string) (Properties, error) {
+	p, err := c.bus.GetAllPropertiesContext(ctx, unit)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s: %w", unit, explain(err))
+	}
+	return p, nil
+}
+
+// Text returns a property of type s.
+func (p Properties) Text(name string) string {
+	s, _ := value(p[name]).(string)
+	return s
+}
+
+// Texts returns a property of type as.
+func (p Properties) Texts(name string) []string {
+	s, _ := value(p[name]).([]string)
+	return s
+}
+
+// Flag returns a property of type b.
+func (p Properties) Flag(name string) bool {
+	b, _ := value(p[name]).(bool)
+	return b
+}
+
+// Number returns a property of type u or t; the largest value of the type,
+// which systemd uses for "not set", and anything else reads as ok false.
+func (p Properties) Number(name string) (n uint64, ok bool) {
+	switch v := value(p[name]).(type) {
+	case uint32:
+		return uint64(v), v != ^uint32(0)
+	case uint64:
+		return v, v != ^uint64(0)
+	}
+	return 0, false
+}
+
+func value(v any) any {
+	if variant, ok := v.(godbus.Variant); ok {
+		return variant.Value()
+	}
+	return v
+}
