@@ -63,7 +63,14 @@ func Send(fd int, b []byte) (int, Errno) {
 // (SIOCOUTQ; on AF_UNIX sockets memory of queued messages, 0 when all are read).
 func SendQueue(fd int) (int, Errno) {
 	var n int32
-	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+	return int(n), e
+}
+
+// Available tells how many bytes wait to be read (FIONREAD).
+func Available(fd int) (int, Errno) {
+	var n int32
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(&n)))
 	return int(n), e
 }
 

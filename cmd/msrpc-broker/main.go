@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command msrpc-broker is the broker of one rpcd, see msrpc-broker(8).
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"msrpcd/pkg/broker"
+)
+
+func main() {
+	if err := broker.Main(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "msrpc-broker: %v\n", err)
+		os.Exit(1)
+	}
+}

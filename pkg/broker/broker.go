@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package broker is the broker of one rpcd: it accepts from the listeners that
+// systemd passes, does the named pipe handshake, peeks at the bind, chooses a
+// worker and hands the connection to its inbox. Nothing else: no policy, no
+// privilege, no D-Bus.
+//
+// One event loop on one thread owns everything; there is no lock and, per
+// connection on the warm path, no allocation and no log. A connection has one
+// owner at each step:
+//
+//	listener -> conn (wantNPA -> wantBind -> wantInbox) -> inbox
+//	              \____ older than 20 ms: also in the parking ____/
+//
+// A conn that waits is in exactly one of the lists fresh (not parked yet) and
+// slow (parked, or no room to park), both in order of arrival.
+package broker
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/parking"
+	"msrpcd/pkg/status"
+	"msrpcd/pkg/sys"
+)
+
+// Broker is the state of the loop.
+type Broker struct {
+	cfg     Config
+	log     *slog.Logger
+	limiter journal.Limiter
+	notify  *sys.Notifier
+
+	ep        *sys.Epoll
+	msg       sys.Msg
+	wake      int // eventfd, readable when a signal asks to stop
+	listeners []listener
+	bindings  []binding
+	conns     []conn // by descriptor
+	fresh     list
+	slow      list
+	inboxes   []inbox
+	loads     []load
+	pending   int // conns in fresh and slow
+	waiting   int // of them, those that wait for an inbox or a spare
+
+	status *status.File
+	lot    *parking.Lot
+	stored bool // the service manager has the parking's ends
+
+	base        time.Time // for now
+	baseNS      int64
+	now         int64 // CLOCK_MONOTONIC in ns, at the last wake-up
+	nextID      uint64
+	acceptAfter int64 // when accept may be tried again, 0: any time
+	lastActive  int64
+	lastAlive   int64
+	lastReport  int64
+	lastIdle    int64
+	dirty       bool // there may be something to report
+	reported    string
+
+	in  [maxPeek]byte // what was peeked
+	pdu [maxPDU]byte  // the first PDU without message headers
+	out []byte        // hand-over message
+}
+
+const (
+	maxPDU    = 1 << 16
+	maxPeek   = maxPDU + 2048         // np: room for message headers too
+	parkAfter = 20 * time.Millisecond // a conn that waits longer is parked
+
+	spareWait   = time.Second            // how long a NEED_IDLE client waits for an idle spare
+	inboxRetry  = 50 * time.Millisecond  // between tries to reach an inbox
+	aliveEvery  = 200 * time.Millisecond // how old the knowledge of living workers may be
+	stallAfter  = 100 * time.Millisecond // a worker that did not read for so long is passed over
+	acceptPause = 100 * time.Millisecond // after accept failed for want of descriptors
+	reportEvery = time.Second            // STATUS= at most so often
+	acceptBatch = 64                     // connections of one listener before the others' turn
+)
+
+// New takes over the passed descriptors. An error says which is missing or not
+// what its name promises.
+func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
+	b := &Broker{cfg: cfg, log: log, base: time.Now(), fresh: emptyList, slow: emptyList}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	b.baseNS = ts.Nano()
+	b.tick()
+	b.lastActive = b.now
+	var seed [4]byte
+	rand.Read(seed[:])
+	b.nextID = uint64(binary.LittleEndian.Uint32(seed[:]))<<32 | 1
+
+	var err error
+	if b.notify, err = sys.NewNotifier(); err != nil {
+		return nil, err
+	}
+	if b.ep, err = sys.NewEpoll(); err != nil {
+		return nil, err
+	}
+	if b.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	b.ep.Add(b.wake, unix.EPOLLIN, token(kindWake, 0, 0))
+	if err := b.openStatus(); err != nil {
+		return nil, err
+	}
+	n := cfg.Workers + cfg.Spares
+	b.inboxes, b.loads = make([]inbox, n), make([]load, n)
+	for i := range b.inboxes {
+		b.inboxes[i] = inbox{fd: -1, path: layout.Inbox(cfg.Name, i), seen: b.status.Worker(i).Received.Load()}
+	}
+	if err := b.takeListeners(fds); err != nil {
+		return nil, err
+	}
+	return b, b.takeParking(fds)
+}
+
+// Stop makes Run return soon. It may be called from another goroutine.
+func (b *Broker) Stop() {
+	one := [8]byte{1}
+	unix.Write(b.wake, one[:])
+}
+
+// tick reads the clock.
+func (b *Broker) tick() { b.now = b.baseNS + int64(time.Since(b.base)) }
+
+// Run serves until Stop or until nothing has happened and nobody serves for
+// the idle time. What waits then is in the parking.
+func (b *Broker) Run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if errno := b.notify.Send(nil, "READY=1"); errno != 0 {
+		return fmt.Errorf("tell systemd that we are ready: %w", errno)
+	}
+	b.log.Info("serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
+		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
+	for {
+		n, errno := b.ep.Wait(b.timeout())
+		if errno != 0 {
+			return fmt.Errorf("epoll_wait: %w", errno)
+		}
+		b.tick()
+		for i := range n {
+			tok, events := b.ep.Event(i)
+			if tokenKind(tok) == kindWake {
+				return b.finish()
+			}
+			b.dispatch(tok, events)
+		}
+		b.expire()
+		b.report()
+		if b.idle() {
+			b.log.Info("no worker serves and nobody waits: exiting until the next client",
+				journal.MessageID, journal.IDBrokerIdle)
+			return nil
+		}
+	}
+}
+
+func (b *Broker) dispatch(tok uint64, events uint32) {
+	switch tokenKind(tok) {
+	case kindListener:
+		b.accept(&b.listeners[tokenIndex(tok)])
+	case kindConn:
+		i := tokenIndex(tok)
+		if c := &b.conns[i]; c.state != free && c.gen == tokenGen(tok) {
+			c.hungUp = c.hungUp || events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+			b.advance(i)
+		}
+	case kindInbox:
+		b.flush(tokenIndex(tok))
+	}
+}
+
+// finish parks whoever waits, for the next incarnation.
+func (b *Broker) finish() error {
+	b.notify.Send(nil, "STOPPING=1")
+	lost := 0
+	for fd := b.fresh.head; fd != end; fd = b.conns[fd].next {
+		if !b.conns[fd].parked && !b.park(int(fd)) {
+			lost++
+		}
+	}
+	for fd := b.slow.head; fd != end; fd = b.conns[fd].next {
+		if !b.conns[fd].parked && !b.park(int(fd)) {
+			lost++
+		}
+	}
+	if lost > 0 {
+		b.log.Error("the parking is full: waiting connections are closed by this stop", "CONNECTIONS", lost)
+	}
+	return nil
+}
+
+// Tokens of events: kind, generation of the conn, index.
+const (
+	kindListener = iota + 1
+	kindConn
+	kindInbox
+	kindWake
+)
+
+func token(kind int, gen uint16, index int) uint64 {
+	return uint64(kind)<<48 | uint64(gen)<<32 | uint64(uint32(index))
+}
+func tokenKind(t uint64) int   { return int(t >> 48) }
+func tokenGen(t uint64) uint16 { return uint16(t >> 32) }
+func tokenIndex(t uint64) int  { return int(uint32(t)) }

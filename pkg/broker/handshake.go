@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/dcerpc"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/npa"
+	"msrpcd/pkg/sys"
+)
+
+const npaHeader = npa.HeaderSize
+
+// advance brings a conn as far as what has arrived allows. It is called when
+// the conn is new, when epoll says that something arrived, and after a restart.
+func (b *Broker) advance(fd int) {
+	switch b.conns[fd].state {
+	case wantNPA:
+		b.readNPA(fd)
+	case wantBind:
+		b.readBind(fd)
+	case wantSpare:
+		b.handOver(fd)
+	}
+}
+
+// waitFor has epoll tell when more arrives. It is edge-triggered: what has been
+// peeked at does not wake the loop again, and what came before the descriptor
+// was added is reported at once.
+func (b *Broker) waitFor(fd int) {
+	c := &b.conns[fd]
+	if c.lists == 0 {
+		if b.pending >= b.cfg.MaxUnbound {
+			b.evict()
+		}
+		b.enlist(fd, inFresh)
+	}
+	if !c.registered {
+		c.registered = true
+		b.ep.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, token(kindConn, c.gen, fd))
+	}
+}
+
+// readNPA reads the named pipe auth request and answers it. The request must be
+// consumed here, since the client sends its bind only after the answer.
+func (b *Broker) readNPA(fd int) {
+	c := &b.conns[fd]
+	if !c.replied && !b.fillNPA(fd) {
+		return
+	}
+	req, rej := npa.Parse(c.npa)
+	if rej != nil {
+		b.rejectNPA(fd, rej)
+		return
+	}
+	bind := &b.bindings[c.binding]
+	if !c.replied {
+		reply := npa.AppendReply(b.out[:0], req.Level, bind.pipe.FileType, bind.pipe.DeviceState, bind.pipe.Allocation, npa.StatusOK)
+		if n, errno := sys.Send(fd, reply); errno != 0 || n != len(reply) {
+			b.refuse(fd)
+			return
+		}
+		b.out, c.replied = reply, true
+		b.repark(fd)
+	}
+	if req.Flags&npa.ProbeOnly != 0 {
+		b.drop(fd)
+		return
+	}
+	c.npaLevel = req.Level
+	c.needIdle = req.Flags&npa.NeedIdle != 0
+	if bind.raw {
+		b.handOver(fd)
+		return
+	}
+	c.state = wantBind
+	b.readBind(fd)
+}
+
+// fillNPA reads what is there of the request, never more than the request, and
+// reports whether it is complete.
+func (b *Broker) fillNPA(fd int) bool {
+	c := &b.conns[fd]
+	got := false
+	for {
+		want := npaHeader // the length and the magic are in it
+		if len(c.npa) >= want {
+			var rej *npa.Reject
+			if want, rej = npa.Length(c.npa, b.cfg.MaxNPA); rej != nil {
+				b.rejectNPA(fd, rej)
+				return false
+			}
+			if want == len(c.npa) {
+				return true
+			}
+		}
+		chunk := b.in[:min(want-len(c.npa), len(b.in))]
+		n, errno := sys.Recv(fd, chunk, 0)
+		if errno == unix.EAGAIN {
+			if got {
+				b.repark(fd)
+			}
+			b.waitFor(fd)
+			return false
+		}
+		if errno != 0 || n == 0 {
+			b.drop(fd) // it left
+			return false
+		}
+		got = true
+		c.npa = append(c.npa, chunk[:n]...)
+		if len(c.npa) < npaHeader {
+			if _, rej := npa.Length(c.npa, b.cfg.MaxNPA); rej != nil {
+				b.rejectNPA(fd, rej)
+				return false
+			}
+		}
+	}
+}
+
+func (b *Broker) rejectNPA(fd int, rej *npa.Reject) {
+	b.complain(slog.LevelWarn, rej.Cause, journal.IDBadNPA, fd, "named pipe auth refused: "+rej.Cause)
+	if rej.Reply != nil {
+		sys.Send(fd, rej.Reply)
+	}
+	b.refuse(fd)
+}
+
+// readBind peeks at the first PDU. When it is complete and harmless, the conn
+// goes to a worker with nothing of it consumed.
+func (b *Broker) readBind(fd int) {
+	c := &b.conns[fd]
+	if c.need > 0 && !c.hungUp {
+		// A PDU that comes in single bytes is copied only once it is there.
+		if n, errno := sys.Available(fd); errno == 0 && n < int(c.need) {
+			return
+		}
+	}
+	n, errno := sys.Recv(fd, b.in[:], unix.MSG_PEEK)
+	if errno == unix.EAGAIN {
+		b.waitFor(fd)
+		return
+	}
+	if errno != 0 || n == 0 {
+		b.drop(fd) // it left
+		return
+	}
+	stream := b.in[:n]
+	np := b.bindings[c.binding].transport == layout.NP
+	first := stream
+	if np {
+		k, rej := npa.Gather(b.pdu[:], stream)
+		if rej != nil {
+			b.rejectNPA(fd, rej)
+			return
+		}
+		first = b.pdu[:k]
+	}
+	bind, need, rej := dcerpc.Validate(first)
+	if rej != nil {
+		b.rejectPDU(fd, first, bind, rej, np)
+		return
+	}
+	if need > 0 {
+		if np {
+			need = npa.Need(stream, need)
+		}
+		if c.hungUp {
+			b.drop(fd) // it left in the middle of its bind
+			return
+		}
+		c.need = int32(need)
+		b.waitFor(fd)
+		return
+	}
+	if np {
+		if _, rej := npa.Span(stream, bind.FragLength); rej != nil {
+			b.rejectNPA(fd, rej)
+			return
+		}
+	}
+	c.frag, c.groupID = uint16(bind.FragLength), bind.AssocGroup
+	b.handOver(fd)
+}
+
+// rejectPDU answers or closes a connection whose first PDU no worker may see.
+func (b *Broker) rejectPDU(fd int, first []byte, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
+	b.complain(slog.LevelInfo, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
+	if rej.Nak {
+		out := b.out[:0]
+		if np {
+			out = append(out, dcerpc.BindNakSize, 0)
+		}
+		out = dcerpc.AppendBindNak(out, bind.BigEndian, bind.CallID, rej.Reason)
+		// What is unread at close would reset the connection under the answer.
+		sys.Recv(fd, b.in[:], 0)
+		sys.Send(fd, out)
+	}
+	b.refuse(fd)
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/handoff"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/sys"
+)
+
+// inbox is the way to one worker: a connected datagram socket, made when it is
+// first needed, and the conns that wait until it has room, in order.
+type inbox struct {
+	fd       int // -1: not connected
+	path     string
+	queue    []waiter
+	retryAt  int64  // not to be tried before, 0: now
+	seen     uint64 // Received of the worker at the last look
+	seenAt   int64  // when that grew, or when nothing was in flight
+	missing  bool   // its node is not there
+	startID  uint64 // of the worker that was alive at the last look
+	alive    bool
+	watching bool // epoll tells when it has room
+}
+
+// waiter names a conn; one whose id no longer fits has gone.
+type waiter struct {
+	fd int32
+	id uint64
+}
+
+// connect makes the socket of inbox i.
+func (b *Broker) connect(i int) sys.Errno {
+	in := &b.inboxes[i]
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err.(sys.Errno)
+	}
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20) // cut to net.core.wmem_max
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: in.path}); err != nil {
+		unix.Close(fd)
+		return err.(sys.Errno)
+	}
+	in.fd, in.watching = fd, false
+	return 0
+}
+
+func (b *Broker) disconnect(i int) {
+	in := &b.inboxes[i]
+	if in.fd >= 0 {
+		sys.Close(in.fd)
+	}
+	in.fd = -1
+}
+
+// send hands conn fd to worker i and forgets it, or returns why not.
+func (b *Broker) send(fd, i int) sys.Errno {
+	c, in := &b.conns[fd], &b.inboxes[i]
+	bind := &b.bindings[c.binding]
+	m := handoff.Message{
+		ConnID: c.id, AssocGroup: c.groupID, FragLength: c.frag, NPALevel: c.npaLevel, Binding: bind.bytes,
+	}
+	if bind.raw {
+		m.Flags |= handoff.FlagNoPDU
+	}
+	fds := [2]int32{int32(fd), -1}
+	n := 1
+	if bind.transport == layout.NP {
+		m.NPA = c.npa[npaHeader:]
+		m.NPALength = uint32(len(m.NPA))
+		if len(m.NPA) > handoff.MaxDatagram-handoff.HeaderSize-len(bind.bytes) {
+			memfd, err := memfdOf(m.NPA)
+			if err != nil {
+				return err.(sys.Errno)
+			}
+			defer sys.Close(memfd)
+			m.NPA, fds[1], n = nil, int32(memfd), 2
+			m.Flags |= handoff.FlagNPAInMemfd
+		}
+	}
+	b.out = m.Append(b.out[:0])
+	for attempt := 0; ; attempt++ {
+		if in.fd < 0 {
+			if errno := b.connect(i); errno != 0 {
+				return errno
+			}
+		}
+		errno := b.msg.Send(in.fd, b.out, fds[:n])
+		if (errno == unix.ECONNREFUSED || errno == unix.ENOTCONN || errno == unix.EPIPE) && attempt == 0 {
+			b.disconnect(i)
+			continue
+		}
+		return errno
+	}
+}
+
+// memfdOf makes a memfd with these bytes.
+func memfdOf(data []byte) (int, error) {
+	fd, err := unix.MemfdCreate("npa", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	if n, err := unix.Pwrite(fd, data, 0); err != nil || n != len(data) {
+		unix.Close(fd)
+		return -1, unix.ENOSPC
+	}
+	return fd, nil
+}
+
+// handOver brings a decided conn to a worker, or lets it wait for one.
+func (b *Broker) handOver(fd int) {
+	c := &b.conns[fd]
+	for range len(b.inboxes) + 1 {
+		i := b.choose(c)
+		if i == none {
+			break
+		}
+		in := &b.inboxes[i]
+		if len(in.queue) > 0 {
+			b.enqueue(fd, i)
+			return
+		}
+		errno := b.deliver(fd, i)
+		switch errno {
+		case 0:
+			return
+		case unix.EAGAIN:
+			b.enqueue(fd, i)
+			return
+		case unix.ETOOMANYREFS, unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE:
+			in.retryAt = b.now + int64(inboxRetry)
+			b.enqueue(fd, i)
+			return
+		}
+		b.unreachable(i, errno)
+		if c.groupID != 0 && errno != unix.ENOENT {
+			b.enqueue(fd, i) // its group lives there, if anywhere
+			return
+		}
+	}
+	b.waitSpare(fd)
+}
+
+// deliver takes the conn out of the parking and sends it; a conn that could not
+// be sent is put back.
+func (b *Broker) deliver(fd, i int) sys.Errno {
+	c := &b.conns[fd]
+	parked := c.parked
+	if parked {
+		b.lot.Take(c.id)
+		c.parked = false
+	}
+	errno := b.send(fd, i)
+	if errno != 0 {
+		if parked {
+			b.park(fd)
+		}
+		return errno
+	}
+	b.inboxes[i].missing = false
+	b.status.Sent(i).Sent.Add(1)
+	b.drop(fd)
+	return 0
+}
+
+// unreachable notes that inbox i can not be reached and when to try again.
+func (b *Broker) unreachable(i int, errno sys.Errno) {
+	in := &b.inboxes[i]
+	in.missing, in.retryAt = true, b.now+int64(inboxRetry)
+	if errno == unix.ENOENT && i >= b.cfg.Workers {
+		return // a spare that is not open yet
+	}
+	b.limiter.Log(b.log, slog.LevelWarn, fmt.Sprint("inbox ", i), journal.IDInboxGone,
+		"inbox of a worker can not be reached; look at systemctl status "+layout.WorkerSocket(b.cfg.Name, i),
+		journal.Worker, i, journal.Error, errno.Error())
+}
+
+// enqueue lets conn fd wait for inbox i.
+func (b *Broker) enqueue(fd, i int) {
+	c, in := &b.conns[fd], &b.inboxes[i]
+	b.await(fd, wantInbox)
+	c.worker = int16(i)
+	in.queue = append(in.queue, waiter{int32(fd), c.id})
+	if in.fd >= 0 && !in.watching {
+		b.ep.Add(in.fd, unix.EPOLLOUT|unix.EPOLLET, token(kindInbox, 0, i))
+		in.watching = true
+	}
+}
+
+// waitSpare lets conn fd wait until a worker can take it.
+func (b *Broker) waitSpare(fd int) { b.await(fd, wantSpare) }
+
+func (b *Broker) await(fd int, s state) {
+	c := &b.conns[fd]
+	if c.state != wantInbox && c.state != wantSpare {
+		b.waiting++
+	}
+	c.state = s
+	if c.lists == 0 {
+		b.enlist(fd, inFresh)
+	}
+}
+
+// flush hands over what waits for inbox i, as far as it has room.
+func (b *Broker) flush(i int) {
+	in := &b.inboxes[i]
+	if in.retryAt > b.now {
+		return
+	}
+	in.retryAt = 0
+	done := 0
+	for _, w := range in.queue {
+		c := &b.conns[w.fd]
+		if c.id == w.id && c.state == wantInbox {
+			errno := b.deliver(int(w.fd), i)
+			if errno == unix.EAGAIN && in.watching {
+				break
+			}
+			if errno != 0 {
+				in.retryAt = b.now + int64(inboxRetry)
+				if errno == unix.ENOENT || errno == unix.ECONNREFUSED {
+					b.unreachable(i, errno)
+					b.reroute(i)
+					return
+				}
+				break
+			}
+		}
+		done++
+	}
+	in.queue = append(in.queue[:0], in.queue[done:]...)
+	if len(in.queue) == 0 {
+		in.queue = nil
+	}
+}
+
+// reroute gives those who wait for an inbox that has gone another choice, but
+// for members of a group, who stay.
+func (b *Broker) reroute(i int) {
+	in := &b.inboxes[i]
+	queue := in.queue
+	in.queue = nil
+	for _, w := range queue {
+		c := &b.conns[w.fd]
+		if c.id != w.id || c.state != wantInbox {
+			continue
+		}
+		if c.groupID != 0 {
+			in.queue = append(in.queue, w)
+			continue
+		}
+		b.handOver(int(w.fd))
+	}
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+// Routing: which worker gets a connection. Pure functions over a table of
+// loads, which the loop keeps; nothing here looks at the system.
+
+// load is what the broker knows of one worker at the moment of routing.
+type load struct {
+	running  bool   // its process lives and serves
+	draining bool   // it wants no new groups
+	stalled  bool   // it does not read its inbox
+	absent   bool   // its inbox can not be reached right now
+	inflight uint64 // sent, not yet received
+	open     uint64 // received, not yet closed
+	groups   uint64 // association groups, those in flight included
+}
+
+func (l *load) conns() uint64 { return l.open + l.inflight }
+
+// none says that no index is suitable now.
+const none = -1
+
+// route chooses the index for a new connection (DESIGN 4.3). groupID 0 asks
+// for a new association group; needIdle for a worker without connections.
+func route(loads []load, c *Config, groupID uint32, needIdle bool) int {
+	if groupID != 0 {
+		if i := int(groupID >> (32 - c.IndexBits)); i < len(loads) && !loads[i].absent {
+			return i
+		}
+		return leastLoaded(loads[:c.Workers], c) // it answers bind_nak
+	}
+	if needIdle && c.Spares > 0 {
+		return idleSpare(loads, c.Workers)
+	}
+	return leastLoaded(loads[:c.Workers], c)
+}
+
+// leastLoaded takes a running worker with no group, else one not started, else
+// the one with the fewest groups, then connections. Those that drain or do not
+// read come last; an absent one never.
+func leastLoaded(w []load, c *Config) int {
+	best, bestRank := none, rank{}
+	for i := range w {
+		l := &w[i]
+		if l.absent {
+			continue
+		}
+		r := rank{l.conns(), 0}
+		switch {
+		case l.draining || l.stalled:
+			r.class = 5
+		case c.FillFirst > 0 && l.conns() < uint64(c.FillFirst) && (l.running || l.inflight > 0):
+			r = rank{uint64(i), 0} // the first of them
+		case l.running && l.groups == 0:
+			r.class = 1
+		case !l.running && l.inflight == 0:
+			r.class = 2
+		default:
+			r = rank{l.groups<<32 | min(l.conns(), 1<<32-1), 3}
+		}
+		if best == none || r.less(bestRank) {
+			best, bestRank = i, r
+		}
+	}
+	return best
+}
+
+// rank orders candidates: class first, then load; equal ones by index.
+type rank struct {
+	load  uint64
+	class int
+}
+
+func (a rank) less(b rank) bool {
+	return a.class < b.class || a.class == b.class && a.load < b.load
+}
+
+// idleSpare takes a running spare without connections, else the first spare
+// that nobody uses. Spares in use never get a second connection here.
+func idleSpare(loads []load, first int) int {
+	next := none
+	for i := first; i < len(loads); i++ {
+		l := &loads[i]
+		if l.absent || l.draining || l.conns() > 0 {
+			continue
+		}
+		if l.running {
+			return i
+		}
+		if next == none {
+			next = i
+		}
+	}
+	return next
+}
+
+// fewestConns is the spare for a NEED_IDLE client when no idle one came up in
+// time: the one with the fewest connections.
+func fewestConns(loads []load, first int) int {
+	best := none
+	for i := first; i < len(loads); i++ {
+		if !loads[i].absent && (best == none || loads[i].conns() < loads[best].conns()) {
+			best = i
+		}
+	}
+	return best
+}

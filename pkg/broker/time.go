@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/status"
+)
+
+const (
+	searchEvery = 10 * time.Millisecond // conns that wait for a worker to come up
+	idleEvery   = time.Second           // how often an idle broker looks whether workers still live
+)
+
+// timeout is how many milliseconds the loop may sleep, -1 for ever.
+func (b *Broker) timeout() int {
+	next := int64(1<<63 - 1)
+	at := func(t int64) { next = min(next, t) }
+	if b.fresh.head != end {
+		at(b.conns[b.fresh.head].accepted + int64(parkAfter))
+	}
+	if b.slow.head != end {
+		at(max(b.conns[b.slow.head].accepted+int64(b.cfg.BindTimeout), b.now+int64(searchEvery)))
+	}
+	if b.waiting > 0 {
+		at(b.now + int64(searchEvery))
+	}
+	if b.acceptAfter > 0 {
+		at(b.acceptAfter)
+	}
+	if b.dirty {
+		at(b.lastReport + int64(reportEvery))
+	}
+	if b.cfg.Idle > 0 && b.pending == 0 {
+		at(max(b.lastActive+int64(b.cfg.Idle), b.lastIdle+int64(idleEvery)))
+	}
+	if next == 1<<63-1 {
+		return -1
+	}
+	return int(max(0, (next-b.now+int64(time.Millisecond)-1)/int64(time.Millisecond)))
+}
+
+// expire does what is due: parks, cuts off those who never bind, tries again
+// where a worker could not be reached.
+func (b *Broker) expire() {
+	for fd := b.fresh.head; fd != end && b.conns[fd].accepted+int64(parkAfter) <= b.now; fd = b.fresh.head {
+		b.delist(int(fd))
+		b.enlist(int(fd), inSlow)
+		b.park(int(fd))
+	}
+	for fd := b.slow.head; fd != end && b.conns[fd].accepted+int64(b.cfg.BindTimeout) <= b.now; {
+		c := &b.conns[fd]
+		next := c.next
+		if c.state == wantNPA || c.state == wantBind {
+			b.complain(slog.LevelInfo, "bind timeout", journal.IDBindTimeout, int(fd),
+				fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
+			b.refuse(int(fd))
+		}
+		fd = next
+	}
+	if b.waiting > 0 {
+		b.retry()
+	}
+	if b.acceptAfter > 0 && b.acceptAfter <= b.now {
+		b.resumeAccept()
+	}
+}
+
+// retry looks again after the conns that no worker could take.
+func (b *Broker) retry() {
+	for i := range b.inboxes {
+		if in := &b.inboxes[i]; in.retryAt > 0 && in.retryAt <= b.now {
+			b.flush(i)
+		}
+	}
+	for _, l := range []*list{&b.slow, &b.fresh} {
+		for fd := l.head; fd != end; {
+			next := b.conns[fd].next
+			if b.conns[fd].state == wantSpare {
+				b.handOver(int(fd))
+			}
+			fd = next
+		}
+	}
+}
+
+// evict makes room for one more conn: the oldest one that says nothing goes.
+func (b *Broker) evict() {
+	for _, l := range []*list{&b.slow, &b.fresh} {
+		for fd := l.head; fd != end; fd = b.conns[fd].next {
+			if s := b.conns[fd].state; s == wantNPA || s == wantBind {
+				b.complain(slog.LevelWarn, "unbound", journal.IDLimit, int(fd),
+					fmt.Sprintf("more than %d connections without a bind: the oldest are closed; see MaxUnbound= in msrpcd.conf(5)", b.cfg.MaxUnbound))
+				b.refuse(int(fd))
+				return
+			}
+		}
+	}
+}
+
+// openStatus maps the status file and takes the broker's line.
+func (b *Broker) openStatus() error {
+	f, err := status.Open(layout.StatusFile(b.cfg.Name), true)
+	if err != nil {
+		return fmt.Errorf("%w; systemctl reload-or-restart %s makes it", err, layout.PreflightService)
+	}
+	if f.Len() < b.cfg.Workers+b.cfg.Spares {
+		return fmt.Errorf("status file has room for %d workers only; systemctl reload-or-restart %s makes a new one",
+			f.Len(), layout.PreflightService)
+	}
+	if err := f.LockBroker(); err != nil {
+		return fmt.Errorf("status file of %s: %w", b.cfg.Name, err)
+	}
+	b.status = f
+	l := f.Broker()
+	l.StartID.Store(uint64(b.now))
+	l.PID.Store(uint32(os.Getpid()))
+	l.Pending.Store(0)
+	l.Parked.Store(0)
+	return nil
+}
+
+// report keeps the status file and systemctl's status line up to date.
+func (b *Broker) report() {
+	l := b.status.Broker()
+	l.Pending.Store(uint32(b.pending))
+	l.Parked.Store(uint32(b.lot.Len()))
+	b.dirty = true
+	if b.now-b.lastReport < int64(reportEvery) {
+		return
+	}
+	b.dirty, b.lastReport = false, b.now
+	b.refreshAlive()
+	alive, open := 0, uint64(0)
+	for i := range b.inboxes {
+		if b.inboxes[i].alive {
+			alive++
+			open += b.status.Worker(i).Open()
+		}
+	}
+	s := fmt.Sprintf("STATUS=%d workers, %d connections, %d waiting", alive, open, b.pending)
+	if s != b.reported && b.notify.Send(nil, s) == 0 {
+		b.reported = s
+	}
+	if !b.stored {
+		b.store()
+	}
+}
+
+// idle reports whether the broker may exit: systemd holds the listeners and
+// starts it again.
+func (b *Broker) idle() bool {
+	if b.cfg.Idle == 0 || b.pending > 0 || b.now < b.lastActive+int64(b.cfg.Idle) || b.now < b.lastIdle+int64(idleEvery) {
+		return false
+	}
+	b.lastIdle = b.now
+	return !b.working()
+}
