@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var goodEnv = map[string]string{
+	"MSRPC_WORKERS": "5", "MSRPC_SPARES": "32", "MSRPC_INDEX_BITS": "8", "MSRPC_IDLE_SEC": "60",
+	"MSRPC_FILL_FIRST": "0", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_BIND_TIMEOUT_SEC": "30",
+	"MSRPC_MAX_NPA": "1048576", "MSRPC_PIPES": "tsvc:2:255:4096",
+}
+
+func TestConfigFromEnv(t *testing.T) {
+	got, err := ConfigFromEnv("winreg", func(k string) string { return goodEnv[k] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Name: "winreg", Workers: 5, Spares: 32, IndexBits: 8, Idle: time.Minute,
+		MaxUnbound: 4096, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20,
+		Pipes: map[string]Pipe{"tsvc": {2, 255, 4096}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestConfigFromEnvRefuses(t *testing.T) {
+	for _, tt := range []struct{ key, value, want string }{
+		{"", "", "start msrpc-broker@NAME.service"},
+		{"MSRPC_WORKERS", "0", "msrpcctl refresh"},
+		{"MSRPC_WORKERS", "", "MSRPC_WORKERS"},
+		{"MSRPC_SPARES", "252", "do not fit 8 index bits"},
+		{"MSRPC_IDLE_SEC", "-1", "MSRPC_IDLE_SEC"},
+		{"MSRPC_MAX_NPA", "99999999", "MSRPC_MAX_NPA"},
+		{"MSRPC_PIPES", "a:b", "name:type:state:allocation"},
+		{"MSRPC_PIPES", "a:1:70000:1", "bad number"},
+	} {
+		env := maps.Clone(goodEnv)
+		name := "winreg"
+		if tt.key == "" {
+			name = "../x"
+		}
+		env[tt.key] = tt.value
+		_, err := ConfigFromEnv(name, func(k string) string { return env[k] })
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s=%s: error %v, want one with %q", tt.key, tt.value, err, tt.want)
+		}
+	}
+}

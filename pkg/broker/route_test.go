@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import "testing"
+
+func TestRoute(t *testing.T) {
+	idle := load{running: true}
+	busy := func(open, groups uint64) load { return load{running: true, open: open, groups: groups} }
+	var off load
+	starting := load{inflight: 1, groups: 1}
+	absent := load{absent: true}
+	tests := []struct {
+		name     string
+		loads    []load
+		workers  int
+		bits     int
+		group    uint32
+		needIdle bool
+		fill     int
+		want     int
+	}{
+		{name: "nobody runs", loads: []load{off, off}, want: 0},
+		{name: "an idle one before one that is off", loads: []load{off, idle}, want: 1},
+		{name: "the first idle one", loads: []load{idle, idle}, want: 0},
+		{name: "one that is off before a busy one", loads: []load{busy(1, 1), off}, want: 1},
+		{name: "one that is off before one that starts", loads: []load{starting, off}, want: 1},
+		{name: "fewest groups", loads: []load{busy(2, 2), busy(9, 1), busy(3, 3)}, want: 1},
+		{name: "then fewest connections", loads: []load{busy(3, 1), busy(2, 1)}, want: 1},
+		{name: "not one that drains", loads: []load{{running: true, draining: true}, busy(9, 9)}, want: 1},
+		{name: "not one that does not read", loads: []load{{running: true, stalled: true, inflight: 1, groups: 1}, busy(9, 9)}, want: 1},
+		{name: "one that drains where there is no other", loads: []load{{running: true, draining: true}}, want: 0},
+		{name: "none is there", loads: []load{absent, absent}, want: none},
+		{name: "a group's worker, running", loads: []load{busy(1, 1), idle}, group: 0x0000f1cc, want: 0},
+		{name: "a group's worker, 16 bits", loads: []load{idle, busy(5, 5)}, group: 0x0001f1cc, want: 1},
+		{name: "a group's worker, 8 bits", bits: 8, loads: []load{idle, busy(5, 5)}, group: 0x0100f1cc, want: 1},
+		{name: "a group's worker, dead", loads: []load{idle, off}, group: 0x00010001, want: 1},
+		{name: "a group's worker, draining", loads: []load{idle, {draining: true}}, group: 0x00010001, want: 1},
+		{name: "a group of a spare", loads: []load{idle, busy(1, 1)}, workers: 1, group: 0x00010001, want: 1},
+		{name: "a group of an index that is not there", loads: []load{busy(1, 1), idle}, group: 0xffff0001, want: 1},
+		{name: "a group of an index without inbox", loads: []load{idle, absent}, group: 0x00010001, want: 0},
+		{name: "idle spare", loads: []load{idle, busy(1, 1), idle}, workers: 1, needIdle: true, want: 2},
+		{name: "next spare", loads: []load{idle, busy(1, 1), off, off}, workers: 1, needIdle: true, want: 2},
+		{name: "no spare that starts", loads: []load{idle, starting, off}, workers: 1, needIdle: true, want: 2},
+		{name: "no idle spare", loads: []load{idle, busy(1, 1), absent}, workers: 1, needIdle: true, want: none},
+		{name: "no spares at all", loads: []load{busy(2, 2), busy(1, 1)}, needIdle: true, want: 1},
+		{name: "a group before idleness", loads: []load{busy(1, 1), idle}, workers: 1, group: 1, needIdle: true, want: 0},
+		{name: "fill first", fill: 3, loads: []load{busy(2, 2), idle}, want: 0},
+		{name: "fill first: full", fill: 3, loads: []load{busy(3, 3), idle, idle}, want: 1},
+		{name: "fill first: all full", fill: 1, loads: []load{busy(3, 3), busy(2, 2)}, want: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := Config{Workers: tt.workers, IndexBits: tt.bits, FillFirst: tt.fill}
+			if c.Workers == 0 {
+				c.Workers = len(tt.loads)
+			}
+			c.Spares = len(tt.loads) - c.Workers
+			if c.IndexBits == 0 {
+				c.IndexBits = 16
+			}
+			if got := route(tt.loads, &c, tt.group, tt.needIdle); got != tt.want {
+				t.Errorf("route = %d, want %d", got, tt.want)
+			}
+		})
+	}
+	if got := fewestConns([]load{idle, busy(2, 2), busy(1, 1), absent}, 1); got != 2 {
+		t.Errorf("fewestConns = %d, want 2", got)
+	}
+}
+
+func BenchmarkRoute(b *testing.B) {
+	c := Config{Workers: 5, Spares: 32, IndexBits: 16}
+	loads := make([]load, 5)
+	for i := range loads {
+		loads[i] = load{running: true, open: uint64(i), groups: uint64(i + 1)}
+	}
+	for b.Loop() {
+		route(loads, &c, 0, false)
+	}
+}
