@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sys
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func pair(t *testing.T, typ int) (a, b int) {
+	t.Helper()
+	p, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
+	return p[0], p[1]
+}
+
+func TestMessageWithDescriptorsAndCredentials(t *testing.T) {
+	a, b := pair(t, unix.SOCK_DGRAM)
+	unix.SetsockoptInt(b, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	var m Msg
+	for _, n := range []int{0, 1, 2, MaxFDs} {
+		fds := make([]int32, n)
+		for i := range fds {
+			fds[i] = int32(a)
+		}
+		if e := m.Send(a, []byte("hello"), fds); e != 0 {
+			t.Fatal(e)
+		}
+		buf := make([]byte, 16)
+		k, nfds, e := m.Recv(b, buf, 0)
+		if e != 0 || k != 5 || nfds != n || string(buf[:k]) != "hello" || m.Truncated {
+			t.Errorf("%d descriptors: received %d bytes, %d descriptors, truncated %v, %v", n, k, nfds, m.Truncated, e)
+		}
+		if !m.HasCred || int(m.Cred.Pid) != os.Getpid() || int(m.Cred.Uid) != os.Getuid() {
+			t.Errorf("credentials %v %+v", m.HasCred, m.Cred)
+		}
+		m.CloseFDs(nfds)
+	}
+	if e := m.Send(a, []byte("longer than the buffer"), nil); e != 0 {
+		t.Fatal(e)
+	}
+	if _, _, e := m.Recv(b, make([]byte, 4), 0); e != 0 || !m.Truncated {
+		t.Errorf("a cut message is not reported: %v", e)
+	}
+	if _, _, e := m.Recv(b, make([]byte, 4), 0); e != unix.EAGAIN {
+		t.Errorf("empty queue: %v", e)
+	}
+}
+
+func TestSendQueueIsEmptyOnceAllIsRead(t *testing.T) {
+	a, b := pair(t, unix.SOCK_DGRAM)
+	var m Msg
+	m.Send(a, []byte("x"), nil)
+	if n, e := SendQueue(a); e != 0 || n == 0 {
+		t.Errorf("unread message: %d, %v", n, e)
+	}
+	m.Recv(b, make([]byte, 4), 0)
+	if n, e := SendQueue(a); e != 0 || n != 0 {
+		t.Errorf("after reading: %d, %v", n, e)
+	}
+}
+
+func TestWarmPathDoesNotAllocate(t *testing.T) {
+	a, b := pair(t, unix.SOCK_DGRAM)
+	c, d := pair(t, unix.SOCK_STREAM)
+	ep, err := NewEpoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ep.Add(b, unix.EPOLLIN, 1<<40|7)
+	m, buf, fds := new(Msg), make([]byte, 64), []int32{int32(a)}
+	allocs := testing.AllocsPerRun(100, func() {
+		m.Send(a, buf[:5], fds)
+		if n, _ := ep.Wait(-1); n != 1 {
+			t.Error("no event")
+		}
+		if tok, ev := ep.Event(0); tok != 1<<40|7 || ev != unix.EPOLLIN {
+			t.Errorf("event %x %x", tok, ev)
+		}
+		_, n, _ := m.Recv(b, buf, 0)
+		m.CloseFDs(n)
+		Send(c, buf[:9])
+		if n, _ := Available(d); n != 9 {
+			t.Errorf("%d bytes available, want 9", n)
+		}
+		Recv(d, buf, unix.MSG_PEEK)
+		if n, _ := Recv(d, buf, 0); n != 9 {
+			t.Errorf("read %d bytes, want 9", n)
+		}
+		if cred, _ := PeerCred(d); int(cred.Uid) != os.Getuid() {
+			t.Errorf("peer %+v", cred)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestPassedFDs(t *testing.T) {
+	set := func(pid int, fds, names string) {
+		t.Setenv("LISTEN_PID", fmt.Sprint(pid))
+		t.Setenv("LISTEN_FDS", fds)
+		t.Setenv("LISTEN_FDNAMES", names)
+	}
+	set(1, "2", "a:b")
+	if fds, err := PassedFDs(); len(fds) != 0 || err != nil {
+		t.Errorf("those of another process: %v, %v", fds, err)
+	}
+	set(os.Getpid(), "-1", "")
+	if _, err := PassedFDs(); err == nil {
+		t.Error("a negative number was accepted")
+	}
+	set(os.Getpid(), "0", "")
+	if fds, err := PassedFDs(); len(fds) != 0 || err != nil || os.Getenv("LISTEN_FDS") != "" {
+		t.Errorf("none: %v, %v, variables still set: %v", fds, err, os.Getenv("LISTEN_FDS") != "")
+	}
+}
