@@ -22,6 +22,8 @@ const (
 	PTypeShutdown         = 17
 	PTypeCancel           = 18
 	PTypeOrphaned         = 19
+
+	lastPType = 20 // RTS of ncacn_http (MS-RPCH 2.2.3)
 )
 
 // Flags of the common header, pfc_flags (C706 12.6.3.1).
@@ -63,10 +65,4 @@ func u32(b []byte, big bool) uint32 {
 		return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 	}
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-}
-
-// connectionOriented reports whether ptype may stand in a PDU of this protocol.
-func connectionOriented(ptype byte) bool {
-	return ptype == PTypeRequest || ptype == PTypeResponse || ptype == PTypeFault ||
-		ptype >= PTypeBind && ptype <= PTypeOrphaned
 }

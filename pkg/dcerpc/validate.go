@@ -51,7 +51,7 @@ func Validate(b []byte) (bind Bind, need int, rej *Reject) {
 	if len(b) > 0 && b[0] != rpcVersion {
 		return bind, 0, RejectVersion
 	}
-	if len(b) > 2 && !connectionOriented(b[2]) {
+	if len(b) > 2 && b[2] > lastPType {
 		return bind, 0, RejectType
 	}
 	if len(b) < HeaderSize {

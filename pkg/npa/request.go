@@ -46,7 +46,7 @@ func Parse(b []byte) (Request, *Reject) {
 	var q Request
 	total, rej := Length(b, len(b))
 	switch {
-	case rej == RejectLong || rej == nil && total != len(b): // also total 0: too short
+	case rej == RejectLong || rej == nil && (total != len(b) || total == 0): // 0: not even a length
 		return q, RejectLength
 	case rej != nil:
 		return q, rej
