@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package catalogue is the file in which refresh writes down what it found
+// out: the rpcds of this host, what each serves, their TCP ports, and what
+// smb.conf says about directories and addresses.
+//
+// The file is a bbolt database that is written once, aside, and renamed; no
+// process keeps it open for writing, so whoever reads it (the generator, for
+// which PID 1 waits, and the endpoint mapper) never waits for a lock. Its last
+// bytes are a checksum over all before, checked before bbolt looks at a page:
+// a damaged file is an error, never a crash of the generator.
+package catalogue
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listing"
+)
+
+// Errors of Read that callers tell apart.
+var (
+	// ErrNone says that there is no catalogue: nothing was refreshed yet, or
+	// its file system is not mounted.
+	ErrNone = errors.New("there is no catalogue")
+	// ErrFormat says that a file is not a whole catalogue of this version.
+	ErrFormat = errors.New("not a catalogue of this version")
+)
+
+// Bounds of a catalogue.
+const (
+	MaxSize      = 64 << 20 // bytes of the file
+	MaxRpcds     = config.MaxRpcds
+	MaxAddresses = 256
+	MaxProblems  = 1024
+)
+
+// Catalogue is what refresh found out.
+type Catalogue struct {
+	Samba        *config.Samba // nil when smb.conf could not be read
+	MessagingDir string        // directory that has msg.sock and msg.lock
+	Addresses    []string      // numeric addresses for TCP listeners, nil = all
+	Rpcds        []Entry       // in priority order
+	Problems     []string      // what refresh could not do, for people
+}
+
+// Entry is one rpcd.
+type Entry struct {
+	Name         string      // layout.ValidName holds
+	Exec         string      // absolute path of the program
+	Kind         config.Kind // contract of the program
+	Binary       Binary      // the program that was asked
+	SambaVersion string      // of the program, such as "4.17.12-Debian"; "" for native ones
+	Listing      listing.Listing
+	Port         int    // TCP port of bindings without one; 0 = none allocated
+	Failure      string // why the last listing failed ("" = it did not); Listing is the last good one
+}
+
+// Binary tells one version of a program from the next.
+type Binary struct {
+	Size    int64  // bytes
+	MTimeNS int64  // nanoseconds since 1970
+	Inode   uint64 // inode number
+}
+
+// Entry returns the rpcd of that name, or nil.
+func (c *Catalogue) Entry(name string) *Entry {
+	for i := range c.Rpcds {
+		if c.Rpcds[i].Name == name {
+			return &c.Rpcds[i]
+		}
+	}
+	return nil
+}
+
+// Validate checks everything that a path, a unit or a number is made of. Read
+// and Write call it; the error of Read wraps ErrFormat too.
+func (c *Catalogue) Validate() error {
+	if len(c.Rpcds) > MaxRpcds || len(c.Addresses) > MaxAddresses || len(c.Problems) > MaxProblems {
+		return fmt.Errorf("%d rpcds, %d addresses, %d problems are more than a catalogue holds",
+			len(c.Rpcds), len(c.Addresses), len(c.Problems))
+	}
+	if c.MessagingDir != "" && !validPath(c.MessagingDir) {
+		return fmt.Errorf("messaging directory %q is not a clean absolute path", c.MessagingDir)
+	}
+	for _, a := range c.Addresses {
+		if ip, err := netip.ParseAddr(a); err != nil || ip.Zone() != "" {
+			return fmt.Errorf("%q is not a numeric address", a)
+		}
+	}
+	if s := c.Samba; s != nil {
+		for _, p := range []string{s.ConfigFile, s.NcalrpcDir, s.NPDir, s.LockDir, s.PrivateDir, s.LogDir} {
+			if p != "" && !validPath(p) {
+				return fmt.Errorf("%q of smb.conf is not a clean absolute path", p)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i := range c.Rpcds {
+		e := &c.Rpcds[i]
+		if err := e.validate(); err != nil {
+			return err
+		}
+		if seen[e.Name] {
+			return fmt.Errorf("rpcd %s is there twice", e.Name)
+		}
+		seen[e.Name] = true
+	}
+	return nil
+}
+
+func (e *Entry) validate() error {
+	switch {
+	case !layout.ValidName(e.Name):
+		return fmt.Errorf("%q can not be the name of an rpcd", e.Name)
+	case !validPath(e.Exec):
+		return fmt.Errorf("rpcd %s: program %q is not a clean absolute path", e.Name, e.Exec)
+	case e.Kind != config.KindSamba && e.Kind != config.KindNative:
+		return fmt.Errorf("rpcd %s: unknown kind %q", e.Name, e.Kind)
+	case e.Port < 0 || e.Port > 65535:
+		return fmt.Errorf("rpcd %s: port %d is out of range", e.Name, e.Port)
+	}
+	return nil
+}
+
+// validPath holds for absolute, clean paths of printable text.
+func validPath(p string) bool {
+	return filepath.IsAbs(p) && filepath.Clean(p) == p && len(p) < 4096 && utf8.ValidString(p) &&
+		!strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f })
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"msrpcd/pkg/layout"
+)
+
+// restart is for services that sockets start: never a start limit, always a
+// pause, so that what waits in the socket outlives a crash loop.
+const restart = "Restart=on-failure\nRestartSec=200ms"
+
+// restart254 makes the pause grow.
+const restart254 = "RestartSteps=6\nRestartMaxDelaySec=10s"
+
+func (b *builder) restarts() {
+	b.setAll(restart)
+	if Since254 == "yes" {
+		b.setAll(restart254)
+	}
+}
+
+// sambaWorker is the template of workers that run an unmodified rpcd.
+func (p *Plan) sambaWorker(r *Rpcd) *builder {
+	b := newBuilder()
+	r.unit(b, "MSRPC worker %i of "+r.Name)
+	if r.usesBgqd() {
+		b.note("Else rpcd_spoolss starts a samba-bgqd that dies with worker 0.")
+		b.set("Wants", layout.BgqdService)
+		b.set("After", layout.BgqdService)
+	}
+	b.in("Service")
+	b.setAll("Type=notify\nNotifyAccess=main")
+	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
+	messaging := p.messaging
+	if messaging == "" {
+		messaging = p.samba.LockDir
+	}
+	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker",
+		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
+		"--smb-conf", p.samba.ConfigFile, "--samba-version", version(r.Entry, p.samba),
+		"--messaging-dir", messaging, "--lock-dir", p.samba.LockDir,
+		"--netbios-name", p.samba.NetbiosName, "--guest-account", p.samba.GuestAccount,
+		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"))
+	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
+	b.setAll("KillMode=mixed\nTimeoutStopSec=20\nLimitNOFILE=16384")
+	b.restarts()
+	b.set("Slice", layout.Slice(r.Name))
+	b.setAll(sambaHardening)
+	return b
+}
+
+// sambaHardening restricts programs of Samba that need root: they become the
+// user who called. They serve files of any share, run the administrator's
+// scripts and print commands, and are meant to have those effects.
+const sambaHardening = `
+# Nothing here makes a mount namespace: snapshot scripts of rpcd_fsrvp and
+# "add share command" may mount what smbd has to see. So no ProtectSystem=,
+# ProtectHome=, PrivateTmp= or PrivateDevices= (print commands write to
+# devices); capabilities and system calls stand in for ProtectKernel*=,
+# ProtectClock= and ProtectHostname=.
+CapabilityBoundingSet=~CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_NET_ADMIN CAP_NET_RAW CAP_PERFMON CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap bpf perf_event_open sethostname setdomainname
+SystemCallErrorNumber=EPERM
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+# No NoNewPrivileges=: it stops SELinux and AppArmor transitions to Samba's own
+# domains, and sudo in scripts. No MemoryDenyWriteExecute=: scripts may be run
+# by a just-in-time compiler. No RestrictSUIDSGID=: "force directory mode".
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+KeyringMode=private
+`
+
+// nativeWorker is the template of workers that speak msrpc-handoff(7)
+// themselves; they learn from the environment what they are.
+func (p *Plan) nativeWorker(r *Rpcd) *builder {
+	b := newBuilder()
+	r.unit(b, "MSRPC worker %i of "+r.Name)
+	b.in("Service")
+	b.setAll("Type=notify\nNotifyAccess=main")
+	b.env("MSRPC_RPCD", r.Name)
+	b.set("Environment", "MSRPC_WORKER=%i")
+	b.env("MSRPC_INDEX_BITS", strconv.Itoa(r.IndexBits))
+	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
+	b.exec("ExecStart", r.Exec)
+	b.setAll("TimeoutStopSec=20\nFileDescriptorStoreMax=16\nLimitNOFILE=65536")
+	b.restarts()
+	b.set("Slice", layout.Slice(r.Name))
+	b.note("Group=root: see msrpc-broker@.service.")
+	b.set("User", layout.User)
+	b.set("Group", "root")
+	b.set("SupplementaryGroups", layout.Group)
+	b.setAll(nativeHardening)
+	b.set("BindPaths", layout.RpcdDir(r.Name))
+	return b
+}
+
+// nativeHardening is a profile that an administrator widens with a drop-in
+// where a native rpcd needs more.
+const nativeHardening = `
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+UMask=0077
+KeyringMode=private
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+PrivateDevices=yes
+PrivateIPC=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+`
+
+// stayUp keeps worker 0 of a prestarted rpcd; 0 means that it never idles out.
+func (r *Rpcd) stayUp() *builder {
+	b := newBuilder()
+	b.in("Service")
+	b.env("MSRPC_IDLE_SEC", "0")
+	return b
+}
+
+// usesBgqd holds for Samba's print server, which starts samba-bgqd.
+func (r *Rpcd) usesBgqd() bool { return path.Base(r.Exec) == "rpcd_spoolss" }
+
+// bgqd runs samba-bgqd beside the spoolss workers. A second one ends at once
+// with status 1, since the first holds the pid file.
+func (p *Plan) bgqd(r *Rpcd) *builder {
+	program := path.Join(path.Dir(r.Exec), "samba-bgqd")
+	b := newBuilder()
+	r.unit(b, "Samba background queue of print jobs")
+	b.path("ConditionFileIsExecutable", program)
+	b.note("Wanted by the spoolss workers; it runs as long as one of them does.")
+	b.set("StopWhenUnneeded", "yes")
+	b.set("Wants", layout.PreflightService)
+	b.set("After", layout.PreflightService)
+	b.in("Service")
+	b.exec("ExecStart", program, "--foreground", "--no-process-group", "--configfile="+p.samba.ConfigFile)
+	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
+	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\nLimitNOFILE=16384")
+	b.set("Slice", layout.Slice(r.Name))
+	b.setAll(strings.TrimSpace(sambaHardening))
+	return b
+}
