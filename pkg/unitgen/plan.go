@@ -135,6 +135,9 @@ func (p *Plan) checkSamba() error {
 		{"ncalrpc dir", s.NcalrpcDir}, {"directory of pipes", s.NPDir}, {"lock directory", s.LockDir},
 		{"messaging directory", p.messaging}, {"its own path", s.ConfigFile},
 	} {
+		if d.path == "" && d.path == p.messaging {
+			continue // the lock directory stands in
+		}
 		if _, err := pathValue(d.path); err != nil {
 			return fmt.Errorf("%s: %w", d.what, err)
 		}

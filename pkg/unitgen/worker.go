@@ -3,6 +3,7 @@
 package unitgen
 
 import (
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -36,22 +37,38 @@ func (p *Plan) sambaWorker(r *Rpcd) *builder {
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
-	messaging := p.messaging
-	if messaging == "" {
-		messaging = p.samba.LockDir
-	}
-	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker",
-		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
-		"--smb-conf", p.samba.ConfigFile, "--samba-version", version(r.Entry, p.samba),
-		"--messaging-dir", messaging, "--lock-dir", p.samba.LockDir,
-		"--netbios-name", p.samba.NetbiosName, "--guest-account", p.samba.GuestAccount,
-		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"))
+	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", p.sambaWorkerArgs(r)...)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.setAll("KillMode=mixed\nTimeoutStopSec=20\nLimitNOFILE=16384")
 	b.restarts()
 	b.set("Slice", layout.Slice(r.Name))
 	b.setAll(sambaHardening)
 	return b
+}
+
+// sambaWorkerArgs tells the adaptor what refresh found out, so that it need not
+// ask. The id makes a replaced program known, and the unit differ after an
+// upgrade.
+func (p *Plan) sambaWorkerArgs(r *Rpcd) []any {
+	s, e := p.samba, r.Entry
+	messaging := p.messaging
+	if messaging == "" {
+		messaging = s.LockDir
+	}
+	args := []any{
+		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
+		"--exec-id", fmt.Sprintf("%d:%d:%d", e.Binary.Size, e.Binary.MTimeNS, e.Binary.Inode),
+		"--smb-conf", s.ConfigFile, "--messaging-dir", messaging, "--lock-dir", s.LockDir, "--np-dir", s.NPDir,
+		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"),
+	}
+	for _, o := range []struct{ option, value string }{
+		{"--samba-version", version(e, s)}, {"--netbios-name", s.NetbiosName}, {"--guest-account", s.GuestAccount},
+	} {
+		if o.value != "" {
+			args = append(args, o.option, o.value)
+		}
+	}
+	return args
 }
 
 // sambaHardening restricts programs of Samba that need root: they become the
