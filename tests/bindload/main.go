@@ -27,6 +27,7 @@ type result struct {
 	P99     int64          `json:"p99_us"`
 	Max     int64          `json:"max_us"`
 	Workers map[uint32]int `json:"workers"` // by the worker's index in the group id
+	Group   uint32         `json:"group"`   // association group of the last bind_ack
 }
 
 type load struct {
@@ -133,6 +134,7 @@ func (l *load) note(c net.Conn, group uint32, took time.Duration, err error) {
 	} else {
 		l.res.Conns++
 		l.res.Workers[group>>(32-l.indexBits)]++
+		l.res.Group = group
 		l.latency = append(l.latency, took)
 		if l.hold > 0 {
 			l.held = append(l.held, c)

@@ -27,9 +27,6 @@ var baseEnv = []string{
 // Command prepares a command in the box, as root, in "/". Standard streams are
 // the caller's to set. When ctx ends, the command's process group is killed.
 func (b *Box) Command(ctx context.Context, args ...string) *exec.Cmd {
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	enter := []string{"--target", strconv.Itoa(b.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	cmd.Env = append(append(cmd.Env, baseEnv...), b.env...)
@@ -39,8 +36,7 @@ func (b *Box) Command(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // Run runs a command to its end. rc is its exit status, 128 + N when signal N
-// ended it, and 255 with the reason in stderr when it could not be run. ctx
-// may be nil.
+// ended it, and 255 with the reason in stderr when it could not be run.
 func (b *Box) Run(ctx context.Context, args ...string) (stdout, stderr string, rc int) {
 	var out, errOut bytes.Buffer
 	cmd := b.Command(ctx, args...)
@@ -148,10 +144,10 @@ func (b *Box) WriteFile(inside, content string) error {
 // Journal returns what journalctl prints, after everything logged until now
 // has been taken in.
 func (b *Box) Journal(args ...string) (string, error) {
-	if _, stderr, rc := b.Run(nil, "journalctl", "--sync"); rc != 0 {
+	if _, stderr, rc := b.Run(context.Background(), "journalctl", "--sync"); rc != 0 {
 		return "", fmt.Errorf("sandbox: journalctl --sync: exit status %d: %s", rc, stderr)
 	}
-	stdout, stderr, rc := b.Run(nil, append([]string{"journalctl", "--no-pager", "--quiet"}, args...)...)
+	stdout, stderr, rc := b.Run(context.Background(), append([]string{"journalctl", "--no-pager", "--quiet"}, args...)...)
 	if rc != 0 {
 		return "", fmt.Errorf("sandbox: journalctl %s: exit status %d: %s", strings.Join(args, " "), rc, stderr)
 	}

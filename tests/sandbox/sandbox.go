@@ -13,6 +13,7 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,7 +225,7 @@ func (b *Box) Out() string { return b.out }
 func (b *Box) Export() error {
 	var errs []error
 	for name, format := range map[string]string{"journal.export": "export", "journal.txt": "short-monotonic"} {
-		stdout, stderr, rc := b.Run(nil, "journalctl", "--sync", "--no-pager", "-o", format)
+		stdout, stderr, rc := b.Run(context.Background(), "journalctl", "--sync", "--no-pager", "-o", format)
 		if rc != 0 {
 			errs = append(errs, fmt.Errorf("sandbox: journal: exit status %d: %s", rc, stderr))
 		}

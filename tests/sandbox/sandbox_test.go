@@ -51,7 +51,7 @@ func TestBoxRunsSystemdAndNothingThatTheHostEnabled(t *testing.T) {
 		t.Errorf("host name is %q", got)
 	}
 	for _, unit := range []string{"smbd.service", "nmbd.service", "winbind.service", "apt-daily.timer"} {
-		if _, _, rc := box.Run(nil, "systemctl", "is-active", unit); rc == 0 {
+		if _, _, rc := box.Run(t.Context(), "systemctl", "is-active", unit); rc == 0 {
 			t.Errorf("%s runs by itself", unit)
 		}
 	}
@@ -66,11 +66,11 @@ func TestBoxRunsSystemdAndNothingThatTheHostEnabled(t *testing.T) {
 
 func TestRunTellsStatusAndStreams(t *testing.T) {
 	box := sandbox.New(t, sandbox.Options{Env: []string{"COLOUR=green"}})
-	stdout, stderr, rc := box.Run(nil, "sh", "-c", "echo $COLOUR; echo oops >&2; exit 7")
+	stdout, stderr, rc := box.Run(t.Context(), "sh", "-c", "echo $COLOUR; echo oops >&2; exit 7")
 	if stdout != "green\n" || stderr != "oops\n" || rc != 7 {
 		t.Errorf("got %q, %q, %d", stdout, stderr, rc)
 	}
-	if _, stderr, rc := box.Run(nil, "/no/such/program"); rc == 0 || !strings.Contains(stderr, "/no/such/program") {
+	if _, stderr, rc := box.Run(t.Context(), "/no/such/program"); rc == 0 || !strings.Contains(stderr, "/no/such/program") {
 		t.Errorf("missing program: %q, %d", stderr, rc)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
