@@ -14,6 +14,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/config"
@@ -87,6 +88,10 @@ func Read(path string) (*Catalogue, error) {
 		Timeout:  lockTimeout,
 		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		f.Close()
+		return nil, fmt.Errorf("catalogue %s: %w: another program has it open for writing", path, err)
+	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("catalogue %s: %w: %w", path, ErrFormat, err)
