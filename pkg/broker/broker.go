@@ -76,7 +76,7 @@ type Broker struct {
 
 const (
 	maxPDU    = 1 << 16
-	maxPeek   = maxPDU + 2048         // np: room for message headers too
+	maxPeek   = 3 * maxPDU            // np: a PDU may come in messages of a single byte
 	parkAfter = 20 * time.Millisecond // a conn that waits longer is parked
 
 	spareWait   = time.Second            // how long a NEED_IDLE client waits for an idle spare

@@ -31,7 +31,7 @@ import (
 
 const (
 	lineSize = 64
-	magic    = 0x315453_4352534d // "MSRCST1", little-endian
+	magic    = 0x315453_4352534d // in host order, as all numbers of the file: nobody maps it on another machine
 	version  = 1
 
 	// MaxWorkers bounds workers plus spares of one rpcd.
@@ -121,9 +121,9 @@ func Prepare(path string, workers, gid int) error {
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
 	b := make([]byte, size(capacity))
-	binary.LittleEndian.PutUint64(b, magic)
-	binary.LittleEndian.PutUint32(b[8:], version)
-	binary.LittleEndian.PutUint32(b[12:], uint32(capacity))
+	binary.NativeEndian.PutUint64(b, magic)
+	binary.NativeEndian.PutUint32(b[8:], version)
+	binary.NativeEndian.PutUint32(b[12:], uint32(capacity))
 	if _, err = tmp.Write(b); err == nil {
 		if err = tmp.Chown(0, gid); err == nil {
 			if err = tmp.Chmod(0o664); err == nil {
