@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestUnitsAreClean: systemd has nothing to say about any unit. Its exit code
+// would be 0 even with unknown keys.
+func TestUnitsAreClean(t *testing.T) {
+	h := boot(t).install()
+	paths := strings.Fields(h.sh(`ls /run/systemd/generator/msrpc-* /usr/lib/systemd/system/msrpc* -d | grep -E '\.(service|socket|slice|path|target)$'`))
+	if len(paths) < 30 {
+		t.Fatalf("only %d units", len(paths))
+	}
+	var args []string
+	for _, p := range paths {
+		// A template is verified as an instance.
+		dir, name := p[:strings.LastIndex(p, "/")+1], p[strings.LastIndex(p, "/")+1:]
+		instance := "0"
+		if strings.HasPrefix(name, "msrpc-broker@") {
+			instance = "winreg"
+		}
+		args = append(args, dir+strings.Replace(name, "@.", "@"+instance+".", 1))
+	}
+	stdout, stderr, rc := h.Run(context.Background(), append([]string{"systemd-analyze", "verify", "--man=no"}, args...)...)
+	if rc != 0 || stderr != "" || stdout != "" {
+		t.Errorf("systemd-analyze verify: exit status %d\n%s%s", rc, stdout, stderr)
+	}
+}
+
+func TestBrokerIsHardened(t *testing.T) {
+	h := boot(t).install()
+	h.load("-net", "unix", "-addr", winregNcalrpc)
+	out, _ := h.try("systemd-analyze", "security", "--no-pager", "msrpc-broker@winreg.service")
+	m := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("no exposure level in:\n%s", out)
+	}
+	if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > 0.5 {
+		t.Errorf("exposure level %s, want at most 0.5:\n%s", m[1], out)
+	}
+	// What the sandbox promises, seen from inside it.
+	pid := h.property("msrpc-broker@winreg.service", "MainPID")
+	other := h.sh("nsenter -t " + pid + " -m ls /run/msrpc")
+	if strings.TrimSpace(other) != "winreg" {
+		t.Errorf("the broker of winreg sees the inboxes of %s", other)
+	}
+	status, err := h.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
+		h.contains(string(status), want)
+	}
+}
+
+func TestVerifyIsContentOnAGoodHost(t *testing.T) {
+	h := boot(t).install().smbd()
+	h.works()
+	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
+		t.Errorf("exit status %d:\n%s", rc, out)
+	}
+	for _, command := range []string{"list", "status", "verify"} {
+		if out := strings.TrimSpace(h.run("msrpcctl", command, "--json")); !strings.HasPrefix(out, "{") && !strings.HasPrefix(out, "[") {
+			t.Errorf("msrpcctl %s --json: %s", command, out)
+		}
+	}
+	h.contains(h.run("msrpcctl", "status", "winreg"), "winreg")
+}
+
+func TestVerifyFindsSambaDcerpcd(t *testing.T) {
+	h := boot(t).install()
+	h.sh("systemd-run -q --unit=stale " + h.dcerpcd() + " -F --libexec-rpcds")
+	h.eventually(func() error {
+		out, rc := h.try("msrpcctl", "verify")
+		if rc != 1 || !strings.Contains(out, "samba-dcerpcd") {
+			return fmt.Errorf("verify: exit status %d\n%s", rc, out)
+		}
+		return nil
+	})
+}
