@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package preflight makes what has to be there before the first socket, and
+// refuses a smb.conf under which smbd would take the pipes away again. It is
+// what msrpc-preflight.service runs, at start and at each reload.
+//
+// Everything it makes belongs to root and has exactly the mode that Samba
+// insists on; what is already right is not touched, so it can run any time.
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/status"
+	"msrpcd/pkg/unitgen"
+)
+
+// Report is what a preflight did.
+type Report struct {
+	Made      []string `json:"made"`          // directories that were made, or whose mode was wrong
+	Rpcds     int      `json:"rpcds"`         // with a status file
+	Catalogue bool     `json:"catalogue"`     // false: there is none yet, so nothing was to be done
+	Checked   bool     `json:"smb_conf_read"` // smb.conf was looked at
+}
+
+// OnDemandError says that smb.conf lets smbd start samba-dcerpcd.
+type OnDemandError struct{ Config string }
+
+// Error gives the line that is needed.
+func (e *OnDemandError) Error() string {
+	return fmt.Sprintf("smbd would start samba-dcerpcd, which takes all pipes away: put the line "+
+		"`rpc start on demand helpers = no` into [global] of %s, then restart smbd and run msrpcctl refresh", e.Config)
+}
+
+// Run prepares for the catalogue at path with the configuration cfg. samba
+// reads smb.conf as it is now.
+func Run(ctx context.Context, path string, cfg *config.Config, samba func(context.Context, config.Global) (*config.Samba, error)) (*Report, error) {
+	rep := &Report{Made: []string{}}
+	c, err := catalogue.Read(path)
+	if errors.Is(err, catalogue.ErrNone) {
+		return rep, nil // the first refresh comes after us and reloads us
+	}
+	if err != nil {
+		return rep, fmt.Errorf("%w; run msrpcctl refresh", err)
+	}
+	rep.Catalogue = true
+	gid, err := groupID(layout.Group)
+	if err != nil {
+		return rep, err
+	}
+	plan := unitgen.NewPlan(c, cfg)
+	for _, d := range Directories(c, plan) {
+		changed, err := d.Make()
+		if err != nil {
+			return rep, err
+		}
+		if changed {
+			rep.Made = append(rep.Made, d.Path)
+		}
+	}
+	for _, r := range plan.Rpcds {
+		if err := status.Prepare(layout.StatusFile(r.Name), r.Workers+r.Spares, gid); err != nil {
+			return rep, err
+		}
+		rep.Rpcds++
+	}
+	if !servesSamba(plan) {
+		return rep, nil
+	}
+	now, err := samba(ctx, cfg.Global)
+	if err != nil {
+		return rep, err
+	}
+	rep.Checked = true
+	if now.HelpersOnDemand {
+		return rep, &OnDemandError{Config: cfg.Global.SambaConfig}
+	}
+	return rep, nil
+}
+
+// servesSamba reports whether the plan has an rpcd that smbd has its own for.
+func servesSamba(p *unitgen.Plan) bool {
+	for _, r := range p.Rpcds {
+		if r.Kind == config.KindSamba {
+			return true
+		}
+	}
+	return false
+}
+
+// groupID is the number of a group.
+func groupID(name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("group %s: %w; run systemd-sysusers", name, err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// Directories lists what a plan needs, parents first.
+func Directories(c *catalogue.Catalogue, p *unitgen.Plan) []Directory {
+	var dirs []Directory
+	if s := c.Samba; s != nil {
+		dirs = append(dirs, Directory{s.NcalrpcDir, 0o755})
+		if socketDir := filepath.Dir(s.NPDir); socketDir != s.NcalrpcDir {
+			dirs = append(dirs, Directory{socketDir, 0o755})
+		}
+		dirs = append(dirs, Directory{s.NPDir, 0o700},
+			Directory{filepath.Join(s.LockDir, "msg.lock"), 0o755})
+		if c.MessagingDir != "" {
+			dirs = append(dirs, Directory{filepath.Join(c.MessagingDir, "msg.sock"), 0o700})
+		}
+	}
+	dirs = append(dirs, Directory{layout.Runtime, 0o755})
+	for _, r := range p.Rpcds {
+		dirs = append(dirs, Directory{layout.RpcdDir(r.Name), 0o755})
+	}
+	return dirs
+}

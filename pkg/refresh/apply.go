@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Bringing changed units to systemd, in an order that closes nothing that
+// stays (DESIGN: from --list-interfaces to units):
+//
+//	stop what goes -> daemon-reload -> preflight -> restart changed brokers ->
+//	start msrpc.target -> heal
+//
+// Refresh may run inside the boot transaction, or in msrpc-refresh.service at
+// any time. So nothing is waited for that is ordered after the unit this
+// process runs in.
+
+package refresh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sort"
+
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/unitgen"
+)
+
+// Manager is what refresh needs of systemd; *systemctl.Conn has it.
+type Manager interface {
+	Get(ctx context.Context, names ...string) ([]systemctl.Unit, error)
+	List(ctx context.Context, patterns ...string) ([]systemctl.Unit, error)
+	Properties(ctx context.Context, unit string) (systemctl.Properties, error)
+	UnitOf(ctx context.Context, pid int) (string, error)
+	DaemonReload(ctx context.Context) error
+	Start(ctx context.Context, unit string) error
+	StartNoWait(ctx context.Context, unit string) error
+	Stop(ctx context.Context, unit string) error
+	Restart(ctx context.Context, unit string) error
+	Reload(ctx context.Context, unit string) error
+	ReloadNoWait(ctx context.Context, unit string) error
+	ResetFailed(ctx context.Context, unit string) error
+}
+
+type applier struct {
+	m            Manager
+	plan         *unitgen.Plan
+	rep          *Report
+	log          *slog.Logger
+	generatorDir string
+	look         func() (serving, error) // nil: this host
+
+	self string // unit that this process runs in, "" for none
+	errs []error
+}
+
+// run applies the plan. An error of one unit does not keep the others from
+// being served; errors are joined.
+func (a *applier) run(ctx context.Context) error {
+	files, err := a.plan.Files()
+	if err != nil {
+		return err
+	}
+	return a.apply(ctx, unitMap(files))
+}
+
+// apply makes systemd's units those that are planned.
+func (a *applier) apply(ctx context.Context, planned map[string]string) error {
+	old, err := readUnits(a.generatorDir)
+	if err != nil {
+		return err
+	}
+	c := compare(old, planned)
+	a.rep.Units = len(c.files)
+	if a.self, err = a.m.UnitOf(ctx, os.Getpid()); err != nil {
+		return err
+	}
+	wanted, err := a.targetWanted(ctx)
+	if err != nil {
+		return err
+	}
+	if len(c.files) > 0 {
+		if err := a.change(ctx, c, planned, wanted); err != nil {
+			return err
+		}
+	}
+	if wanted {
+		a.heal(ctx)
+	} else {
+		a.rep.Actions = append(a.rep.Actions, layout.Target+" is not active: nothing is started; do it with systemctl start "+layout.Target)
+	}
+	return errors.Join(a.errs...)
+}
+
+// targetWanted tells a target that is to serve from one that was stopped.
+func (a *applier) targetWanted(ctx context.Context) (bool, error) {
+	units, err := a.m.Get(ctx, layout.Target)
+	if err != nil {
+		return false, err
+	}
+	return units[0].Up() || units[0].Queued(), nil
+}
+
+func (a *applier) change(ctx context.Context, c changes, planned map[string]string, wanted bool) error {
+	if err := a.stopGone(ctx, c); err != nil {
+		return err
+	}
+	if err := a.m.DaemonReload(ctx); err != nil {
+		return err
+	}
+	a.did("daemon-reload: %d unit files changed", len(c.files))
+	if now, err := readUnits(a.generatorDir); err != nil {
+		return err
+	} else if d := compare(now, planned); len(d.files) > 0 {
+		a.rep.problem("msrpc-generator wrote other units than planned (%s differs): is it in systemd's system-generators directory, and of this version?", d.files[0])
+	}
+	if !wanted {
+		return nil
+	}
+	// Directories and status files of new rpcds are there before their sockets.
+	if up, err := a.up(ctx, layout.PreflightService); err != nil {
+		return err
+	} else if up {
+		a.wait(ctx, "reload", layout.PreflightService)
+	}
+	for _, r := range c.rpcds {
+		if up, err := a.up(ctx, layout.BrokerService(r.name)); err != nil {
+			return err
+		} else if up {
+			a.wait(ctx, "restart", layout.BrokerService(r.name))
+		}
+	}
+	a.wait(ctx, "start", layout.Target)
+	return nil
+}
+
+// stopGone stops, while systemd still knows them: everything of rpcds that go,
+// sockets before the services that they would start again, and listeners that
+// go or change of rpcds that stay.
+func (a *applier) stopGone(ctx context.Context, c changes) error {
+	var stop []string
+	for _, name := range c.removed {
+		for _, t := range layout.Transports {
+			stop = append(stop, layout.ListenerSocket(t, name))
+		}
+		stop = append(stop, layout.BrokerService(name))
+		for _, kind := range []string{"socket", "service"} {
+			units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.%s", name, kind))
+			if err != nil {
+				return err
+			}
+			for _, u := range units {
+				stop = append(stop, u.Name)
+			}
+		}
+	}
+	for _, r := range c.rpcds {
+		stop = append(stop, r.gone...)
+		stop = append(stop, r.changed...)
+	}
+	units, err := a.m.Get(ctx, stop...)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.Active == "inactive" {
+			continue
+		}
+		if u.Active == "failed" {
+			a.note(a.m.ResetFailed(ctx, u.Name))
+			continue
+		}
+		if a.note(a.m.Stop(ctx, u.Name)) {
+			a.did("stopped %s", u.Name)
+		}
+	}
+	return nil
+}
+
+func (a *applier) up(ctx context.Context, unit string) (bool, error) {
+	units, err := a.m.Get(ctx, unit)
+	if err != nil {
+		return false, err
+	}
+	return units[0].Up(), nil
+}
+
+// wait does verb with unit and waits for it, unless unit waits for us.
+func (a *applier) wait(ctx context.Context, verb, unit string) {
+	behind := false
+	if a.self != "" {
+		if p, err := a.m.Properties(ctx, unit); err == nil {
+			behind = slices.Contains(p.Texts("After"), a.self)
+		}
+	}
+	var err error
+	switch {
+	case verb == "start" && behind:
+		err = a.m.StartNoWait(ctx, unit)
+	case verb == "start":
+		err = a.m.Start(ctx, unit)
+	case verb == "reload" && behind:
+		err = a.m.ReloadNoWait(ctx, unit)
+	case verb == "reload":
+		err = a.m.Reload(ctx, unit)
+	case verb == "restart":
+		err = a.m.Restart(ctx, unit)
+	}
+	if a.note(err) {
+		a.did("%s %s", verb, unit)
+	}
+}
+
+func (a *applier) did(format string, args ...any) {
+	a.rep.Actions = append(a.rep.Actions, fmt.Sprintf(format, args...))
+}
+
+// note keeps an error for the end; true: there was none.
+func (a *applier) note(err error) bool {
+	if err != nil {
+		a.errs = append(a.errs, err)
+	}
+	return err == nil
+}
+
+// unitMap is the plan in the form of readUnits.
+func unitMap(files map[string]unitgen.File) map[string]string {
+	m := make(map[string]string, len(files))
+	for path, f := range files {
+		if f.Link != "" {
+			m[path] = linkMark + f.Link
+		} else {
+			m[path] = string(f.Data)
+		}
+	}
+	return m
+}
+
+// listenerUnits are the socket units of the plan, sorted.
+func listenerUnits(p *unitgen.Plan) []string {
+	var units []string
+	for _, r := range p.Rpcds {
+		for _, l := range r.Listeners {
+			units = append(units, l.Unit)
+		}
+	}
+	sort.Strings(units)
+	return units
+}

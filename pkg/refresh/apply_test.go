@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/unitgen"
+)
+
+func plan(names ...string) *unitgen.Plan {
+	p := &unitgen.Plan{}
+	for _, n := range names {
+		p.Rpcds = append(p.Rpcds, unitgen.Rpcd{Name: n, Listeners: []unitgen.Listener{
+			{Transport: layout.NP, Unit: layout.ListenerSocket(layout.NP, n), Nodes: []string{"/np/" + n}},
+			{Transport: layout.TCP, Unit: layout.ListenerSocket(layout.TCP, n), Nodes: []string{":50000"}, Ports: []int{50000}},
+		}})
+	}
+	return p
+}
+
+// files are the units of such a plan, short.
+func files(names ...string) map[string]string {
+	m := map[string]string{}
+	for _, n := range names {
+		m[layout.ListenerSocket(layout.NP, n)] = "np"
+		m[layout.ListenerSocket(layout.TCP, n)] = "tcp"
+		m[layout.BrokerService(n)+".d/10-listeners.conf"] = "broker"
+		m[layout.WorkerTemplate(n, "socket")] = "inbox"
+	}
+	return m
+}
+
+func TestApply(t *testing.T) {
+	up, down := systemctl.Unit{Load: "loaded", Active: "active"}, systemctl.Unit{Load: "loaded", Active: "inactive"}
+	running := func(names ...string) map[string]systemctl.Unit {
+		m := map[string]systemctl.Unit{layout.Target: up, layout.PreflightService: up}
+		for _, n := range names {
+			m[layout.ListenerSocket(layout.NP, n)] = up
+			m[layout.ListenerSocket(layout.TCP, n)] = up
+		}
+		return m
+	}
+	with := func(m map[string]systemctl.Unit, u systemctl.Unit, units ...string) map[string]systemctl.Unit {
+		for _, n := range units {
+			m[n] = u
+		}
+		return m
+	}
+	for _, tc := range []struct {
+		name     string
+		units    map[string]systemctl.Unit
+		after    map[string][]string
+		self     string
+		fail     map[string]error
+		dead     []string
+		conflict map[string]string
+		old, new map[string]string
+		plan     *unitgen.Plan
+		want     []string
+		problems int
+		err      string
+	}{
+		{name: "nothing changed", units: running("winreg"), old: files("winreg"), new: files("winreg"), plan: plan("winreg")},
+		{name: "first, from the boot", units: with(running(), systemctl.Unit{Active: "inactive", Job: "start"}, layout.Target),
+			new: files("winreg"), plan: plan("winreg"), self: layout.RefreshService,
+			after: map[string][]string{layout.Target: {layout.RefreshService}},
+			want: []string{"daemon-reload", "reload msrpc-preflight.service", "start-no-wait msrpc.target",
+				"start msrpc-np-winreg.socket", "start msrpc-tcp-winreg.socket"}},
+		{name: "a stopped target stays stopped", units: with(running(), down, layout.Target, layout.PreflightService),
+			new: files("winreg"), plan: plan("winreg"), want: []string{"daemon-reload"}},
+		{name: "one removed while another serves",
+			units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg"),
+				"msrpc-worker-lsad@0.socket", "msrpc-worker-lsad@0.service", "msrpc-worker-winreg@0.service"),
+			old: files("winreg", "lsad"), new: files("winreg"), plan: plan("winreg"),
+			want: []string{"stop msrpc-np-lsad.socket", "stop msrpc-tcp-lsad.socket", "stop msrpc-broker@lsad.service",
+				"stop msrpc-worker-lsad@0.socket", "stop msrpc-worker-lsad@0.service",
+				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+		{name: "a broker's set changes", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg")),
+			old: files("winreg", "lsad"), new: func() map[string]string {
+				m := files("winreg", "lsad")
+				m[layout.ListenerSocket(layout.TCP, "lsad")] = "other"
+				return m
+			}(), plan: plan("winreg", "lsad"),
+			want: []string{"stop msrpc-tcp-lsad.socket", "daemon-reload", "reload msrpc-preflight.service",
+				"restart msrpc-broker@lsad.service", "start msrpc.target"}},
+		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: plan(), self: "x.service",
+			after: map[string][]string{layout.PreflightService: {"x.service"}},
+			want:  []string{"daemon-reload", "reload-no-wait msrpc-preflight.service", "start msrpc.target"}},
+		{name: "an active socket without a descriptor", units: running("winreg"), old: files("winreg"), new: files("winreg"),
+			plan: plan("winreg"), dead: []string{"msrpc-np-winreg.socket"},
+			want: []string{"stop msrpc-np-winreg.socket", "start msrpc-np-winreg.socket"}},
+		{name: "the same with a running broker", units: with(running("winreg"), up, layout.BrokerService("winreg")),
+			old: files("winreg"), new: files("winreg"), plan: plan("winreg"), dead: []string{"msrpc-np-winreg.socket"},
+			want: []string{"stop msrpc-np-winreg.socket", "restart msrpc-broker@winreg.service"}},
+		{name: "masked is left alone", units: with(running("winreg"), systemctl.Unit{Load: "masked", Active: "inactive"}, "msrpc-tcp-winreg.socket"),
+			old: files("winreg"), new: files("winreg"), plan: plan("winreg")},
+		{name: "a port is taken", units: with(running("winreg"), systemctl.Unit{Load: "loaded", Active: "failed"}, "msrpc-tcp-winreg.socket"),
+			old: files("winreg"), new: files("winreg"), plan: plan("winreg"), dead: []string{"msrpc-tcp-winreg.socket"},
+			conflict: map[string]string{"msrpc-tcp-winreg.socket": "port 50000 is in use"},
+			fail:     map[string]error{"start msrpc-tcp-winreg.socket": &systemctl.JobError{Verb: "start", Unit: "msrpc-tcp-winreg.socket", Result: "failed"}},
+			want:     []string{"reset-failed msrpc-tcp-winreg.socket", "start msrpc-tcp-winreg.socket"}, problems: 1},
+		{name: "preflight failed and is right now", units: with(with(running("winreg"), down, "msrpc-np-winreg.socket"), systemctl.Unit{Active: "failed"}, layout.PreflightService),
+			old: files("winreg"), new: files("winreg"), plan: plan("winreg"),
+			want: []string{"start msrpc-preflight.service", "start msrpc-np-winreg.socket"}},
+		{name: "preflight still fails", units: with(with(running("winreg"), down, "msrpc-np-winreg.socket"), systemctl.Unit{Active: "failed"}, layout.PreflightService),
+			old: files("winreg"), new: files("winreg"), plan: plan("winreg"),
+			fail: map[string]error{"start msrpc-preflight.service": fmt.Errorf("start msrpc-preflight.service: failed")},
+			want: []string{"start msrpc-preflight.service"}, err: "no named pipe is served: start msrpc-preflight.service: failed"},
+		{name: "one unit fails, the others are served", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad")),
+			old: files("winreg"), new: files("winreg", "lsad"), plan: plan("winreg", "lsad"),
+			fail: map[string]error{"restart msrpc-broker@lsad.service": fmt.Errorf("no memory")},
+			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-broker@lsad.service", "start msrpc.target"}, err: "no memory"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeUnits(t, dir, tc.old)
+			f := &fakeSystemd{units: tc.units, after: tc.after, self: tc.self, fail: tc.fail, generate: func() { writeUnits(t, dir, tc.new) }}
+			dead := map[string]bool{}
+			for _, u := range tc.dead {
+				dead[u] = true
+			}
+			rep := &Report{}
+			a := &applier{m: f, plan: tc.plan, rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: dir,
+				look: func() (serving, error) { return fakeServing{dead, tc.conflict, f}, nil }}
+			err := a.apply(context.Background(), tc.new)
+			if got := errText(err); got != tc.err {
+				t.Errorf("error %q, want %q", got, tc.err)
+			}
+			if d := cmp.Diff(tc.want, f.log); d != "" {
+				t.Errorf("%s", d)
+			}
+			if len(rep.Problems) != tc.problems {
+				t.Errorf("problems %q", rep.Problems)
+			}
+		})
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func writeUnits(t *testing.T, dir string, units map[string]string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		os.RemoveAll(filepath.Join(dir, e.Name()))
+	}
+	for p, content := range units {
+		p = filepath.Join(dir, p)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A generator that is not installed, or another version, is said.
+func TestApplyNoticesAnotherGenerator(t *testing.T) {
+	f := &fakeSystemd{units: map[string]systemctl.Unit{}}
+	rep := &Report{}
+	a := &applier{m: f, plan: plan("winreg"), rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: t.TempDir()}
+	if err := a.apply(context.Background(), files("winreg")); err != nil {
+		t.Fatal(err)
+	}
+	if len(rep.Problems) != 1 || !strings.Contains(rep.Problems[0], "is it in systemd's system-generators directory") {
+		t.Errorf("problems %q", rep.Problems)
+	}
+}

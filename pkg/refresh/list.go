@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Asking rpcds what they serve. A program that can not be asked costs only
+// itself: its last good listing stays, with the reason beside it.
+
+package refresh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/listing"
+)
+
+const (
+	listLimit    = 5 * time.Second // for one program
+	listParallel = 8               // programs at a time
+)
+
+// listAll asks every program at the same time and returns one entry for each,
+// in order. old is the last catalogue, nil for none. A program that is not
+// there has no entry.
+func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old *catalogue.Catalogue) []catalogue.Entry {
+	entries := make([]*catalogue.Entry, len(rpcds))
+	slots := make(chan struct{}, listParallel)
+	var wg sync.WaitGroup
+	for i, r := range rpcds {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			entries[i] = list(ctx, r, samba, old)
+		}()
+	}
+	wg.Wait()
+	var there []catalogue.Entry
+	for _, e := range entries {
+		if e != nil {
+			there = append(there, *e)
+		}
+	}
+	return there
+}
+
+// list asks one program; nil when there is none.
+func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogue.Catalogue) *catalogue.Entry {
+	bin, err := identify(r.Exec)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	e := &catalogue.Entry{Name: r.Name, Exec: r.Exec, Kind: r.Kind, Binary: bin}
+	var last *catalogue.Entry
+	if old != nil {
+		last = old.Entry(r.Name)
+	}
+	if err == nil {
+		var l *listing.Listing
+		if l, err = ask(ctx, r, samba); err == nil {
+			e.Listing = *l
+		}
+	}
+	if r.Kind == config.KindSamba && samba != nil {
+		e.SambaVersion = programVersion(ctx, e, last, samba)
+	}
+	if last != nil {
+		e.Port = last.Port
+	}
+	if err != nil {
+		e.Failure = err.Error()
+		if last != nil {
+			e.Listing = last.Listing
+		}
+	}
+	return e
+}
+
+// programVersion is the version of the program itself, which need not be
+// testparm's; asked only when the program is another than last time.
+func programVersion(ctx context.Context, e, last *catalogue.Entry, samba *config.Samba) string {
+	if last != nil && last.Exec == e.Exec && last.Binary == e.Binary && last.SambaVersion != "" {
+		return last.SambaVersion
+	}
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	if v, err := config.AskVersion(ctx, e.Exec); err == nil {
+		return v
+	}
+	return samba.Version
+}
+
+// ask runs a program with --list-interfaces. The error is fit for one line.
+func ask(ctx context.Context, r config.Rpcd, samba *config.Samba) (*listing.Listing, error) {
+	argv := []string{r.Exec, "--list-interfaces"}
+	if samba != nil {
+		argv = append(argv, "--configfile="+samba.ConfigFile)
+	}
+	text, err := run(ctx, listLimit, listing.MaxSize, argv...)
+	if err != nil {
+		return nil, fmt.Errorf("--list-interfaces: %w", err)
+	}
+	l, err := listing.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("--list-interfaces: %w", err)
+	}
+	return l, nil
+}
+
+// identify tells one version of a program from the next.
+func identify(path string) (catalogue.Binary, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return catalogue.Binary{}, err
+	}
+	if !st.Mode().IsRegular() || st.Mode().Perm()&0o111 == 0 {
+		return catalogue.Binary{}, fmt.Errorf("%s is not an executable file", path)
+	}
+	b := catalogue.Binary{Size: st.Size(), MTimeNS: st.ModTime().UnixNano()}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		b.Inode = sys.Ino
+	}
+	return b, nil
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Which TCP port an rpcd gets. Pure: equal inputs give equal ports in any
+// order of the requests, and a port once given stays, whoever comes or goes.
+
+package refresh
+
+import (
+	"fmt"
+	"hash/fnv"
+	"sort"
+)
+
+// Samba's default of "rpc server dynamic port range" (smb.conf(5)).
+const (
+	defaultPortLow  = 49152
+	defaultPortHigh = 65535
+)
+
+// PortRequest is one rpcd that has an interface on "ncacn_ip_tcp:" without
+// endpoint. All such interfaces of one rpcd share one port, as in Samba.
+type PortRequest struct {
+	Name     string
+	Pinned   int // Port= of the configuration, 0 = none
+	Previous int // what the catalogue has, 0 = none
+}
+
+// AllocatePorts gives each request a port: the pinned one, else the previous
+// one if it still lies in low..high, else the first free one of a sequence
+// that starts where the name says, so that equal hosts agree without talking.
+// fixed are ports that listings name themselves, with the rpcd that does.
+//
+// Requests are in priority order, which decides who has a port that two pin.
+// Whoever can not have what is pinned gets an allocated port and a problem; an
+// rpcd missing in the result has none, since the range is used up.
+func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string) (map[string]int, []string) {
+	a := allocation{ports: map[string]int{}, owner: map[int]string{}}
+	for port, name := range fixed {
+		a.owner[port] = name
+	}
+	if low < 1 || high > 65535 || low > high {
+		a.problem("rpc server dynamic port range %d-%d of smb.conf is not a range of ports: %d-%d is used instead",
+			low, high, defaultPortLow, defaultPortHigh)
+		low, high = defaultPortLow, defaultPortHigh
+	}
+	for _, r := range requests {
+		if r.Pinned != 0 {
+			a.pin(r)
+		}
+	}
+	byName := append([]PortRequest(nil), requests...)
+	sort.Slice(byName, func(i, j int) bool { return byName[i].Name < byName[j].Name })
+	for _, r := range byName {
+		if r.Previous >= low && r.Previous <= high {
+			a.take(r.Name, r.Previous)
+		}
+	}
+	for _, r := range byName {
+		if _, ok := a.ports[r.Name]; !ok && !a.probe(r.Name, low, high) {
+			a.problem("no port is free for %s in rpc server dynamic port range %d-%d: widen the range in smb.conf or pin a port with Port=",
+				r.Name, low, high)
+		}
+	}
+	return a.ports, a.problems
+}
+
+type allocation struct {
+	ports    map[string]int
+	owner    map[int]string
+	problems []string
+}
+
+func (a *allocation) problem(format string, args ...any) {
+	a.problems = append(a.problems, fmt.Sprintf(format, args...))
+}
+
+// take gives port to name unless name has one or the port is taken.
+func (a *allocation) take(name string, port int) bool {
+	if _, has := a.ports[name]; has || a.owner[port] != "" {
+		return false
+	}
+	a.ports[name], a.owner[port] = port, name
+	return true
+}
+
+func (a *allocation) pin(r PortRequest) {
+	switch {
+	case r.Pinned < 1 || r.Pinned > 65535:
+		a.problem("Port=%d of %s is not a port: give one from 1 to 65535, best outside net.ipv4.ip_local_port_range",
+			r.Pinned, r.Name)
+	case !a.take(r.Name, r.Pinned):
+		a.problem("Port=%d of %s is taken by %s: pin another one; until then %s has an allocated port",
+			r.Pinned, r.Name, a.owner[r.Pinned], r.Name)
+	}
+}
+
+// probe tries the ports of low..high, each once, from the one that name
+// hashes to.
+func (a *allocation) probe(name string, low, high int) bool {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	n := uint32(high - low + 1)
+	start := h.Sum32() % n
+	for i := uint32(0); i < n; i++ {
+		if a.take(name, low+int((start+i)%n)) {
+			return true
+		}
+	}
+	return false
+}

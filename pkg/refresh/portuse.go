@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Ports that somebody else uses right now. Pure over a snapshot.
+
+package refresh
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listeners"
+)
+
+// PortRange is net.ipv4.ip_local_port_range: what outgoing connections use.
+type PortRange struct{ Low, High int }
+
+// ParsePortRange reads /proc/sys/net/ipv4/ip_local_port_range.
+func ParsePortRange(text string) (PortRange, error) {
+	f := strings.Fields(text)
+	if len(f) == 2 {
+		low, err1 := strconv.Atoi(f[0])
+		high, err2 := strconv.Atoi(f[1])
+		if err1 == nil && err2 == nil && low >= 0 && low <= high && high <= 65535 {
+			return PortRange{low, high}, nil
+		}
+	}
+	return PortRange{}, fmt.Errorf("ip_local_port_range %q is not a range of ports", text)
+}
+
+// Contains reports whether port lies in the range.
+func (r PortRange) Contains(port int) bool { return port >= r.Low && port <= r.High }
+
+// PortConflict tells who has the port that rpcd name is to listen on, with the
+// remedy, or "" when nobody has it or systemd itself listens on it.
+func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int) string {
+	users := s.UsersOf(port)
+	if len(users) == 0 {
+		return ""
+	}
+	who := "a process that can not be seen"
+	for _, u := range users {
+		// Connections that our own listener accepted have its port too.
+		if u.Listening && s.HeldBySystemd(u.Inode) {
+			return ""
+		}
+		if h := s.Holders(u.Inode); len(h) > 0 {
+			who = h[0].String()
+		}
+	}
+	pin := fmt.Sprintf("pin another one with Port= in %s/rpcd.d/%s.conf", layout.AdminConfig, name)
+	if !users[0].Listening && local.Contains(port) {
+		return fmt.Sprintf("port %d of %s is used by an outgoing connection of %s, since it lies in net.ipv4.ip_local_port_range %d-%d: "+
+			"keep it free with sysctl net.ipv4.ip_local_reserved_ports=%d (and the same line in /etc/sysctl.d), or %s",
+			port, name, who, local.Low, local.High, port, pin)
+	}
+	return fmt.Sprintf("port %d of %s is in use by %s: end that one, or %s", port, name, who, pin)
+}
+
+// ListensTCP reports whether somebody listens on node, "host:port" or ":port"
+// for all addresses.
+func ListensTCP(s *listeners.Snapshot, node string) bool {
+	host, text, err := net.SplitHostPort(node)
+	if err != nil {
+		return false
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return false
+	}
+	for _, l := range s.ListenersOn(port) {
+		wild := l.Addr == "::" || l.Addr == "0.0.0.0"
+		if host == "" && wild || host != "" && (l.Addr == host || wild) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package refresh
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/unitgen"
+)
+
+// ErrNoRpcd says that there is nothing to serve on this host.
+var ErrNoRpcd = errors.New("no rpcd is installed; install samba 4.16 or newer, or name the programs with Exec= in rpcd.d")
+
+// Refresher holds what a refresh depends on; the zero value is not usable, New
+// is. Tests replace fields.
+type Refresher struct {
+	Root         string // of the configuration, "" = "/"
+	Catalogue    string
+	Lock         string
+	GeneratorDir string
+	Connect      func(context.Context) (Manager, error)
+	Log          *slog.Logger
+
+	clock clock
+}
+
+// New returns a Refresher for this host.
+func New() *Refresher {
+	return &Refresher{
+		Catalogue:    layout.Catalogue(),
+		Lock:         filepath.Join(layout.State, "refresh.lock"),
+		GeneratorDir: generatorDir,
+		Connect: func(ctx context.Context) (Manager, error) {
+			return systemctl.Connect(ctx)
+		},
+		Log:   slog.Default(),
+		clock: systemClock,
+	}
+}
+
+// Report is what a refresh found and did.
+type Report struct {
+	Rpcds     int      `json:"rpcds"`              // in the catalogue
+	Listed    int      `json:"listed"`             // of these, that could be asked
+	Written   bool     `json:"catalogue_written"`  // it differed
+	Units     int      `json:"unit_files_changed"` // generated files that differed
+	Actions   []string `json:"actions"`            // what was done with units, in order
+	Problems  []string `json:"problems"`           // that stopped nothing
+	NotBooted bool     `json:"not_booted"`         // there is no systemd to apply it to
+}
+
+func (r *Report) problem(format string, args ...any) {
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+}
+
+// Run refreshes. The report is never nil and tells what was done before an
+// error, too.
+func (r *Refresher) Run(ctx context.Context) (*Report, error) {
+	rep := &Report{Actions: []string{}, Problems: []string{}}
+	held, err := lock(ctx, r.Lock, r.clock)
+	if err != nil {
+		return rep, err
+	}
+	defer held.Close()
+	cfg, err := config.Load(r.Root)
+	if err != nil {
+		return rep, err
+	}
+	for _, p := range cfg.Problems {
+		rep.problem("%s", p)
+		r.Log.Warn(p.String(), journal.MessageID, journal.IDConfigProblem)
+	}
+	old, err := catalogue.Read(r.Catalogue)
+	if err != nil && !errors.Is(err, catalogue.ErrNone) {
+		// It is made anew; ports of equal names come out the same.
+		rep.problem("the last catalogue is not used: %v", err)
+		r.Log.Warn("the last catalogue is not used", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
+	}
+	c, err := r.survey(ctx, cfg, old, rep)
+	if err != nil {
+		return rep, err
+	}
+	rep.Problems = append(rep.Problems, c.Problems...)
+	if rep.Written = !equal(old, c); rep.Written {
+		if err := catalogue.Write(r.Catalogue, c); err != nil {
+			r.Log.Error("the catalogue can not be written", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
+			return rep, err
+		}
+		r.Log.Info(fmt.Sprintf("catalogue written: %d rpcds, %d of them listed", rep.Rpcds, rep.Listed),
+			journal.MessageID, journal.IDRefreshDone)
+	}
+	plan := unitgen.NewPlan(c, cfg)
+	for _, p := range plan.Problems[min(len(cfg.Problems), len(plan.Problems)):] {
+		rep.problem("%s", p)
+		r.Log.Warn(p, journal.MessageID, journal.IDEndpointConflict)
+	}
+	if err := r.apply(ctx, plan, rep); err != nil {
+		return rep, err
+	}
+	if len(c.Rpcds) == 0 {
+		return rep, ErrNoRpcd
+	}
+	return rep, nil
+}
+
+// apply brings the plan to systemd, if there is one.
+func (r *Refresher) apply(ctx context.Context, plan *unitgen.Plan, rep *Report) error {
+	m, err := r.Connect(ctx)
+	if errors.Is(err, systemctl.ErrNotBooted) {
+		rep.NotBooted = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a := &applier{m: m, plan: plan, rep: rep, log: r.Log, generatorDir: r.GeneratorDir}
+	return a.run(ctx)
+}
+
+// equal compares catalogues as they are written.
+func equal(a, b *catalogue.Catalogue) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// From configuration, smb.conf and listings to a catalogue. Nothing is written
+// here.
+
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listing"
+)
+
+// surveys bounds how often the programs are asked again because they were
+// replaced meanwhile.
+const surveys = 3
+
+// survey makes the catalogue. Problems that pass are in rep, those that stay
+// until somebody changes something are in the catalogue.
+func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalogue.Catalogue, rep *Report) (*catalogue.Catalogue, error) {
+	c := &catalogue.Catalogue{}
+	var rpcds []config.Rpcd
+	for i := 0; ; i++ {
+		passing, err := waitQuiet(ctx, r.clock, func() []string { return programs(cfg.Rpcds(nil)) })
+		if err != nil {
+			return nil, err
+		}
+		rpcds = cfg.Rpcds(nil)
+		if c.Samba, err = r.samba(ctx, cfg, rpcds, old); err != nil {
+			return nil, err
+		}
+		c.Rpcds = listAll(ctx, rpcds, c.Samba, old)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if i+1 == surveys || passing != "" || unchanged(c.Rpcds) {
+			if passing != "" {
+				rep.problem("%s", passing)
+			}
+			break
+		}
+	}
+	rep.Rpcds = len(c.Rpcds)
+	for i := range c.Rpcds {
+		e := &c.Rpcds[i]
+		if e.Failure == "" {
+			rep.Listed++
+			continue
+		}
+		kept := "it serves nothing until it can"
+		if e.Listing.Workers != 0 {
+			kept = "its last good listing is kept"
+		}
+		rep.problem("%s: %s: %s", e.Exec, e.Failure, kept)
+		r.Log.Error(e.Exec+" can not be listed: "+kept, journal.Rpcd, e.Name, journal.Error, e.Failure,
+			journal.MessageID, journal.IDListingFailed)
+	}
+	r.ports(c, rpcds)
+	host, err := HostInterfaces()
+	if err != nil {
+		return nil, err
+	}
+	var problems []string
+	c.Addresses, problems = BindAddresses(c.Samba.BindInterfacesOnly, c.Samba.Interfaces, host)
+	c.Problems = append(c.Problems, problems...)
+	dir, problem := r.messaging(ctx, cfg, c, old)
+	c.MessagingDir = dir
+	if problem != "" {
+		c.Problems = append(c.Problems, problem)
+	}
+	return c, nil
+}
+
+// samba reads smb.conf. Without Samba's programs a smb.conf that can not be
+// read is what an uninstalled Samba looks like: what was known stands in for
+// it, so that the units of its rpcds can go.
+func (r *Refresher) samba(ctx context.Context, cfg *config.Config, rpcds []config.Rpcd, old *catalogue.Catalogue) (*config.Samba, error) {
+	s, err := config.ReadSamba(ctx, cfg.Global)
+	if err == nil {
+		return s, nil
+	}
+	if slices.ContainsFunc(rpcds, func(p config.Rpcd) bool {
+		_, err := identify(p.Exec)
+		return p.Kind == config.KindSamba && err == nil
+	}) {
+		r.Log.Error("smb.conf can not be read: nothing is changed", journal.Error, err, journal.MessageID, journal.IDSambaUnreadable)
+		return nil, err
+	}
+	if old == nil || old.Samba == nil || len(rpcds) == 0 && len(old.Rpcds) == 0 {
+		return nil, fmt.Errorf("%w (and %w)", ErrNoRpcd, err)
+	}
+	return old.Samba, nil
+}
+
+// ports gives a port to each rpcd that leaves one open and may listen.
+func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) {
+	settings := map[string]config.Rpcd{}
+	for _, s := range rpcds {
+		settings[s.Name] = s
+	}
+	var requests []PortRequest
+	fixed := map[int]string{}
+	for i := range c.Rpcds {
+		e := &c.Rpcds[i]
+		s := settings[e.Name]
+		dynamic := false
+		for _, in := range e.Listing.Interfaces {
+			for _, b := range in.Bindings {
+				if b.Protseq != listing.ProtseqTCP {
+					continue
+				}
+				if b.Endpoint == "" {
+					dynamic = true
+				} else if port, err := strconv.Atoi(b.Endpoint); err == nil && fixed[port] == "" && slices.Contains(s.Transports, layout.TCP) {
+					fixed[port] = e.Name
+				}
+			}
+		}
+		// An rpcd whose TCP is off keeps its port for the day that it is on.
+		if dynamic {
+			requests = append(requests, PortRequest{Name: e.Name, Pinned: s.Port, Previous: e.Port})
+		}
+		e.Port = 0
+	}
+	ports, problems := AllocatePorts(c.Samba.PortLow, c.Samba.PortHigh, requests, fixed)
+	for i := range c.Rpcds {
+		c.Rpcds[i].Port = ports[c.Rpcds[i].Name]
+	}
+	for _, p := range problems {
+		r.Log.Error(p, journal.MessageID, journal.IDPortUnavailable)
+	}
+	c.Problems = append(c.Problems, problems...)
+}
+
+// messaging asks again only when Samba or its configuration changed.
+func (r *Refresher) messaging(ctx context.Context, cfg *config.Config, c, old *catalogue.Catalogue) (dir, problem string) {
+	if old != nil && len(c.Rpcds) == 0 {
+		return old.MessagingDir, ""
+	}
+	if old != nil && old.MessagingDir != "" && len(old.Problems) == 0 && cfg.Global.MessagingDirectory == "" &&
+		reflect.DeepEqual(old.Samba, c.Samba) {
+		return old.MessagingDir, ""
+	}
+	return messagingDir(ctx, cfg.Global, c.Samba)
+}
+
+// unchanged reports whether the programs are still those that were asked.
+func unchanged(entries []catalogue.Entry) bool {
+	return !slices.ContainsFunc(entries, func(e catalogue.Entry) bool {
+		now, err := identify(e.Exec)
+		return err == nil && now != e.Binary
+	})
+}
+
+func programs(rpcds []config.Rpcd) []string {
+	var paths []string
+	for _, r := range rpcds {
+		paths = append(paths, r.Exec)
+	}
+	return paths
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What changes between the units that systemd has from the generator and those
+// that are planned. Pure, but for readUnits.
+
+package refresh
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"msrpcd/pkg/layout"
+)
+
+// generatorDir is where systemd has msrpc-generator's output.
+const generatorDir = "/run/systemd/generator"
+
+const maxUnitSize = 1 << 20 // bytes
+
+// linkMark stands before the target of a symbolic link in a unit map.
+const linkMark = "-> "
+
+// readUnits reads what a generator of ours wrote below dir: relative path to
+// content, or to linkMark and target.
+func readUnits(dir string) (map[string]string, error) {
+	units := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		if d.IsDir() || !strings.HasPrefix(d.Name(), "msrpc") && !strings.HasPrefix(rel, "msrpc") {
+			return nil
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(path)
+			units[rel] = linkMark + target
+			return err
+		}
+		if info, err := d.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxUnitSize {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		units[rel] = string(b)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read generated units: %w", err)
+	}
+	return units, nil
+}
+
+// changes is the difference between two sets of units.
+type changes struct {
+	files   []string // paths that differ, sorted; none: nothing is to be done
+	removed []string // rpcds without any unit in the new set
+	rpcds   []change // rpcds that stay or come, whose broker or listeners differ
+}
+
+// change is what differs for one rpcd.
+type change struct {
+	name    string
+	gone    []string // listener sockets without a unit now
+	changed []string // listener sockets with another content
+}
+
+// compare finds the changes from old to new.
+func compare(old, new map[string]string) changes {
+	var c changes
+	was, is := map[string]bool{}, map[string]bool{}
+	byName := map[string]*change{}
+	for path := range old {
+		if o := ownerOf(path); o.name != "" {
+			was[o.name] = true
+		}
+	}
+	for path := range new {
+		if o := ownerOf(path); o.name != "" {
+			is[o.name] = true
+		}
+	}
+	for _, path := range union(old, new) {
+		before, had := old[path]
+		after, has := new[path]
+		if had && has && before == after {
+			continue
+		}
+		c.files = append(c.files, path)
+		o := ownerOf(path)
+		if o.name == "" || !is[o.name] || o.part == partWorker || o.part == partOther {
+			continue
+		}
+		r := byName[o.name]
+		if r == nil {
+			r = &change{name: o.name}
+			byName[o.name] = r
+		}
+		if o.part == partListener && had && !has {
+			r.gone = append(r.gone, path)
+		} else if o.part == partListener && had {
+			r.changed = append(r.changed, path)
+		}
+	}
+	for name := range was {
+		if !is[name] {
+			c.removed = append(c.removed, name)
+		}
+	}
+	sort.Strings(c.removed)
+	for _, r := range byName {
+		c.rpcds = append(c.rpcds, *r)
+	}
+	sort.Slice(c.rpcds, func(i, j int) bool { return c.rpcds[i].name < c.rpcds[j].name })
+	return c
+}
+
+func union(a, b map[string]string) []string {
+	var paths []string
+	for p := range a {
+		paths = append(paths, p)
+	}
+	for p := range b {
+		if _, ok := a[p]; !ok {
+			paths = append(paths, p)
+		}
+	}
+	sort.Strings(paths)
+	return paths
+}
+
+// part is what a generated file is for an rpcd.
+type part int
+
+const (
+	partOther    part = iota // slices, links
+	partListener             // a listener's socket unit
+	partBroker               // drop-in of the broker, or a unit in its stead
+	partWorker               // worker templates and their dependencies
+)
+
+// owner is the rpcd that a generated file belongs to, and as what.
+type owner struct {
+	name string
+	part part
+}
+
+// ownerOf tells it from the path below the generator's directory, since a NAME
+// has neither "-" nor "@" nor ".". A file of no rpcd has the name "".
+func ownerOf(path string) owner {
+	first, rest, nested := strings.Cut(path, "/")
+	unit := strings.TrimSuffix(first, ".d")
+	if nested && (strings.HasSuffix(first, ".wants") || strings.HasSuffix(first, ".requires")) {
+		unit = strings.TrimSuffix(strings.TrimSuffix(first, ".wants"), ".requires")
+		if o := unitOwner(unit); o.name != "" {
+			return o
+		}
+		return owner{name: unitOwner(rest).name, part: partOther}
+	}
+	o := unitOwner(unit)
+	if nested && o.part == partListener {
+		o.part = partBroker // a drop-in of a listener
+	}
+	return o
+}
+
+func unitOwner(unit string) owner {
+	base, ok := strings.CutPrefix(unit, "msrpc-")
+	if !ok {
+		return owner{}
+	}
+	stem, suffix := base, ""
+	if i := strings.LastIndexByte(base, '.'); i >= 0 {
+		stem, suffix = base[:i], base[i+1:]
+	}
+	of := func(name string, p part) owner {
+		if !layout.ValidName(name) {
+			return owner{}
+		}
+		return owner{name, p}
+	}
+	if name, ok := strings.CutPrefix(stem, "broker@"); ok {
+		return of(name, partBroker)
+	}
+	if worker, ok := strings.CutPrefix(stem, "worker-"); ok {
+		name, _, _ := strings.Cut(worker, "@")
+		return of(name, partWorker)
+	}
+	for _, t := range layout.Transports {
+		if name, ok := strings.CutPrefix(stem, string(t)+"-"); ok && suffix == "socket" {
+			return of(name, partListener)
+		}
+	}
+	if suffix == "slice" {
+		return of(stem, partOther)
+	}
+	return owner{}
+}
