@@ -55,9 +55,18 @@ type Listener struct {
 }
 
 // NewPlan resolves the catalogue's rpcds, in their order, with the settings of
-// cfg. An endpoint that two rpcds claim goes to the first.
+// cfg. An endpoint that two rpcds claim goes to the first. Problems begins with
+// those of cfg; for equal plans cfg has to be as config.Load returned it, since
+// Config.Rpcds adds problems that only a look at the file system shows.
 func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 	p := &Plan{samba: c.Samba, messaging: c.MessagingDir, global: cfg.Global}
+	settings := map[string]config.Rpcd{}
+	for i := range c.Rpcds {
+		e := &c.Rpcds[i]
+		if s, ok := cfg.Override(e.Name, e.Exec); ok { // else no file is about it any more
+			settings[e.Name] = s
+		}
+	}
 	for _, pr := range cfg.Problems {
 		p.problem("%s", pr)
 	}
@@ -69,17 +78,17 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 	claims := claims{}
 	for i := range c.Rpcds {
 		e := &c.Rpcds[i]
-		set, ok := cfg.Override(e.Name, e.Exec)
+		s, ok := settings[e.Name]
 		if !ok {
-			continue // no file is about it any more
+			continue
 		}
 		if err := checkProgram(e.Exec); err != nil {
 			p.problem("%s: program %v; it is left out", e.Name, err)
 			continue
 		}
-		r := p.resolve(e, set)
-		r.Listeners = p.listeners(e, set, c.Addresses, claims)
-		if len(r.Listeners) > 0 {
+		if ls := p.listeners(e, s, c.Addresses, claims); len(ls) > 0 {
+			r := p.resolve(e, s)
+			r.Listeners = ls
 			p.Rpcds = append(p.Rpcds, r)
 		}
 	}
@@ -120,7 +129,7 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 		r.Spares = limit - r.Workers
 	}
 	if set.Activation == config.ActivationDirect {
-		p.problem("%s: Activation=direct is not known to this version; it is served through a broker", r.Name)
+		p.problem("%s: Activation=direct is not served by this version; a broker is used", r.Name)
 	}
 	return r
 }
