@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package samba
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/handoff"
+	"msrpcd/pkg/layout"
+)
+
+// rest asserts that the connection goes on right behind the PDU.
+func (c *client) rest(want string) {
+	c.f.t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+		c.f.t.Fatalf("after the PDU came %q, %v; want %q", got, err, want)
+	}
+}
+
+// clean is an anonymous body without the GUID, the one field that is random.
+func clean(t testing.TB, body []byte) []byte {
+	g := anonymousGUID(t, body)
+	return bytes.Replace(body, g[:], make([]byte, 16), 1)
+}
+
+func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
+	f := newFixture(t)
+	f.startReady()
+	guest, err := lookupGuest("root")
+	f.must(err)
+	guest.NetbiosName = "HOST"
+	anon := NewAnonymous(layoutOf(t, f.version), guest)
+
+	f.run("np", func(t *testing.T) {
+		c := f.connect(layout.NP, "winreg")
+		io.WriteString(c, string(framed(bind(t)))+"more")
+		c.give(f.pipeMessage())
+		if d := cmp.Diff(AppendClient(bodyWith(bind(t)), []byte(`ncacn_np:[\pipe\winreg]`), identity(t)), c.body()); d != "" {
+			t.Error(d)
+		}
+		c.rest("more")
+	})
+	f.run("np, bind in messages of one byte", func(t *testing.T) {
+		c := f.connect(layout.NP, "winreg")
+		var parts [][]byte
+		for _, b := range bind(t) {
+			parts = append(parts, []byte{b})
+		}
+		io.WriteString(c, string(framed(parts...))+"more")
+		c.give(f.pipeMessage())
+		if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
+			t.Errorf("PDU %x", pdu)
+		}
+		c.rest("more")
+	})
+	f.run("np, large identity in a memfd", func(t *testing.T) {
+		big := bytes.Repeat(identity(t), 600)
+		fd, err := unix.MemfdCreate("npa", unix.MFD_CLOEXEC)
+		f.must(err)
+		mem := os.NewFile(uintptr(fd), "npa")
+		defer mem.Close()
+		_, err = mem.Write(big)
+		f.must(err)
+		c := f.connect(layout.NP, "winreg")
+		c.Write(framed(bind(t)))
+		m := f.pipeMessage()
+		m.NPA, m.NPALength, m.Flags = nil, uint32(len(big)), handoff.FlagNPAInMemfd
+		c.give(m, int(mem.Fd()))
+		if !bytes.Equal(AppendClient(bodyWith(bind(t)), m.Binding, big), c.body()) {
+			t.Error("body differs")
+		}
+	})
+	f.run("np without DCE/RPC", func(t *testing.T) {
+		c := f.connect(layout.NP, "tsvcpipe")
+		io.WriteString(c, "more")
+		m := f.pipeMessage()
+		m.Flags, m.FragLength, m.Binding = handoff.FlagNoPDU, 0, []byte(`ncacn_np:[\pipe\tsvcpipe]`)
+		c.give(m)
+		if d := cmp.Diff(AppendClient(bodyWith(nil), m.Binding, m.NPA), c.body()); d != "" {
+			t.Error(d)
+		}
+		c.rest("more")
+	})
+	f.run("tcp", func(t *testing.T) {
+		c := f.connect(layout.TCP, "")
+		io.WriteString(c, string(bind(t))+"more")
+		binding := []byte("ncacn_ip_tcp:[" + strconv.Itoa(int(c.addr.Port())) + "]")
+		c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: binding})
+		if d := cmp.Diff(anon.AppendTCP(bodyWith(bind(t)), binding, c.remote, c.addr), clean(t, c.body())); d != "" {
+			t.Error(d)
+		}
+		c.rest("more")
+	})
+	f.run("ncalrpc", func(t *testing.T) {
+		c := f.connect(layout.Ncalrpc, "DEFAULT")
+		io.WriteString(c, string(bind(t))+"more")
+		binding := []byte("ncalrpc:[DEFAULT]")
+		c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: binding})
+		want := anon.AppendLocal(bodyWith(bind(t)), binding, []byte(f.dir+"/ncalrpc/DEFAULT"), true)
+		if d := cmp.Diff(want, clean(t, c.body())); d != "" {
+			t.Error(d)
+		}
+		c.rest("more")
+	})
+	if got := f.line().Received.Load(); got != 6 {
+		t.Errorf("%d received, want 6", got)
+	}
+}
+
+func TestRefusedHandOverCostsNoOtherClient(t *testing.T) {
+	f := newFixture(t)
+	f.startReady()
+	tcp := handoff.Message{FragLength: 72, Binding: []byte("ncacn_ip_tcp:[135]")}
+	tests := []struct {
+		name      string
+		transport layout.Transport
+		node      string
+		sent      []byte
+		edit      func(*handoff.Message)
+		want      error
+	}{
+		{name: "port of another listener", transport: layout.TCP, sent: bind(t), edit: func(m *handoff.Message) { *m = tcp }, want: errBinding},
+		{name: "pipe of another name", node: "lsarpc", sent: framed(bind(t)), want: errBinding},
+		{name: "transport of another socket", transport: layout.Ncalrpc, node: "winreg", sent: bind(t), want: errBinding},
+		{name: "binding without endpoint", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Binding = []byte("ncacn_np:") }, want: errBinding},
+		{name: "identity for ncalrpc", transport: layout.Ncalrpc, node: "x", sent: bind(t), edit: func(m *handoff.Message) { m.Binding = []byte("ncalrpc:[x]") }, want: errIdentity},
+		{name: "pipe without identity", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.NPA, m.NPALevel = nil, 0 }, want: errNoIdentity},
+		{name: "no PDU", want: errShort},
+		{name: "half a PDU", sent: framed(bind(t))[:40], want: errShort},
+		{name: "PDU that goes on", sent: framed(append(bind(t), 1)), want: errShort},
+		{name: "empty message", sent: framed(bind(t)[:20], nil, bind(t)[20:]), want: errShort},
+		{name: "no bind", sent: framed(append([]byte{5, 0, 0}, bind(t)[3:]...)), want: errPDU},
+		{name: "another length", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.FragLength -= 8 }, want: errShort},
+		{name: "unknown flag", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Flags = 0x8000 }, want: handoff.ErrFlags},
+		{name: "memfd missing", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Flags, m.NPALength = handoff.FlagNPAInMemfd, 10 }, want: errDescriptors},
+	}
+	for i, tt := range tests {
+		f.run(tt.name, func(t *testing.T) {
+			if tt.transport == "" {
+				tt.transport = layout.NP
+			}
+			if tt.node == "" {
+				tt.node = "winreg"
+			}
+			c := f.connect(tt.transport, tt.node)
+			c.Write(tt.sent)
+			m := f.pipeMessage()
+			if tt.edit != nil {
+				tt.edit(&m)
+			}
+			c.give(m)
+			c.closed()
+			next := f.pipeClient()
+			next.body()
+			next.Close()
+			if got := f.line().Received.Load(); got != uint64(2*i+2) {
+				t.Errorf("%d received, want %d", got, 2*i+2)
+			}
+			if !strings.Contains(f.output.String(), tt.want.Error()) {
+				t.Errorf("no log of %q in\n%s", tt.want, f.output.String())
+			}
+		})
+	}
+}
+
+func TestDatagramsThatAreNoHandOverAreClosed(t *testing.T) {
+	f := newFixture(t)
+	f.startReady()
+	r, w, err := os.Pipe()
+	f.must(err)
+	defer r.Close()
+	send := func(b []byte, oob []byte) {
+		t.Helper()
+		f.must(unix.Sendmsg(f.sender, b, oob, nil, 0))
+	}
+	rights := unix.UnixRights(int(w.Fd()), int(w.Fd()), int(w.Fd()))
+	send([]byte("GET / HTTP/1.0"), rights)
+	send([]byte{0}, rights)
+	send(bytes.Repeat([]byte{1}, handoff.MaxDatagram+1), rights)
+	m := f.pipeMessage()
+	send(m.Append(nil), nil)
+	send(m.Append(nil), unix.UnixRights(int(w.Fd())))
+	w.Close()
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("descriptors are kept: read %d, %v", n, err)
+	}
+	f.pipeClient().body()
+	if got := f.counts(); got != "received 6 closed 5" {
+		t.Error(got)
+	}
+	for _, e := range []error{handoff.ErrMagic, errTruncated, errDescriptors, errSocket} {
+		if strings.Count(f.output.String(), "refused: "+e.Error()) != 1 {
+			t.Errorf("%q is not logged once:\n%s", e, f.output.String())
+		}
+	}
+}
+
+// A sender that is neither root nor msrpc is refused, and is no part of the
+// broker's count. Only root can say that it is somebody else.
+func TestSenderIsChecked(t *testing.T) {
+	f := newFixture(t)
+	f.startReady()
+	c := f.connect(layout.NP, "winreg")
+	c.Write(framed(bind(t)))
+	oob := unix.UnixCredentials(&unix.Ucred{Pid: int32(os.Getpid()), Uid: 65534, Gid: 65534})
+	oob = append(oob, unix.UnixRights(int(c.server.Fd()))...)
+	m := f.pipeMessage()
+	f.must(unix.Sendmsg(f.sender, m.Append(nil), oob, nil, 0))
+	c.server.Close()
+	c.closed()
+	f.pipeClient().body()
+	if got := f.counts(); got != "received 1 closed 0" {
+		t.Error(got)
+	}
+	if !strings.Contains(f.output.String(), "neither root nor the brokers' user") {
+		t.Error(f.output.String())
+	}
+}
+
+// While the rpcd does not read, one client is in hand and the others stay in
+// the inbox; all are served when it goes on, also those of many datagrams.
+func TestSlowRpcdLosesNobody(t *testing.T) {
+	f := newFixture(t)
+	f.startReady()
+	pid := int(f.line().ChildPID.Load())
+	f.must(unix.Kill(pid, unix.SIGSTOP))
+	var clients []*client
+	for i := range 300 {
+		c := f.connect(layout.NP, "winreg")
+		c.Write(framed(bind(t)))
+		m := f.pipeMessage()
+		if i%3 == 0 {
+			m.NPA = bytes.Repeat(m.NPA, 5)
+		}
+		for f.trySend(m, int(c.server.Fd())) != nil { // blocks while the inbox is full
+			t.Fatal("inbox does not take the client")
+		}
+		f.file.Sent(fixtureIndex).Sent.Add(1)
+		c.server.Close()
+		clients = append(clients, c)
+		if i == 5 {
+			go unix.Kill(pid, unix.SIGCONT)
+		}
+	}
+	for i, c := range clients {
+		want := len(identity(t))
+		if i%3 == 0 {
+			want *= 5
+		}
+		if b := c.body(); !bytes.HasSuffix(b, identity(t)) || len(b) < want {
+			t.Fatalf("client %d: body of %d bytes", i, len(b))
+		}
+		c.Close()
+	}
+}
+
+func TestHandOverDoesNotAllocate(t *testing.T) {
+	f := newFixture(t)
+	pair := func(typ int) [2]int {
+		fd, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		f.must(err)
+		t.Cleanup(func() { unix.Close(fd[0]); unix.Close(fd[1]) })
+		return fd
+	}
+	inbox, child := pair(unix.SOCK_DGRAM), pair(unix.SOCK_DGRAM)
+	f.must(unix.SetsockoptInt(inbox[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
+	guest, err := lookupGuest("root")
+	f.must(err)
+	w := &worker{
+		phase: serving, line: f.line(), sent: f.file.Sent(fixtureIndex), bus: &Rendezvous{}, layout: layoutOf(t, "4.17.12"),
+		anon: NewAnonymous(layoutOf(t, "4.17.12"), guest), np: []byte(f.dir + "/np/"),
+		inbox: inbox[0], childQ: child[0], datagram: make([]byte, handoff.MaxDatagram),
+		out: NewOutgoing(maxBody), outFD: [1]int32{-1},
+		trusted: [2]uint32{uint32(os.Geteuid())}, rootUID: uint32(os.Geteuid()),
+	}
+	np := f.connect(layout.NP, "winreg")
+	tcp := f.connect(layout.TCP, "")
+	binding := []byte("ncacn_ip_tcp:[" + strconv.Itoa(int(tcp.addr.Port())) + "]")
+	npMessage := f.pipeMessage()
+	tcpMessage := handoff.Message{FragLength: uint16(len(bind(t))), Binding: binding}
+	npBytes, tcpBytes := npMessage.Append(nil), tcpMessage.Append(nil)
+	npBind, tcpBind := framed(bind(t)), bind(t)
+	npOOB, tcpOOB := unix.UnixRights(int(np.server.Fd())), unix.UnixRights(int(tcp.server.Fd()))
+	var drain [DatagramSize]byte
+	allocs := func(take bool) float64 {
+		return testing.AllocsPerRun(200, func() {
+			np.Write(npBind)
+			tcp.Write(tcpBind)
+			f.must(unix.Sendmsg(inbox[1], npBytes, npOOB, nil, 0))
+			f.must(unix.Sendmsg(inbox[1], tcpBytes, tcpOOB, nil, 0))
+			if take && (!w.take() || !w.take()) {
+				t.Fatal("nothing taken")
+			}
+			for !take {
+				if _, err := unix.Read(inbox[0], drain[:]); err != nil {
+					break
+				}
+			}
+			for {
+				if _, err := unix.Read(child[1], drain[:]); err != nil {
+					break
+				}
+			}
+		})
+	}
+	with, without := allocs(true), allocs(false)
+	if with > without {
+		t.Errorf("%v allocations for two hand-overs, %v of them the test's own", with, without)
+	}
+	if got := f.counts(); got != "received 402 closed 0" {
+		t.Error(got)
+	}
+}
+
+func FuzzAgrees(f *testing.F) {
+	f.Add([]byte(`ncacn_np:[\pipe\winreg]`), []byte("/run/samba/ncalrpc/np/winreg"), true)
+	f.Add([]byte("ncalrpc:[DEFAULT]"), []byte("DEFAULT"), false)
+	f.Add([]byte("ncacn_np:[]"), []byte(""), true)
+	f.Fuzz(func(t *testing.T, binding, path []byte, np bool) {
+		p := peer{transport: layout.Ncalrpc, path: path}
+		if np {
+			p.transport = layout.NP
+		}
+		if !p.agrees(binding) {
+			return
+		}
+		// Go's simple folding may pair runes of different lengths.
+		_, endpoint, _ := strings.Cut(strings.TrimSuffix(string(binding), "]"), ":[")
+		if np {
+			endpoint = endpoint[len(`\pipe\`):]
+		}
+		if !strings.EqualFold(endpoint, string(path[bytes.LastIndexByte(path, '/')+1:])) {
+			t.Errorf("%q agrees with %q", binding, path)
+		}
+	})
+}
+
+func FuzzBannerVersion(f *testing.F) {
+	f.Add([]byte("rpcd_winreg version 4.17.12-Debian started.\nCopyright"))
+	f.Add(binary.LittleEndian.AppendUint32(nil, 4))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, ok := bannerVersion(b); ok && (v.Major < 0 || v.Major > 999999) {
+			t.Error(v)
+		}
+	})
+}

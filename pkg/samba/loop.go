@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package samba
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/status"
+	"msrpcd/pkg/sys"
+)
+
+const (
+	statusReady    = status.Ready
+	statusDraining = status.Draining
+
+	takeBatch = 64                    // clients taken before statuses are looked at again
+	retryTime = 10 * time.Millisecond // after an error that no event ends
+	never     = time.Duration(math.MaxInt64)
+)
+
+func (w *worker) loop() error {
+	for w.phase != done {
+		n, e := w.ep.Wait(w.timeout())
+		if e != 0 {
+			return fmt.Errorf("epoll_wait: %w", e)
+		}
+		w.now = time.Since(w.start)
+		for i := range n {
+			if err := w.event(w.ep.Event(i)); err != nil {
+				return err
+			}
+		}
+		w.timers()
+		w.takeAll()
+		w.tell()
+	}
+	return nil
+}
+
+func (w *worker) event(token uint64, _ uint32) error {
+	switch token {
+	case tokenInbox:
+		w.inboxReady = true
+	case tokenBus:
+		return w.readBus()
+	case tokenChild:
+		return w.childEnded()
+	case tokenChildQ:
+		w.flush()
+	case tokenEvents:
+		w.signals()
+	case tokenProbe:
+		w.readProbe()
+	}
+	return nil
+}
+
+// timeout is the time until something is due, in milliseconds.
+func (w *worker) timeout() int {
+	if w.phase == serving && w.inboxReady && !w.hold && !w.out.Pending() && w.retryAt == 0 {
+		return 0
+	}
+	due := min(w.probeDue(), w.text.due)
+	if w.retryAt != 0 {
+		due = min(due, w.retryAt)
+	}
+	if w.phase == stopping {
+		due = min(due, w.stopAt)
+	}
+	if due == never {
+		return -1
+	}
+	ms := (due - time.Since(w.start) + time.Millisecond - 1) / time.Millisecond
+	return int(min(max(ms, 0), math.MaxInt32))
+}
+
+func (w *worker) timers() {
+	if w.retryAt != 0 && w.now >= w.retryAt {
+		w.retryAt = 0
+		w.flush()
+	}
+	if w.phase == stopping && w.now >= w.stopAt {
+		w.pressStop()
+	}
+	if w.now >= w.probeDue() {
+		w.probeTimer()
+	}
+}
+
+// takeAll takes clients from the inbox while the child has room for them.
+func (w *worker) takeAll() {
+	if w.phase != serving || !w.inboxReady || w.out.Pending() || w.retryAt != 0 || w.checkProgram() {
+		return
+	}
+	for range takeBatch {
+		if w.hold || w.out.Pending() || w.retryAt != 0 || !w.take() {
+			return
+		}
+	}
+}
+
+// readBus reads what other Samba processes sent: the child's statuses.
+func (w *worker) readBus() error {
+	for range takeBatch {
+		n, e := sys.Recv(w.bus.FD, w.busbuf, 0)
+		if e != 0 {
+			return nil
+		}
+		m, ok := w.parts.Add(w.busbuf[:n])
+		if !ok {
+			continue
+		}
+		switch {
+		case m.Type == MsgShutdown && m.Src.PID != w.bus.ID.PID:
+			w.stop("told to by process " + fmt.Sprint(m.Src.PID))
+		case m.Type == MsgWorkerStatus && m.Src.PID == uint64(w.child.pid):
+			if err := w.status(&m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *worker) status(m *Message) error {
+	s, ok := ParseWorkerStatus(m.Body)
+	if !ok {
+		return &layoutError{fmt.Errorf("%s tells its status in %d bytes, which no known Samba does; update msrpcd", w.opt.Exec, len(m.Body))}
+	}
+	if w.phase == starting {
+		return w.firstStatus(m)
+	}
+	w.lastActive = w.now
+	w.ended(1)
+	if s.HasGroups {
+		w.line.Groups.Store(s.AssocGroups)
+	} else {
+		w.line.Groups.Store(uint32(w.line.Open()))
+	}
+	if w.draining && w.line.Open() == 0 {
+		w.startProbe()
+	}
+	return nil
+}
+
+// ended counts connections that are no more, never more than were received: a
+// status may come after the child has proved to have nobody.
+func (w *worker) ended(n uint64) {
+	w.line.Closed.Store(min(w.line.Closed.Load()+n, w.line.Received.Load()))
+}
+
+// checkProgram looks whether the rpcd's program was replaced, before a client
+// is taken. With nobody connected the adaptor leaves the inbox to a new
+// instance; else the old child serves on until the last one has gone. It
+// reports whether the inbox is to be left alone for now.
+func (w *worker) checkProgram() bool {
+	if w.draining || w.hold {
+		return w.hold
+	}
+	id, ok := w.exec.id()
+	if !ok || id == w.execID {
+		return false
+	}
+	w.draining = true
+	w.line.Flags.Store(statusReady | statusDraining)
+	w.causes.Log(w.log, slog.LevelInfo, "upgraded", journal.IDChildUpgraded,
+		fmt.Sprintf("%s was replaced, process %d serves its %d connections to their end, then a new one starts",
+			w.opt.Exec, w.child.pid, w.line.Open()))
+	w.hold = w.line.Open() == 0 && w.startProbe()
+	return w.hold
+}
