@@ -87,7 +87,7 @@ func (a *applier) apply(ctx context.Context, planned map[string]string) error {
 	if wanted {
 		a.heal(ctx)
 	} else {
-		a.rep.Actions = append(a.rep.Actions, layout.Target+" is not active: nothing is started; do it with systemctl start "+layout.Target)
+		a.did("%s is not active: nothing is started; do it with systemctl start %s", layout.Target, layout.Target)
 	}
 	return errors.Join(a.errs...)
 }
@@ -212,7 +212,9 @@ func (a *applier) wait(ctx context.Context, verb, unit string) {
 }
 
 func (a *applier) did(format string, args ...any) {
-	a.rep.Actions = append(a.rep.Actions, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	a.rep.Actions = append(a.rep.Actions, text)
+	a.log.Info(text)
 }
 
 // note keeps an error for the end; true: there was none.
@@ -221,6 +223,20 @@ func (a *applier) note(err error) bool {
 		a.errs = append(a.errs, err)
 	}
 	return err == nil
+}
+
+// Difference returns the paths of generated units below dir that are not as
+// planned, sorted.
+func Difference(dir string, plan *unitgen.Plan) ([]string, error) {
+	files, err := plan.Files()
+	if err != nil {
+		return nil, err
+	}
+	now, err := readUnits(dir)
+	if err != nil {
+		return nil, err
+	}
+	return compare(now, unitMap(files)).files, nil
 }
 
 // unitMap is the plan in the form of readUnits.

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"msrpcd/pkg/journal"
@@ -136,12 +135,7 @@ func (a *applier) snapshot() (serving, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	if err != nil {
-		return hostServing{s, PortRange{}}, nil
-	}
-	local, err := ParsePortRange(string(text))
-	return hostServing{s, local}, err
+	return hostServing{s, LocalPorts()}, nil
 }
 
 // hostServing is serving as this host's kernel tells it.
@@ -152,7 +146,7 @@ type hostServing struct {
 
 func (h hostServing) missing(l unitgen.Listener) []string {
 	if l.Transport == layout.TCP {
-		return slices.DeleteFunc(slices.Clone(l.Nodes), func(node string) bool { return ListensTCP(h.s, node) })
+		return slices.DeleteFunc(slices.Clone(l.Nodes), func(node string) bool { return len(TCPListeners(h.s, node)) > 0 })
 	}
 	return slices.DeleteFunc(slices.Clone(l.Nodes), func(node string) bool {
 		state, _ := h.s.Node(node)

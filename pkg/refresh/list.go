@@ -53,7 +53,7 @@ func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old 
 
 // list asks one program; nil when there is none.
 func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogue.Catalogue) *catalogue.Entry {
-	bin, err := identify(r.Exec)
+	bin, err := Identify(r.Exec)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -114,8 +114,8 @@ func ask(ctx context.Context, r config.Rpcd, samba *config.Samba) (*listing.List
 	return l, nil
 }
 
-// identify tells one version of a program from the next.
-func identify(path string) (catalogue.Binary, error) {
+// Identify tells one version of a program from the next.
+func Identify(path string) (catalogue.Binary, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return catalogue.Binary{}, err

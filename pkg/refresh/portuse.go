@@ -7,6 +7,7 @@ package refresh
 import (
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,16 @@ func ParsePortRange(text string) (PortRange, error) {
 		}
 	}
 	return PortRange{}, fmt.Errorf("ip_local_port_range %q is not a range of ports", text)
+}
+
+// LocalPorts is this network namespace's range, empty where it is not told.
+func LocalPorts() PortRange {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return PortRange{}
+	}
+	r, _ := ParsePortRange(string(text))
+	return r
 }
 
 // Contains reports whether port lies in the range.
@@ -59,22 +70,23 @@ func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int)
 	return fmt.Sprintf("port %d of %s is in use by %s: end that one, or %s", port, name, who, pin)
 }
 
-// ListensTCP reports whether somebody listens on node, "host:port" or ":port"
-// for all addresses.
-func ListensTCP(s *listeners.Snapshot, node string) bool {
+// TCPListeners returns the inodes of the sockets that listen on node,
+// "host:port" or ":port" for all addresses.
+func TCPListeners(s *listeners.Snapshot, node string) []uint64 {
 	host, text, err := net.SplitHostPort(node)
 	if err != nil {
-		return false
+		return nil
 	}
 	port, err := strconv.Atoi(text)
 	if err != nil {
-		return false
+		return nil
 	}
+	var inodes []uint64
 	for _, l := range s.ListenersOn(port) {
 		wild := l.Addr == "::" || l.Addr == "0.0.0.0"
-		if host == "" && wild || host != "" && (l.Addr == host || wild) {
-			return true
+		if wild || l.Addr == host {
+			inodes = append(inodes, l.Inode)
 		}
 	}
-	return false
+	return inodes
 }

@@ -40,7 +40,7 @@ func New() *Refresher {
 	return &Refresher{
 		Catalogue:    layout.Catalogue(),
 		Lock:         filepath.Join(layout.State, "refresh.lock"),
-		GeneratorDir: generatorDir,
+		GeneratorDir: GeneratorDir,
 		Connect: func(ctx context.Context) (Manager, error) {
 			return systemctl.Connect(ctx)
 		},

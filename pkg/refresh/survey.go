@@ -88,7 +88,7 @@ func (r *Refresher) samba(ctx context.Context, cfg *config.Config, rpcds []confi
 		return s, nil
 	}
 	if slices.ContainsFunc(rpcds, func(p config.Rpcd) bool {
-		_, err := identify(p.Exec)
+		_, err := Identify(p.Exec)
 		return p.Kind == config.KindSamba && err == nil
 	}) {
 		r.Log.Error("smb.conf can not be read: nothing is changed", journal.Error, err, journal.MessageID, journal.IDSambaUnreadable)
@@ -155,7 +155,7 @@ func (r *Refresher) messaging(ctx context.Context, cfg *config.Config, c, old *c
 // unchanged reports whether the programs are still those that were asked.
 func unchanged(entries []catalogue.Entry) bool {
 	return !slices.ContainsFunc(entries, func(e catalogue.Entry) bool {
-		now, err := identify(e.Exec)
+		now, err := Identify(e.Exec)
 		return err == nil && now != e.Binary
 	})
 }

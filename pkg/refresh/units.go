@@ -17,8 +17,8 @@ import (
 	"msrpcd/pkg/layout"
 )
 
-// generatorDir is where systemd has msrpc-generator's output.
-const generatorDir = "/run/systemd/generator"
+// GeneratorDir is where systemd has msrpc-generator's output.
+const GeneratorDir = "/run/systemd/generator"
 
 const maxUnitSize = 1 << 20 // bytes
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/listeners"
+	"msrpcd/pkg/refresh"
+	"msrpcd/pkg/systemctl"
+)
+
+// Version is set by meson with -ldflags -X.
+var Version = "0.1.0"
+
+// manager is what msrpcctl needs of systemd.
+type manager interface {
+	refresh.Manager
+	Mask(ctx context.Context, units ...string) error
+	Unmask(ctx context.Context, units ...string) error
+	Close()
+}
+
+// env is the host as the commands see it; tests have their own.
+type env struct {
+	out, err  io.Writer
+	json      bool
+	proc      string // "/proc"
+	generator string // directory of the generator's output
+	connect   func(context.Context) (manager, error)
+	samba     func(context.Context, config.Global) (*config.Samba, error)
+	snapshot  func() (*listeners.Snapshot, error)
+}
+
+func hostEnv(out, err io.Writer) *env {
+	return &env{
+		out: out, err: err, proc: "/proc", generator: refresh.GeneratorDir,
+		connect: func(ctx context.Context) (manager, error) {
+			return systemctl.Connect(ctx)
+		},
+		samba:    config.ReadSamba,
+		snapshot: listeners.Take,
+	}
+}
+
+// errSilent ends a command with status 1 after it has said why itself.
+var errSilent = errors.New("")
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// Main runs one command line and returns the exit status.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return hostEnv(os.Stdout, os.Stderr).run(ctx, args)
+}
+
+func (e *env) run(ctx context.Context, args []string) int {
+	cmd := e.command()
+	cmd.SetArgs(args)
+	cmd.SetOut(e.out)
+	cmd.SetErr(e.err)
+	called, err := cmd.ExecuteContextC(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errSilent):
+		return 1
+	case errors.As(err, &usage) || unknownCommand(err):
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		fmt.Fprintf(e.err, "msrpcctl: %s; see %s --help\n", strings.TrimSuffix(text, ` for "msrpcctl"`), called.CommandPath())
+		return 2
+	}
+	for _, line := range strings.Split(err.Error(), "\n") { // joined errors
+		fmt.Fprintf(e.err, "msrpcctl: %s: %s\n", called.Name(), line)
+	}
+	return 1
+}
+
+// unknownCommand knows cobra's error, which has no type.
+func unknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unknown command ") }
+
+const long = `msrpcctl looks at and changes what MSRPC services systemd serves on this host.
+
+refresh finds out what the RPC servers of this host serve and applies it; list,
+status and verify show it; transport switches listeners off and on.`
+
+func (e *env) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "msrpcctl",
+		Short:         "Control MSRPC services under systemd",
+		Long:          long,
+		Version:       Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("msrpcctl {{.Version}}\n")
+	root.PersistentFlags().BoolVar(&e.json, "json", false, "write JSON")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(e.refreshCommand(), e.listCommand(), e.statusCommand(), e.transportCommand(),
+		e.verifyCommand(), e.preflightCommand())
+	return root
+}
+
+// show writes v as JSON when that was asked for, else calls text.
+func (e *env) show(v any, text func()) error {
+	if !e.json {
+		text()
+		return nil
+	}
+	enc := json.NewEncoder(e.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// args turns cobra's complaint about the number of arguments into one that
+// says what is expected.
+func args(min, max int, expected string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, given []string) error {
+		if len(given) < min || len(given) > max {
+			return usageError{fmt.Errorf("takes %s, not %d", expected, len(given))}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listing"
+)
+
+// listed is one rpcd of msrpcctl list.
+type listed struct {
+	Name       string            `json:"name"`
+	Exec       string            `json:"exec"`
+	Kind       config.Kind       `json:"kind"`
+	Version    string            `json:"samba_version,omitempty"`
+	Workers    int               `json:"workers"`
+	Spares     int               `json:"spares"`
+	IdleSec    int               `json:"idle_sec"`
+	Port       int               `json:"port,omitempty"` // TCP port that was given out
+	Interfaces []listedInterface `json:"interfaces"`
+	Pipes      []string          `json:"pipes,omitempty"` // without DCE/RPC
+	Endpoints  []listedEndpoint  `json:"endpoints"`
+	Units      []string          `json:"units"`
+	Failure    string            `json:"failure,omitempty"` // why the last listing failed
+}
+
+type listedInterface struct {
+	Name     string   `json:"name"`
+	UUID     string   `json:"uuid"`
+	Version  string   `json:"version"` // MAJOR.MINOR
+	Bindings []string `json:"bindings"`
+}
+
+type listedEndpoint struct {
+	Transport layout.Transport `json:"transport"`
+	Endpoint  string           `json:"endpoint"` // path of the node, or HOST:PORT
+	Unit      string           `json:"unit"`
+}
+
+func (e *env) listCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list [NAME]",
+		Short: "Show what is served: rpcds, interfaces, endpoints, units",
+		Long: `Show the RPC servers of this host from the catalogue: their interfaces, where
+each is reached, and by which unit.`,
+		Args:              args(0, 1, "at most one argument"),
+		ValidArgsFunction: completeNames(0),
+		RunE: func(_ *cobra.Command, names []string) error {
+			k, err := load()
+			if err != nil {
+				return err
+			}
+			list := []listed{}
+			for i := range k.catalogue.Rpcds {
+				entry := &k.catalogue.Rpcds[i]
+				if len(names) == 0 || names[0] == entry.Name {
+					list = append(list, k.listed(entry))
+				}
+			}
+			if len(names) > 0 && len(list) == 0 {
+				return fmt.Errorf("there is no rpcd %q; msrpcctl list shows all", names[0])
+			}
+			return e.show(list, func() {
+				for i, l := range list {
+					if i > 0 {
+						fmt.Fprintln(e.out)
+					}
+					e.listText(&l)
+				}
+			})
+		},
+	}
+}
+
+func (k *known) listed(entry *catalogue.Entry) listed {
+	l := listed{
+		Name: entry.Name, Exec: entry.Exec, Kind: entry.Kind, Version: entry.SambaVersion,
+		Port: entry.Port, Failure: entry.Failure,
+		Workers: entry.Listing.Workers, IdleSec: entry.Listing.IdleSec,
+		Interfaces: []listedInterface{}, Endpoints: []listedEndpoint{}, Units: []string{},
+	}
+	for _, in := range entry.Listing.Interfaces {
+		li := listedInterface{Name: in.Name, UUID: in.UUID.String(), Version: version(in), Bindings: []string{}}
+		for _, b := range in.Bindings {
+			li.Bindings = append(li.Bindings, b.String())
+		}
+		l.Interfaces = append(l.Interfaces, li)
+	}
+	for _, p := range entry.Listing.Pipes {
+		l.Pipes = append(l.Pipes, p.Name)
+	}
+	r := k.rpcd(entry.Name)
+	if r == nil {
+		return l
+	}
+	l.Workers, l.Spares, l.IdleSec = r.Workers, r.Spares, r.IdleSec
+	for _, ls := range r.Listeners {
+		for _, node := range ls.Nodes {
+			l.Endpoints = append(l.Endpoints, listedEndpoint{ls.Transport, node, ls.Unit})
+		}
+		l.Units = append(l.Units, ls.Unit)
+	}
+	l.Units = append(l.Units, layout.BrokerService(r.Name),
+		layout.WorkerTemplate(r.Name, "socket"), layout.WorkerTemplate(r.Name, "service"), layout.Slice(r.Name))
+	return l
+}
+
+func version(in listing.Interface) string {
+	return fmt.Sprintf("%d.%d", in.Version&0xffff, in.Version>>16)
+}
+
+func (e *env) listText(l *listed) {
+	about := []string{string(l.Kind)}
+	if l.Version != "" {
+		about[0] += " " + l.Version
+	}
+	if l.Workers > 0 {
+		about = append(about, fmt.Sprintf("%d workers", l.Workers), fmt.Sprintf("%d spares", l.Spares), fmt.Sprintf("idle %d s", l.IdleSec))
+	}
+	fmt.Fprintf(e.out, "%s: %s (%s)\n", l.Name, l.Exec, strings.Join(about, ", "))
+	if l.Failure != "" {
+		fmt.Fprintf(e.out, "  not listed: %s\n", l.Failure)
+	}
+	if len(l.Interfaces) == 0 && len(l.Pipes) == 0 {
+		fmt.Fprintln(e.out, "  serves nothing on this host")
+		return
+	}
+	rows := [][]string{{"INTERFACE", "UUID", "VERSION"}}
+	for _, in := range l.Interfaces {
+		rows = append(rows, []string{in.Name, in.UUID, in.Version})
+	}
+	table(e.out, "  ", rows)
+	if len(l.Endpoints) == 0 {
+		fmt.Fprintln(e.out, "  has no listener: Transports= or another rpcd takes its endpoints")
+		return
+	}
+	rows = [][]string{{"ENDPOINT", "UNIT"}}
+	for _, ep := range l.Endpoints {
+		rows = append(rows, []string{ep.text(), ep.Unit})
+	}
+	table(e.out, "  ", rows)
+}
+
+// text is the endpoint as in a binding string.
+func (ep listedEndpoint) text() string {
+	switch ep.Transport {
+	case layout.NP:
+		return `ncacn_np:[\pipe\` + filepath.Base(ep.Endpoint) + "]"
+	case layout.Ncalrpc:
+		return "ncalrpc:[" + filepath.Base(ep.Endpoint) + "]"
+	}
+	i := strings.LastIndexByte(ep.Endpoint, ':')
+	return "ncacn_ip_tcp:" + ep.Endpoint[:i] + "[" + ep.Endpoint[i+1:] + "]"
+}

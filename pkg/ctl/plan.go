@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What several commands read: catalogue and configuration, and the plan that
+// follows from them.
+
+package ctl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/unitgen"
+)
+
+// known is what is to be served on this host.
+type known struct {
+	catalogue *catalogue.Catalogue
+	config    *config.Config
+	plan      *unitgen.Plan
+}
+
+func load() (*known, error) {
+	c, err := catalogue.Read(layout.Catalogue())
+	if errors.Is(err, catalogue.ErrNone) {
+		return nil, fmt.Errorf("nothing is known of this host yet: %w; run msrpcctl refresh", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; run msrpcctl refresh", err)
+	}
+	cfg, err := config.Load("")
+	if err != nil {
+		return nil, err
+	}
+	return &known{c, cfg, unitgen.NewPlan(c, cfg)}, nil
+}
+
+// rpcd returns what is planned for the rpcd of that name, nil for nothing.
+func (k *known) rpcd(name string) *unitgen.Rpcd {
+	for i := range k.plan.Rpcds {
+		if k.plan.Rpcds[i].Name == name {
+			return &k.plan.Rpcds[i]
+		}
+	}
+	return nil
+}
+
+// selected returns all planned rpcds, or the one of that name.
+func (k *known) selected(names []string) ([]*unitgen.Rpcd, error) {
+	var rpcds []*unitgen.Rpcd
+	if len(names) == 0 {
+		for i := range k.plan.Rpcds {
+			rpcds = append(rpcds, &k.plan.Rpcds[i])
+		}
+		return rpcds, nil
+	}
+	for _, n := range names {
+		r := k.rpcd(n)
+		switch {
+		case r != nil:
+			rpcds = append(rpcds, r)
+		case k.catalogue.Entry(n) != nil:
+			return nil, fmt.Errorf("rpcd %s has no listener; msrpcctl list %s says what it serves", n, n)
+		default:
+			return nil, fmt.Errorf("there is no rpcd %q; msrpcctl list shows all", n)
+		}
+	}
+	return rpcds, nil
+}
+
+// completeNames completes the name of an rpcd as argument number position.
+func completeNames(position int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		k, err := load()
+		if len(given) != position || err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for _, e := range k.catalogue.Rpcds {
+			if strings.HasPrefix(e.Name, prefix) {
+				names = append(names, e.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}

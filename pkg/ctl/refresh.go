@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/preflight"
+	"msrpcd/pkg/refresh"
+)
+
+const refreshLong = `Ask every RPC server of this host what it serves and read smb.conf, write the
+catalogue, and apply what changed: units of new servers are made and started,
+those of removed ones stopped; nothing else is disturbed.
+
+A target that is not active stays so.`
+
+func (e *env) refreshCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "refresh",
+		Short: "Find out what this host serves, and apply it",
+		Long:  refreshLong,
+		Args:  args(0, 0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := refresh.New()
+			r.GeneratorDir = e.generator
+			r.Connect = func(ctx context.Context) (refresh.Manager, error) { return e.connect(ctx) }
+			r.Log = e.logger()
+			rep, err := r.Run(cmd.Context())
+			if toJournal() && !e.json {
+				return err // the journal has each of these lines with its fields
+			}
+			if e := e.show(rep, func() { e.refreshText(rep, err != nil) }); e != nil {
+				return e
+			}
+			return err
+		},
+	}
+}
+
+func (e *env) refreshText(rep *refresh.Report, failed bool) {
+	for _, p := range rep.Problems {
+		fmt.Fprintf(e.err, "msrpcctl: refresh: %s\n", p)
+	}
+	for _, a := range rep.Actions {
+		fmt.Fprintln(e.out, a)
+	}
+	if failed {
+		return
+	}
+	state := "unchanged"
+	if rep.Written {
+		state = "written"
+	}
+	fmt.Fprintf(e.out, "catalogue %s: %d of %d rpcds listed\n", state, rep.Listed, rep.Rpcds)
+	if rep.NotBooted {
+		fmt.Fprintln(e.out, "not booted with systemd: the units are made and started at the next boot")
+	}
+}
+
+func (e *env) preflightCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "preflight",
+		Short: "Make directories and check smb.conf before listeners start",
+		Long: `Make the directories and status files that listeners, brokers and workers need,
+and fail while smb.conf lets smbd start samba-dcerpcd. Run by
+msrpc-preflight.service.`,
+		Args: args(0, 0, "no argument"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load("")
+			if err != nil {
+				return err
+			}
+			rep, err := preflight.Run(cmd.Context(), layout.Catalogue(), cfg, e.samba)
+			if err != nil {
+				e.logger().Error("preflight: "+err.Error(), journal.MessageID, journal.IDPreflightRefused)
+				return err
+			}
+			return e.show(rep, func() {
+				if !rep.Catalogue {
+					fmt.Fprintln(e.out, "there is no catalogue yet: run msrpcctl refresh")
+				}
+				for _, d := range rep.Made {
+					fmt.Fprintln(e.out, "made", d)
+				}
+			})
+		},
+	}
+}
+
+// logger writes to the journal for a command that systemd runs, and nowhere
+// for one that people run, who read what the command prints.
+func (e *env) logger() *slog.Logger {
+	if toJournal() {
+		return journal.Setup()
+	}
+	return slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+// toJournal reports whether standard error goes to the journal:
+// $JOURNAL_STREAM is its device and inode (systemd.exec(5)).
+func toJournal() bool {
+	st, err := os.Stderr.Stat()
+	if err != nil || st.Mode()&fs.ModeSocket == 0 {
+		return false
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", uint64(sys.Dev), sys.Ino)
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/unitgen"
+)
+
+const transportLong = `Switch the listeners of one transport on or off, for all rpcds or for one.
+
+Off masks the socket units and restarts the brokers, which have a copy of each
+listener; connections that are there stay. On unmasks and starts them. The
+choice outlives reboots and refreshes. The same by hand:
+
+  systemctl mask --now msrpc-tcp-NAME.socket
+  systemctl try-restart msrpc-broker@NAME.service`
+
+// switched is what transport did for one rpcd.
+type switched struct {
+	Rpcd string `json:"rpcd"`
+	Unit string `json:"unit"`
+	On   bool   `json:"on"`
+}
+
+func (e *env) transportCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "transport {on|off} {np|tcp|ncalrpc} [NAME]",
+		Short: "Switch listeners of one transport on or off",
+		Long:  transportLong,
+		Args:  args(2, 3, "two or three arguments"),
+		ValidArgsFunction: func(c *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
+			switch len(given) {
+			case 0:
+				return []string{"on", "off"}, cobra.ShellCompDirectiveNoFileComp
+			case 1:
+				return transportNames(), cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeNames(2)(c, given, prefix)
+		},
+		RunE: func(cmd *cobra.Command, given []string) error {
+			on := given[0] == "on"
+			if !on && given[0] != "off" {
+				return usageError{fmt.Errorf("%q is neither on nor off", given[0])}
+			}
+			if !slices.Contains(transportNames(), given[1]) {
+				return usageError{fmt.Errorf("%q is no transport, which are %s", given[1], strings.Join(transportNames(), ", "))}
+			}
+			return e.transport(cmd.Context(), on, layout.Transport(given[1]), given[2:])
+		},
+	}
+	return cmd
+}
+
+func transportNames() []string {
+	var names []string
+	for _, t := range layout.Transports {
+		names = append(names, string(t))
+	}
+	return names
+}
+
+func (e *env) transport(ctx context.Context, on bool, t layout.Transport, names []string) error {
+	k, err := load()
+	if err != nil {
+		return err
+	}
+	rpcds, err := k.selected(names)
+	if err != nil {
+		return err
+	}
+	rpcds = slices.DeleteFunc(rpcds, func(r *unitgen.Rpcd) bool { return listener(r, t) == nil })
+	if len(rpcds) == 0 && len(names) > 0 {
+		return fmt.Errorf("rpcd %s has no %s listener; msrpcctl list %s shows what it has", names[0], t, names[0])
+	}
+	m, err := e.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	var units []string
+	for _, r := range rpcds {
+		units = append(units, layout.ListenerSocket(t, r.Name))
+	}
+	change := m.Mask
+	if on {
+		change = m.Unmask
+	}
+	if err := change(ctx, units...); err != nil {
+		return err
+	}
+	if err := m.DaemonReload(ctx); err != nil {
+		return err
+	}
+	var errs []error
+	done := []switched{}
+	for _, r := range rpcds {
+		if on {
+			err = open(ctx, m, r, t)
+		} else {
+			err = shut(ctx, m, r, t)
+		}
+		errs = append(errs, err)
+		if err == nil {
+			done = append(done, switched{r.Name, layout.ListenerSocket(t, r.Name), on})
+		}
+	}
+	err = e.show(done, func() {
+		for _, d := range done {
+			fmt.Fprintln(e.out, map[bool]string{true: "on", false: "off"}[on], d.Unit)
+		}
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+func listener(r *unitgen.Rpcd, t layout.Transport) *unitgen.Listener {
+	for i := range r.Listeners {
+		if r.Listeners[i].Transport == t {
+			return &r.Listeners[i]
+		}
+	}
+	return nil
+}
+
+// shut closes a listener that is masked: PID 1's copy, then the broker's. A
+// broker with no other listener has nothing to come back for.
+func shut(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
+	if err := m.Stop(ctx, layout.ListenerSocket(t, r.Name)); err != nil {
+		return err
+	}
+	up, units, err := brokerAndListeners(ctx, m, r)
+	if err != nil || !up {
+		return err
+	}
+	if !slices.ContainsFunc(units, systemctl.Unit.Up) {
+		return m.Stop(ctx, layout.BrokerService(r.Name))
+	}
+	return m.Restart(ctx, layout.BrokerService(r.Name))
+}
+
+// open starts a listener. One that is new to a running broker comes with the
+// broker's restart and can not be started beside it.
+func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
+	unit := layout.ListenerSocket(t, r.Name)
+	state, err := m.Get(ctx, layout.Target, unit)
+	if err != nil {
+		return err
+	}
+	if !state[0].Up() {
+		return nil // the target starts it
+	}
+	up, _, err := brokerAndListeners(ctx, m, r)
+	if err != nil {
+		return err
+	}
+	if up && !state[1].Up() {
+		if err := m.Restart(ctx, layout.BrokerService(r.Name)); err != nil {
+			return err
+		}
+	}
+	return m.Start(ctx, unit)
+}
+
+func brokerAndListeners(ctx context.Context, m manager, r *unitgen.Rpcd) (up bool, listeners []systemctl.Unit, err error) {
+	names := []string{layout.BrokerService(r.Name)}
+	for _, l := range r.Listeners {
+		names = append(names, l.Unit)
+	}
+	units, err := m.Get(ctx, names...)
+	if err != nil {
+		return false, nil, err
+	}
+	return units[0].Up(), units[1:], nil
+}
