@@ -20,6 +20,12 @@ at_exit=()
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 2; }
 
+# quietly COMMAND... shows what a command prints only when it fails.
+quietly() {
+    local text
+    text=$("$@" 2>&1) || { printf '%s\n' "$text" >&2; die "failed: $*"; }
+}
+
 cleanup() {
     local rc=$? i
     trap - EXIT
@@ -82,6 +88,7 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
     eval "${at_exit[-1]}"
     unset 'at_exit[-1]'
+    echo "(services of these packages are enabled, as Debian does, and not started)"
 }
 
 restore_policy() { mv -f /usr/sbin/policy-rc.d.msrpcd-tests /usr/sbin/policy-rc.d; }
@@ -95,18 +102,18 @@ build_and_stage() {
     [ -n "$version" ] || die "$root has no systemd that can be run: install the packages ${packages[*]:0:11} in it"
     say "build for systemd $version"
     if [ -e "$build/build.ninja" ]; then
-        meson configure "$build" -Dsystemd_version="$version"
+        quietly meson configure "$build" -Dsystemd_version="$version"
     else
-        meson setup "$build" -Dsystemd_version="$version" >/dev/null
+        quietly meson setup "$build" -Dsystemd_version="$version"
     fi
-    ninja -C "$build" --quiet
+    quietly ninja -C "$build"
     CGO_ENABLED=0 go build -o "$build/sandbox" ./tests/sandbox/cmd/sandbox
     [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] ||
         die "/dev/shm is not a tmpfs: mount -t tmpfs tmpfs /dev/shm"
     MSRPCD_STAGE=$(mktemp -d /dev/shm/msrpcd-stage-XXXXXX)
     at_exit+=("rm -rf '$MSRPCD_STAGE'")
     chmod 755 "$MSRPCD_STAGE"
-    DESTDIR=$MSRPCD_STAGE meson install -C "$build" --no-rebuild --quiet
+    DESTDIR=$MSRPCD_STAGE quietly meson install -C "$build" --no-rebuild
     MSRPCD_SANDBOX=$PWD/$build/sandbox
     MSRPCD_ROOT=$root
     export MSRPCD_STAGE MSRPCD_SANDBOX MSRPCD_ROOT
