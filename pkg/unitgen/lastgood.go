@@ -40,8 +40,13 @@ func pack(files map[string]File) []byte {
 		}
 		fmt.Fprintf(&body, "%s %d %s\n%s\n", kind, len(data), p, data)
 	}
-	sum := sha256.Sum256(body.Bytes())
-	return append([]byte(lastGoodMagic+hex.EncodeToString(sum[:])+"\n"), body.Bytes()...)
+	return seal(body.Bytes())
+}
+
+// seal puts the first line before body.
+func seal(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return append([]byte(lastGoodMagic+hex.EncodeToString(sum[:])+"\n"), body...)
 }
 
 func unpack(b []byte) (map[string]File, error) {

@@ -185,8 +185,8 @@ func quote(s string) (string, error) {
 }
 
 // sentence makes any text fit for Description= and for one line of a log:
-// control characters become blanks, it is cut after about max bytes, and it
-// does not end in a backslash.
+// control characters become blanks, it is cut after about max bytes, does not
+// end in a backslash and is not empty.
 func sentence(s string, max int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -198,7 +198,10 @@ func sentence(s string, max int) string {
 	if len(s) > max {
 		s = strings.ToValidUTF8(s[:max], "") + "..."
 	}
-	return strings.TrimRight(s, `\ `)
+	if s = strings.TrimRight(s, `\ `); s == "" {
+		return "(no text)"
+	}
+	return s
 }
 
 // description is sentence with specifiers escaped.
