@@ -132,7 +132,7 @@ func (e *env) show(v any, text func()) error {
 func args(min, max int, expected string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, given []string) error {
 		if len(given) < min || len(given) > max {
-			return usageError{fmt.Errorf("takes %s, not %d", expected, len(given))}
+			return usageError{fmt.Errorf("takes %s: %d given", expected, len(given))}
 		}
 		return nil
 	}

@@ -51,7 +51,7 @@ func (e *env) listCommand() *cobra.Command {
 		Short: "Show what is served: rpcds, interfaces, endpoints, units",
 		Long: `Show the RPC servers of this host from the catalogue: their interfaces, where
 each is reached, and by which unit.`,
-		Args:              args(0, 1, "at most one argument"),
+		Args:              args(0, 1, "at most one rpcd"),
 		ValidArgsFunction: completeNames(0),
 		RunE: func(_ *cobra.Command, names []string) error {
 			k, err := load()

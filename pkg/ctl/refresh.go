@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func (e *env) refreshCommand() *cobra.Command {
 			r.Log = e.logger()
 			rep, err := r.Run(cmd.Context())
 			if toJournal() && !e.json {
-				return err // the journal has each of these lines with its fields
+				return e.logged(r.Log, err, journal.IDRefreshFailed) // the journal has the rest already, with its fields
 			}
 			if e := e.show(rep, func() { e.refreshText(rep, err != nil) }); e != nil {
 				return e
@@ -84,8 +85,7 @@ msrpc-preflight.service.`,
 			}
 			rep, err := preflight.Run(cmd.Context(), layout.Catalogue(), cfg, e.samba)
 			if err != nil {
-				e.logger().Error("preflight: "+err.Error(), journal.MessageID, journal.IDPreflightRefused)
-				return err
+				return e.logged(e.logger(), err, journal.IDPreflightRefused)
 			}
 			return e.show(rep, func() {
 				if !rep.Catalogue {
@@ -106,6 +106,18 @@ func (e *env) logger() *slog.Logger {
 		return journal.Setup()
 	}
 	return slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+// logged writes err to the journal with its message id where that is where
+// standard error goes, so that it is there once; else it leaves it to Main.
+func (e *env) logged(log *slog.Logger, err error, id string) error {
+	if err == nil || !toJournal() {
+		return err
+	}
+	for _, line := range strings.Split(err.Error(), "\n") { // joined errors
+		log.Error(line, journal.MessageID, id)
+	}
+	return errSilent
 }
 
 // toJournal reports whether standard error goes to the journal:

@@ -67,7 +67,7 @@ func (e *env) statusCommand() *cobra.Command {
 		Long: `Show for each rpcd its listeners, its broker and its running workers; with a
 name in detail. Memory is what the unit's control group has, else the
 proportional share (PSS) of its processes.`,
-		Args:              args(0, 1, "at most one argument"),
+		Args:              args(0, 1, "at most one rpcd"),
 		ValidArgsFunction: completeNames(0),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			k, err := load()
@@ -144,7 +144,10 @@ func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStat
 
 func (e *env) brokerLine(ctx context.Context, m manager, f *status.File, b *brokerStatus) {
 	l := f.Broker()
-	b.Accepted, b.Handed, b.Refused = l.Accepted.Load(), l.Handed.Load(), l.Refused.Load()
+	b.Accepted, b.Refused = l.Accepted.Load(), l.Refused.Load()
+	for i := range f.Len() {
+		b.Handed += f.Sent(i).Sent.Load()
+	}
 	b.Pending, b.Parked = l.Pending.Load(), l.Parked.Load()
 	if f.BrokerAlive() {
 		b.PID = l.PID.Load()

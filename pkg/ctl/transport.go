@@ -37,7 +37,7 @@ func (e *env) transportCommand() *cobra.Command {
 		Use:   "transport {on|off} {np|tcp|ncalrpc} [NAME]",
 		Short: "Switch listeners of one transport on or off",
 		Long:  transportLong,
-		Args:  args(2, 3, "two or three arguments"),
+		Args:  args(2, 3, "on or off, a transport and at most one rpcd"),
 		ValidArgsFunction: func(c *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
 			switch len(given) {
 			case 0:

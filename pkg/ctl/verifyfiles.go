@@ -108,6 +108,10 @@ func (v *verifier) unitFiles(_ context.Context, check string) {
 		return
 	}
 	if n := len(files); n > 0 {
-		v.find(check, "", "run systemctl daemon-reload, then msrpcctl refresh", "%d generated unit files are not as planned, %s is the first", n, files[0])
+		more := ""
+		if n > 1 {
+			more = fmt.Sprintf(" (and %d more)", n-1)
+		}
+		v.find(check, "", doRefresh, "generated unit file %s%s is not as planned", files[0], more)
 	}
 }

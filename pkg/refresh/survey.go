@@ -17,6 +17,7 @@ import (
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/preflight"
 )
 
 // surveys bounds how often the programs are asked again because they were
@@ -62,6 +63,9 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 		rep.problem("%s: %s: %s", e.Exec, e.Failure, kept)
 		r.Log.Error(e.Exec+" can not be listed: "+kept, journal.Rpcd, e.Name, journal.Error, e.Failure,
 			journal.MessageID, journal.IDListingFailed)
+	}
+	if c.Samba.HelpersOnDemand && slices.ContainsFunc(rpcds, func(p config.Rpcd) bool { return p.Kind == config.KindSamba }) {
+		rep.problem("%v", &preflight.OnDemandError{Config: c.Samba.ConfigFile})
 	}
 	r.ports(c, rpcds)
 	host, err := HostInterfaces()
