@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -205,28 +206,6 @@ func TestDatagramsThatAreNoHandOverAreClosed(t *testing.T) {
 	}
 }
 
-// A sender that is neither root nor msrpc is refused, and is no part of the
-// broker's count. Only root can say that it is somebody else.
-func TestSenderIsChecked(t *testing.T) {
-	f := newFixture(t)
-	f.startReady()
-	c := f.connect(layout.NP, "winreg")
-	c.Write(framed(bind(t)))
-	oob := unix.UnixCredentials(&unix.Ucred{Pid: int32(os.Getpid()), Uid: 65534, Gid: 65534})
-	oob = append(oob, unix.UnixRights(int(c.server.Fd()))...)
-	m := f.pipeMessage()
-	f.must(unix.Sendmsg(f.sender, m.Append(nil), oob, nil, 0))
-	c.server.Close()
-	c.closed()
-	f.pipeClient().body()
-	if got := f.counts(); got != "received 1 closed 0" {
-		t.Error(got)
-	}
-	if !strings.Contains(f.output.String(), "neither root nor the brokers' user") {
-		t.Error(f.output.String())
-	}
-}
-
 // While the rpcd does not read, one client is in hand and the others stay in
 // the inbox; all are served when it goes on, also those of many datagrams.
 func TestSlowRpcdLosesNobody(t *testing.T) {
@@ -264,25 +243,59 @@ func TestSlowRpcdLosesNobody(t *testing.T) {
 	}
 }
 
-func TestHandOverDoesNotAllocate(t *testing.T) {
-	f := newFixture(t)
+// inProcess is a worker without a loop: what is sent to inbox it takes, what it
+// sends to its rpcd comes out of child.
+func inProcess(f *fixture) (w *worker, inbox, child int) {
+	f.t.Helper()
 	pair := func(typ int) [2]int {
 		fd, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		f.must(err)
-		t.Cleanup(func() { unix.Close(fd[0]); unix.Close(fd[1]) })
+		f.t.Cleanup(func() { unix.Close(fd[0]); unix.Close(fd[1]) })
 		return fd
 	}
-	inbox, child := pair(unix.SOCK_DGRAM), pair(unix.SOCK_DGRAM)
-	f.must(unix.SetsockoptInt(inbox[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
+	in, out := pair(unix.SOCK_DGRAM), pair(unix.SOCK_DGRAM)
+	f.must(unix.SetsockoptInt(in[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
 	guest, err := lookupGuest("root")
 	f.must(err)
-	w := &worker{
-		phase: serving, line: f.line(), sent: f.file.Sent(fixtureIndex), bus: &Rendezvous{}, layout: layoutOf(t, "4.17.12"),
-		anon: NewAnonymous(layoutOf(t, "4.17.12"), guest), np: []byte(f.dir + "/np/"),
-		inbox: inbox[0], childQ: child[0], datagram: make([]byte, handoff.MaxDatagram),
+	return &worker{
+		log: slog.New(slog.NewTextHandler(&f.output, nil)), phase: serving,
+		line: f.line(), sent: f.file.Sent(fixtureIndex), bus: &Rendezvous{}, layout: layoutOf(f.t, "4.17.12"),
+		anon: NewAnonymous(layoutOf(f.t, "4.17.12"), guest), np: []byte(f.dir + "/np/"),
+		inbox: in[0], childQ: out[0], datagram: make([]byte, handoff.MaxDatagram),
 		out: NewOutgoing(maxBody), outFD: [1]int32{-1},
 		trusted: [2]uint32{uint32(os.Geteuid())}, rootUID: uint32(os.Geteuid()),
+	}, in[1], out[1]
+}
+
+// A sender that is neither root nor msrpc is refused, and is no part of what
+// the broker counts.
+func TestSenderIsChecked(t *testing.T) {
+	f := newFixture(t)
+	w, inbox, child := inProcess(f)
+	w.trusted = [2]uint32{uint32(os.Geteuid()) + 1, uint32(os.Geteuid()) + 2}
+	c := f.connect(layout.NP, "winreg")
+	c.Write(framed(bind(t)))
+	m := f.pipeMessage()
+	f.must(unix.Sendmsg(inbox, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, 0))
+	c.server.Close()
+	if !w.take() || w.take() {
+		t.Error("not one datagram was taken")
 	}
+	c.closed()
+	if _, err := unix.Read(child, make([]byte, 1)); err != unix.EAGAIN {
+		t.Error("the rpcd was sent something")
+	}
+	if got := f.counts(); got != "received 0 closed 0" {
+		t.Error(got)
+	}
+	if !strings.Contains(f.output.String(), "neither root nor the brokers' user") {
+		t.Error(f.output.String())
+	}
+}
+
+func TestHandOverDoesNotAllocate(t *testing.T) {
+	f := newFixture(t)
+	w, inbox, child := inProcess(f)
 	np := f.connect(layout.NP, "winreg")
 	tcp := f.connect(layout.TCP, "")
 	binding := []byte("ncacn_ip_tcp:[" + strconv.Itoa(int(tcp.addr.Port())) + "]")
@@ -296,18 +309,18 @@ func TestHandOverDoesNotAllocate(t *testing.T) {
 		return testing.AllocsPerRun(200, func() {
 			np.Write(npBind)
 			tcp.Write(tcpBind)
-			f.must(unix.Sendmsg(inbox[1], npBytes, npOOB, nil, 0))
-			f.must(unix.Sendmsg(inbox[1], tcpBytes, tcpOOB, nil, 0))
+			f.must(unix.Sendmsg(inbox, npBytes, npOOB, nil, 0))
+			f.must(unix.Sendmsg(inbox, tcpBytes, tcpOOB, nil, 0))
 			if take && (!w.take() || !w.take()) {
 				t.Fatal("nothing taken")
 			}
 			for !take {
-				if _, err := unix.Read(inbox[0], drain[:]); err != nil {
+				if _, err := unix.Read(w.inbox, drain[:]); err != nil {
 					break
 				}
 			}
 			for {
-				if _, err := unix.Read(child[1], drain[:]); err != nil {
+				if _, err := unix.Read(child, drain[:]); err != nil {
 					break
 				}
 			}

@@ -125,7 +125,7 @@ func Prepare(path string, workers, gid int) error {
 	binary.NativeEndian.PutUint32(b[8:], version)
 	binary.NativeEndian.PutUint32(b[12:], uint32(capacity))
 	if _, err = tmp.Write(b); err == nil {
-		if err = tmp.Chown(0, gid); err == nil {
+		if err = tmp.Chown(os.Geteuid(), gid); err == nil { // root, except in tests
 			if err = tmp.Chmod(0o664); err == nil {
 				err = os.Rename(tmp.Name(), path)
 			}
