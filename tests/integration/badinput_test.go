@@ -88,7 +88,7 @@ func TestListingThatFailsKeepsTheLastGoodOne(t *testing.T) {
 
 func TestBadConfiguration(t *testing.T) {
 	h := boot(t,
-		file("/etc/msrpcd/msrpcd.conf", "[Global]\nNoSuchKey=1\n"),
+		file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nNoSuchKey=1\n"),
 		file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=70000\nColour=blue\n")).install()
 	said := h.journal("-o", "cat") + h.run("msrpcctl", "refresh")
 	for _, want := range []string{"NoSuchKey", "70000", "Colour"} {
@@ -139,6 +139,7 @@ func TestHelpersOnDemandAreRefused(t *testing.T) {
 
 func TestMissingSambaAndSmbConf(t *testing.T) {
 	h := boot(t).install()
+	h.load("-net", "unix", "-addr", winregNcalrpc) // what runs has read smb.conf
 	h.run("mv", "/etc/samba/smb.conf", "/root/smb.conf")
 	out, rc := h.try("msrpcctl", "refresh")
 	if rc == 0 {

@@ -84,7 +84,8 @@ func TestUpgradeUnderRunningWorkers(t *testing.T) {
 	worker := h.statusFile("winreg").Worker(0)
 	old := worker.ChildPID.Load()
 	h.sh("cp -p " + rpcd + " " + rpcd + ".new; mv " + rpcd + ".new " + rpcd)
-	if got := bindTo(t, h.dial(winregNcalrpc), group); got != group {
+	member := h.dial(winregNcalrpc)
+	if got := bindTo(t, member, group); got != group {
 		t.Errorf("a client of a held group: group %#x, want %#x", got, group)
 	}
 	h.contains(h.journal("-u", "msrpc-worker-winreg@0.service", "-o", "cat"), "replaced")
@@ -95,6 +96,7 @@ func TestUpgradeUnderRunningWorkers(t *testing.T) {
 		t.Errorf("a new client: %+v", r)
 	}
 	held.Close()
+	member.Close()
 	h.eventually(func() error {
 		if r := h.load("-net", "unix", "-addr", winregNcalrpc); r.Conns != 1 {
 			return fmt.Errorf("%+v", r)
@@ -147,7 +149,7 @@ func TestOtherDirectories(t *testing.T) {
 				"\tlock directory = "+dirs+"\n\tstate directory = /srv/s/state\n\tprivate dir = /srv/s/private\n"+
 					"\tncalrpc dir = /srv/s/rpc\n\trpc server dynamic port range = 50000-50100\n"+
 					"\tinterfaces = 127.0.0.1/8\n\tbind interfaces only = yes\n\n[public]", 1)
-			o.Files["/etc/msrpcd/msrpcd.conf"] = "[Global]\nSambaConfig=/srv/smb.conf\n"
+			o.Files["/etc/msrpcd/msrpcd.conf"] = "[Msrpcd]\nSambaConfig=/srv/smb.conf\n"
 			o.Setup += "rm -f /etc/samba/smb.conf; mkdir -p /srv/s/state /srv/s/private " + dirs + "\n"
 		}).install()
 	if r := h.load("-net", "unix", "-addr", "/srv/s/rpc/rpcd_winreg"); r.Conns != 1 {

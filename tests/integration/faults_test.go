@@ -88,10 +88,13 @@ func TestParkedClientOutlivesTheKilledBroker(t *testing.T) {
 			return nil
 		})
 	}
-	env, err := h.ReadFile("/proc/" + h.property(unit, "MainPID") + "/environ")
-	if err != nil || !strings.Contains(string(env), "parking") {
-		t.Errorf("LISTEN_FDNAMES does not tell of a parking: %q, %v", env, err)
-	}
+	h.eventually(func() error { // right after the fork it is still systemd's
+		env, err := h.ReadFile("/proc/" + h.property(unit, "MainPID") + "/environ")
+		if err != nil || !strings.Contains(string(env), "parking") {
+			return fmt.Errorf("LISTEN_FDNAMES does not tell of a parking: %q, %v", env, err)
+		}
+		return nil
+	})
 	bindOn(t, c)
 }
 

@@ -106,10 +106,8 @@ func TestStopOfTheTargetLeavesNothing(t *testing.T) {
 			t.Errorf("the %s client reads %d bytes, %v; want the end of file", name, n, err)
 		}
 	}
-	if left := h.active("msrpc-*"); len(left) > 0 {
-		if !slices.Equal(left, []string{"msrpc-preflight.service"}) {
-			t.Errorf("still active: %v", left)
-		}
+	if left := h.active("msrpc-*.service", "msrpc-*.socket", "msrpc-*.path"); len(left) > 0 {
+		t.Errorf("still active: %v", left)
 	}
 	if left := h.processes(); len(left) > 0 {
 		t.Errorf("still running: %v", left)
@@ -235,7 +233,7 @@ func TestRpcdIsRemovedAndAddedWhileOthersServe(t *testing.T) {
 	if _, err := os.Stat(h.Path(node)); err == nil {
 		t.Error("the pipe of the removed rpcd is still there")
 	}
-	if left := h.active("msrpc-*mdssvc*"); len(left) > 0 {
+	if left := h.active("msrpc-*mdssvc*.service", "msrpc-*mdssvc*.socket"); len(left) > 0 {
 		t.Errorf("still active: %v", left)
 	}
 	h.run("mv", "/root/rpcd_mdssvc", rpcd)
