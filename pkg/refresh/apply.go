@@ -114,6 +114,12 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 	} else if d := compare(now, planned); len(d.files) > 0 {
 		a.rep.problem("msrpc-generator wrote other units than planned (%s differs): is it in systemd's system-generators directory, and of this version?", d.files[0])
 	}
+	if slices.Contains(c.files, unitgen.ProblemService) && planned[unitgen.ProblemService] == "" {
+		units, err := a.m.Get(ctx, unitgen.ProblemService)
+		if a.note(err) && units[0].Active == "failed" {
+			a.note(a.m.ResetFailed(ctx, unitgen.ProblemService))
+		}
+	}
 	if !wanted {
 		return nil
 	}

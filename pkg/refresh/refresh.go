@@ -77,10 +77,8 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return rep, err
 	}
-	for _, p := range cfg.Problems {
-		rep.problem("%s", p)
-		r.Log.Warn(p.String(), journal.MessageID, journal.IDConfigProblem)
-	}
+	r.configProblems(rep, cfg.Problems)
+	loaded := len(cfg.Problems)
 	old, err := catalogue.Read(r.Catalogue)
 	if err != nil && !errors.Is(err, catalogue.ErrNone) {
 		// It is made anew; ports of equal names come out the same.
@@ -88,6 +86,7 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 		r.Log.Warn("the last catalogue is not used", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
 	}
 	c, err := r.survey(ctx, cfg, old, rep)
+	r.configProblems(rep, cfg.Problems[loaded:])
 	if err != nil {
 		return rep, err
 	}
@@ -100,8 +99,13 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 		r.Log.Info(fmt.Sprintf("catalogue written: %d rpcds, %d of them listed", rep.Rpcds, rep.Listed),
 			journal.MessageID, journal.IDRefreshDone)
 	}
-	plan := unitgen.NewPlan(c, cfg)
-	for _, p := range plan.Problems[min(len(cfg.Problems), len(plan.Problems)):] {
+	// As the generator reads it: without what Rpcds found in the file system.
+	fresh, err := config.Load(r.Root)
+	if err != nil {
+		return rep, err
+	}
+	plan := unitgen.NewPlan(c, fresh)
+	for _, p := range plan.Problems[min(len(fresh.Problems), len(plan.Problems)):] {
 		rep.problem("%s", p)
 		r.Log.Warn(p, journal.MessageID, journal.IDEndpointConflict)
 	}
@@ -112,6 +116,13 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 		return rep, ErrNoRpcd
 	}
 	return rep, nil
+}
+
+func (r *Refresher) configProblems(rep *Report, problems []config.Problem) {
+	for _, p := range problems {
+		rep.problem("%s", p)
+		r.Log.Warn(p.String(), journal.MessageID, journal.IDConfigProblem)
+	}
 }
 
 // apply brings the plan to systemd, if there is one.
