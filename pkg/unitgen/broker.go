@@ -19,8 +19,8 @@ import (
 func (p *Plan) broker(r *Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
+	// No SourcePath=: it would be shown in the place of the packaged unit's path.
 	b.set("Documentation", manuals)
-	b.path("SourcePath", r.Exec)
 	b.note("Never After=: the first accept would wait for a worker to be ready.")
 	var inboxes []string
 	for i := range min(r.Workers+2, r.Workers+r.Spares) {

@@ -91,6 +91,7 @@ func (r *Rpcd) slice() *builder {
 	b.set("Description", "MSRPC service "+r.Name)
 	b.set("Documentation", manuals)
 	b.path("SourcePath", r.Exec)
+	b.set("StopWhenUnneeded", "yes")
 	b.in("Slice")
 	b.setAll("MemoryAccounting=yes\nTasksAccounting=yes")
 	return b

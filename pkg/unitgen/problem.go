@@ -10,7 +10,7 @@ import (
 
 // ProblemService is the unit that says what the generator could not do: in its
 // Description, in its status and in the journal. It fails when it is started,
-// so that "systemctl --failed" shows it.
+// so that "systemctl --failed" shows it, until a refresh finds no problem.
 const ProblemService = "msrpc-generator-problem.service"
 
 // ProblemVariable and a number from 0 name the environment variables with the

@@ -24,10 +24,7 @@ func Report(environ []string) error {
 		log.Error(t, slog.String(journal.MessageID, journal.IDUnitProblem))
 	}
 	daemon.SdNotify(false, "STATUS="+strings.Join(texts, "; "))
-	if len(texts) == 1 {
-		return fmt.Errorf("units are not as configured: %s", texts[0])
-	}
-	return fmt.Errorf("units are not as configured: %d problems", len(texts))
+	return fmt.Errorf("units are not as configured (%d problems, see above); correct it and run msrpcctl refresh", len(texts))
 }
 
 func problemTexts(environ []string) []string {
