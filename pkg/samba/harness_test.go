@@ -234,7 +234,7 @@ func newFixture(t testing.TB) *fixture {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	f := &fixture{t: t, dir: dir, version: "4.17.12", told: "4.17.12"}
-	for _, d := range []string{"run/test", "np", "ncalrpc"} {
+	for _, d := range []string{"run/test", "np", "ncalrpc", "elsewhere"} {
 		f.must(os.MkdirAll(filepath.Join(dir, d), 0o755))
 	}
 	f.exec = filepath.Join(dir, "rpcd_test")
@@ -306,7 +306,7 @@ func (f *fixture) program(comment string) {
 func (f *fixture) args() []string {
 	a := []string{
 		"--name=test", "--index=" + strconv.Itoa(fixtureIndex), "--exec=" + f.exec, "--smb-conf=/dev/null",
-		"--messaging-dir=" + f.dir, "--np-dir=" + f.dir + "/np", "--netbios-name=HOST", "--guest-account=root",
+		"--messaging-dir=" + f.dir, "--np-dir=" + f.dir + "/np", "--ncalrpc-dir=" + f.dir + "/ncalrpc", "--netbios-name=HOST", "--guest-account=root",
 		"--samba-version=" + f.told,
 	}
 	return append(a, f.extra...)

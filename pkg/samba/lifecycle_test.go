@@ -86,7 +86,7 @@ func TestStatusesOfEveryLayoutAreCounted(t *testing.T) {
 				t.Error(got)
 			}
 			a.Close()
-			if m := f.waitNotify("STATUS=Serving, 1 connections"); strings.Contains(m, "association") != (version == "4.22.0") {
+			if m := f.waitNotify("STATUS=Serving, connections: 1"); strings.Contains(m, "association") != (version == "4.22.0") {
 				t.Errorf("told %q", m)
 			}
 			if got := f.counts(); got != "received 2 closed 1" || f.line().Groups.Load() != 1 {
@@ -103,7 +103,7 @@ func TestIdleWorkerExits(t *testing.T) {
 	c := f.pipeClient()
 	c.body()
 	// with a client it asks the rpcd again and again, and stays
-	f.waitNotify("STATUS=Serving, 1 connections")
+	f.waitNotify("STATUS=Serving, connections: 1")
 	c.Write([]byte("x"))
 	c.rest("x")
 	c.Close()
@@ -139,7 +139,7 @@ func TestHandOversLostWithAnEarlierInstanceAreSettled(t *testing.T) {
 	c := f.pipeClient()
 	f.startReady()
 	c.body()
-	f.waitNotify("STATUS=Serving, 1 connections")
+	f.waitNotify("STATUS=Serving, connections: 1")
 	if got := f.counts(); got != "received 13 closed 12" {
 		t.Error(got)
 	}
@@ -363,7 +363,7 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%s: %v", tt.arg, err)
 		}
 	}
-	for _, option := range []string{"name", "index", "exec", "smb-conf", "samba-version", "exec-id", "messaging-dir", "lock-dir", "np-dir", "netbios-name", "guest-account", "idle-sec", "debug-level"} {
+	for _, option := range []string{"name", "index", "exec", "smb-conf", "samba-version", "exec-id", "messaging-dir", "lock-dir", "np-dir", "ncalrpc-dir", "netbios-name", "guest-account", "idle-sec", "debug-level"} {
 		if !strings.Contains(Usage, "--"+option+" ") {
 			t.Errorf("--%s is not in the usage text", option)
 		}

@@ -176,11 +176,11 @@ func TestLiveCountsAndIdleExit(t *testing.T) {
 			t.Fatalf("PDU type %d", typ)
 		}
 	}
-	l.waitNotify("40 connections")
+	l.waitNotify("connections: 40")
 	for _, c := range clients[:30] {
 		c.Close()
 	}
-	l.waitNotify("10 connections")
+	l.waitNotify("connections: 10")
 	if l.layout.StatusSize == 16 && l.line().Groups.Load() != 10 {
 		t.Errorf("%d groups, want 10", l.line().Groups.Load())
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	MessagingDir string        // parent of msg.sock
 	LockDir      string        // parent of msg.lock
 	NPDir        string        // parent of the nodes of named pipes
+	NcalrpcDir   string        // parent of the nodes of ncalrpc endpoints
 	NetbiosName  string        // logon server of anonymous sessions
 	GuestAccount string        // "guest account" of smb.conf
 	Idle         time.Duration // exit after this long without a connection; 0 = never
@@ -47,6 +48,7 @@ the inbox passed by the service manager. Started by msrpc-worker-NAME@N.service.
   --messaging-dir DIR    directory that holds msg.sock
   --lock-dir DIR         directory that holds msg.lock (default: the same)
   --np-dir DIR           directory of the named pipes' sockets
+  --ncalrpc-dir DIR      directory of ncalrpc sockets (default: parent of --np-dir)
   --netbios-name NAME    NetBIOS name of this host
   --guest-account USER   guest account of smb.conf (default nobody)
   --idle-sec N           exit after N seconds without a connection, 0: never
@@ -73,6 +75,7 @@ func ParseOptions(args []string) (Options, error) {
 	f.StringVar(&o.MessagingDir, "messaging-dir", "", "")
 	f.StringVar(&o.LockDir, "lock-dir", "", "")
 	f.StringVar(&o.NPDir, "np-dir", "", "")
+	f.StringVar(&o.NcalrpcDir, "ncalrpc-dir", "", "")
 	f.StringVar(&o.NetbiosName, "netbios-name", "", "")
 	f.StringVar(&o.GuestAccount, "guest-account", "nobody", "")
 	f.IntVar(&idle, "idle-sec", 60, "")
@@ -87,6 +90,11 @@ func ParseOptions(args []string) (Options, error) {
 	if o.LockDir == "" {
 		o.LockDir = o.MessagingDir
 	}
+	o.NPDir = filepath.Clean(o.NPDir)
+	if o.NcalrpcDir == "" {
+		o.NcalrpcDir = filepath.Dir(o.NPDir)
+	}
+	o.NcalrpcDir = filepath.Clean(o.NcalrpcDir)
 	return o, o.check(idle)
 }
 
@@ -102,12 +110,11 @@ func (o *Options) check(idle int) error {
 		return errors.New("--guest-account is empty; see --help")
 	}
 	for _, p := range []struct{ flag, path string }{
-		{"exec", o.Exec}, {"smb-conf", o.SmbConf}, {"messaging-dir", o.MessagingDir}, {"lock-dir", o.LockDir}, {"np-dir", o.NPDir},
+		{"exec", o.Exec}, {"smb-conf", o.SmbConf}, {"messaging-dir", o.MessagingDir}, {"lock-dir", o.LockDir}, {"np-dir", o.NPDir}, {"ncalrpc-dir", o.NcalrpcDir},
 	} {
 		if !filepath.IsAbs(p.path) {
 			return fmt.Errorf("--%s %q is no absolute path; see --help", p.flag, p.path)
 		}
 	}
-	o.NPDir = filepath.Clean(o.NPDir)
 	return nil
 }

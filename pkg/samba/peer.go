@@ -24,6 +24,8 @@ var (
 	errDescriptors = errors.New("hand-over does not carry the descriptors that it says")
 	errTruncated   = errors.New("hand-over is longer than the largest one allowed")
 	errSocket      = errors.New("descriptor of the hand-over is no connection")
+	errDirectory   = errors.New("socket of the connection is in neither directory of this host's endpoints")
+	errSender      = errors.New("sender is neither root nor the brokers' user")
 	errBinding     = errors.New("binding string does not agree with the socket of the connection")
 	errPipePeer    = errors.New("client of a named pipe is not root, only smbd may connect to it")
 	errNoIdentity  = errors.New("named pipe auth request is missing for a client of a named pipe")
@@ -43,10 +45,13 @@ type peer struct {
 	a, b          unix.RawSockaddrAny
 }
 
-// identify fills p from the connected descriptor fd. npDir ends in a slash.
-func (p *peer) identify(fd int, npDir []byte) error {
+// directories are those whose nodes are endpoints.
+type directories struct{ np, ncalrpc []byte }
+
+// identify fills p from the connected descriptor fd.
+func (p *peer) identify(fd int, dirs *directories) error {
 	n, e := sys.Name(fd, false, &p.a)
-	if e != 0 {
+	if e != 0 || sockopt(fd, unix.SO_TYPE) != unix.SOCK_STREAM || sockopt(fd, unix.SO_ACCEPTCONN) != 0 {
 		return errSocket
 	}
 	switch p.a.Addr.Family {
@@ -57,9 +62,13 @@ func (p *peer) identify(fd int, npDir []byte) error {
 			return errSocket
 		}
 		p.uid = cred.Uid
-		p.transport = layout.Ncalrpc
-		if node, ok := bytes.CutPrefix(p.path, npDir); ok && len(node) > 0 && bytes.IndexByte(node, '/') < 0 {
+		switch dir := p.path[:max(bytes.LastIndexByte(p.path, '/'), 0)]; {
+		case bytes.Equal(dir, dirs.np):
 			p.transport = layout.NP
+		case bytes.Equal(dir, dirs.ncalrpc):
+			p.transport = layout.Ncalrpc
+		default:
+			return errDirectory
 		}
 		return nil
 	case unix.AF_INET, unix.AF_INET6:
@@ -71,6 +80,17 @@ func (p *peer) identify(fd int, npDir []byte) error {
 		return nil
 	}
 	return errSocket
+}
+
+// sockopt is getsockopt(2) at the level SOL_SOCKET, -1 for what has no such option.
+func sockopt(fd, option int) int32 {
+	var v int32
+	l := uint32(unsafe.Sizeof(v))
+	if _, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, uintptr(option),
+		uintptr(unsafe.Pointer(&v)), uintptr(unsafe.Pointer(&l)), 0); e != 0 {
+		return -1
+	}
+	return v
 }
 
 // unixPath is the path in an AF_UNIX address of n bytes; none for unnamed and

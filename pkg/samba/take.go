@@ -34,19 +34,13 @@ func (w *worker) take() bool {
 		}
 		return false
 	}
-	if !w.rx.HasCred || w.rx.Cred.Uid != w.trusted[0] && w.rx.Cred.Uid != w.trusted[1] {
-		w.rx.CloseFDs(fds)
-		w.causes.Log(w.log, slog.LevelWarn, "sender", journal.IDHandoverRefused,
-			"datagram in the inbox refused: its sender is neither root nor the brokers' user", "uid", w.rx.Cred.Uid, "pid", w.rx.Cred.Pid)
-		return true
-	}
 	w.lastActive = w.now
 	w.line.Received.Add(1)
 	if err := w.accept(n, fds); err != nil {
 		w.rx.CloseFDs(fds)
 		w.ended(1)
 		w.causes.Log(w.log, slog.LevelWarn, err.Error(), journal.IDHandoverRefused, "hand-over refused: "+err.Error(),
-			journal.Transport, string(w.peer.transport), journal.Binding, string(w.message.Binding), "connection", w.message.ConnID)
+			journal.Transport, string(w.peer.transport), journal.Binding, string(w.message.Binding), "connection", w.message.ConnID, "sender", w.rx.Cred.Pid, "uid", w.rx.Cred.Uid)
 		return true
 	}
 	if fds > 1 {
@@ -70,6 +64,9 @@ func (w *worker) settleLost(sent uint64) {
 func (w *worker) accept(n, fds int) error {
 	m, p := &w.message, &w.peer
 	*m, p.transport = handoff.Message{}, ""
+	if !w.rx.HasCred || w.rx.Cred.Uid != w.trusted[0] && w.rx.Cred.Uid != w.trusted[1] {
+		return errSender
+	}
 	if w.rx.Truncated {
 		return errTruncated
 	}
@@ -80,7 +77,7 @@ func (w *worker) accept(n, fds int) error {
 		return errDescriptors
 	}
 	fd := int(w.rx.FDs[0])
-	if err := p.identify(fd, w.np); err != nil {
+	if err := p.identify(fd, &w.dirs); err != nil {
 		return err
 	}
 	if !p.agrees(m.Binding) {
@@ -111,8 +108,23 @@ func (w *worker) accept(n, fds int) error {
 	}
 	w.out.Finish(w.childID, w.bus.ID, MsgNewClient, len(body))
 	w.outFD[0] = int32(fd)
+	w.expectGroup()
 	return nil
 }
+
+// expectGroup counts the group that the client asks for, until the next status
+// says how many there are.
+func (w *worker) expectGroup() {
+	switch {
+	case !w.hasGroups():
+		w.line.Groups.Store(uint32(w.line.Open()))
+	case w.message.AssocGroup == 0:
+		w.line.Groups.Add(1)
+	}
+}
+
+// hasGroups: statuses tell the number of association groups.
+func (w *worker) hasGroups() bool { return w.layout.StatusSize == 16 }
 
 // checkIdentity: a named pipe's client is who the request of its peer, which
 // must be root, says; nobody else has such a request.

@@ -37,12 +37,12 @@ func (w *worker) tell() {
 		t.due = t.last + tellEvery
 		return
 	}
-	text := fmt.Sprintf("STATUS=Serving, %d connections in %d association groups", open, groups)
-	if !w.layoutHasGroups() {
-		text = fmt.Sprintf("STATUS=Serving, %d connections", open)
+	text := fmt.Sprintf("STATUS=Serving, connections: %d", open)
+	if w.hasGroups() {
+		text += fmt.Sprintf(", association groups: %d", groups)
 	}
 	if w.draining {
-		text += ", ends with the last one: the program was replaced"
+		text += "; ends with the last one, the program was replaced"
 	}
 	assignments := []string{text, "READY=1"}
 	if t.told {
@@ -54,5 +54,3 @@ func (w *worker) tell() {
 	}
 	t.told, t.last, t.open, t.groups, t.drain = true, w.now, open, groups, w.draining
 }
-
-func (w *worker) layoutHasGroups() bool { return w.layout.StatusSize == 16 }

@@ -48,7 +48,7 @@ type worker struct {
 	execID execID // of the program that the child runs
 	layout Layout
 	anon   *Anonymous
-	np     []byte // NPDir with a slash
+	dirs   directories
 
 	ep     *sys.Epoll
 	inbox  int
@@ -141,7 +141,7 @@ func (w *worker) setup() error {
 			w.trusted[1] = uint32(uid)
 		}
 	}
-	w.np = []byte(w.opt.NPDir + "/")
+	w.dirs = directories{np: []byte(w.opt.NPDir), ncalrpc: []byte(w.opt.NcalrpcDir)}
 	w.datagram = make([]byte, handoff.MaxDatagram)
 	w.busbuf = make([]byte, DatagramSize)
 	w.out, w.control = NewOutgoing(maxBody), NewOutgoing(0)
