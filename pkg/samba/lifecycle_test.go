@@ -3,6 +3,7 @@
 package samba
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -363,9 +364,16 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%s: %v", tt.arg, err)
 		}
 	}
-	for _, option := range []string{"name", "index", "exec", "smb-conf", "samba-version", "exec-id", "messaging-dir", "lock-dir", "np-dir", "ncalrpc-dir", "netbios-name", "guest-account", "idle-sec", "debug-level"} {
-		if !strings.Contains(Usage, "--"+option+" ") {
-			t.Errorf("--%s is not in the usage text", option)
-		}
+	page, err := os.ReadFile("../../packaging/man/msrpc-samba-worker.8")
+	if err != nil {
+		t.Fatal(err)
 	}
+	newFlags(&Options{}, new(int)).VisitAll(func(o *flag.Flag) {
+		if !strings.Contains(Usage, "--"+o.Name+" ") {
+			t.Errorf("--%s is not in the usage text", o.Name)
+		}
+		if !strings.Contains(string(page), `\-\-`+strings.ReplaceAll(o.Name, "-", `\-`)+` "`) {
+			t.Errorf("--%s is not in msrpc-samba-worker(8)", o.Name)
+		}
+	})
 }

@@ -64,22 +64,7 @@ See msrpc-samba-worker(8).
 func ParseOptions(args []string) (Options, error) {
 	var o Options
 	var idle int
-	f := flag.NewFlagSet("msrpc-samba-worker", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.StringVar(&o.Name, "name", "", "")
-	f.IntVar(&o.Index, "index", -1, "")
-	f.StringVar(&o.Exec, "exec", "", "")
-	f.StringVar(&o.SmbConf, "smb-conf", "/etc/samba/smb.conf", "")
-	f.StringVar(&o.SambaVersion, "samba-version", "", "")
-	f.StringVar(&o.ExecID, "exec-id", "", "")
-	f.StringVar(&o.MessagingDir, "messaging-dir", "", "")
-	f.StringVar(&o.LockDir, "lock-dir", "", "")
-	f.StringVar(&o.NPDir, "np-dir", "", "")
-	f.StringVar(&o.NcalrpcDir, "ncalrpc-dir", "", "")
-	f.StringVar(&o.NetbiosName, "netbios-name", "", "")
-	f.StringVar(&o.GuestAccount, "guest-account", "nobody", "")
-	f.IntVar(&idle, "idle-sec", 60, "")
-	f.IntVar(&o.DebugLevel, "debug-level", -1, "")
+	f := newFlags(&o, &idle)
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -96,6 +81,26 @@ func ParseOptions(args []string) (Options, error) {
 	}
 	o.NcalrpcDir = filepath.Clean(o.NcalrpcDir)
 	return o, o.check(idle)
+}
+
+func newFlags(o *Options, idle *int) *flag.FlagSet {
+	f := flag.NewFlagSet("msrpc-samba-worker", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&o.Name, "name", "", "")
+	f.IntVar(&o.Index, "index", -1, "")
+	f.StringVar(&o.Exec, "exec", "", "")
+	f.StringVar(&o.SmbConf, "smb-conf", "/etc/samba/smb.conf", "")
+	f.StringVar(&o.SambaVersion, "samba-version", "", "")
+	f.StringVar(&o.ExecID, "exec-id", "", "")
+	f.StringVar(&o.MessagingDir, "messaging-dir", "", "")
+	f.StringVar(&o.LockDir, "lock-dir", "", "")
+	f.StringVar(&o.NPDir, "np-dir", "", "")
+	f.StringVar(&o.NcalrpcDir, "ncalrpc-dir", "", "")
+	f.StringVar(&o.NetbiosName, "netbios-name", "", "")
+	f.StringVar(&o.GuestAccount, "guest-account", "nobody", "")
+	f.IntVar(idle, "idle-sec", 60, "")
+	f.IntVar(&o.DebugLevel, "debug-level", -1, "")
+	return f
 }
 
 func (o *Options) check(idle int) error {
