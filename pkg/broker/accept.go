@@ -197,6 +197,9 @@ func (b *Broker) complain(level slog.Level, cause, id string, fd int, msg string
 	bind := &b.bindings[b.conns[fd].binding]
 	args = append(args, journal.Transport, string(bind.transport), journal.Binding, bind.text,
 		journal.Client, b.clientText(fd))
+	if g := b.conns[fd].groupID; g != 0 {
+		args = append(args, journal.AssocGroup, fmt.Sprintf("%08x", g))
+	}
 	b.limiter.Log(b.log, level, string(bind.transport)+" "+cause, id, msg, args...)
 }
 

@@ -79,13 +79,14 @@ const (
 	maxPeek   = 3 * maxPDU            // np: a PDU may come in messages of a single byte
 	parkAfter = 20 * time.Millisecond // a conn that waits longer is parked
 
-	spareWait   = time.Second            // how long a NEED_IDLE client waits for an idle spare
-	inboxRetry  = 50 * time.Millisecond  // between tries to reach an inbox
-	aliveEvery  = 200 * time.Millisecond // how old the knowledge of living workers may be
-	stallAfter  = 100 * time.Millisecond // a worker that did not read for so long is passed over
-	acceptPause = 100 * time.Millisecond // after accept failed for want of descriptors
-	reportEvery = time.Second            // STATUS= at most so often
-	acceptBatch = 64                     // connections of one listener before the others' turn
+	spareWait     = time.Second            // how long a NEED_IDLE client waits for an idle spare
+	inboxRetry    = 10 * time.Millisecond  // between tries to reach an inbox
+	inboxPatience = 2 * time.Second        // how long an inbox may be out of reach unsaid
+	aliveEvery    = 200 * time.Millisecond // how old the knowledge of living workers may be
+	stallAfter    = 100 * time.Millisecond // a worker that did not read for so long is passed over
+	acceptPause   = 100 * time.Millisecond // after accept failed for want of descriptors
+	reportEvery   = time.Second            // STATUS= at most so often
+	acceptBatch   = 64                     // connections of one listener before the others' turn
 )
 
 // New takes over the passed descriptors. An error says which is missing or not

@@ -23,7 +23,8 @@ type inbox struct {
 	retryAt  int64  // not to be tried before, 0: now
 	seen     uint64 // Received of the worker at the last look
 	seenAt   int64  // when that grew, or when nothing was in flight
-	missing  bool   // its node is not there
+	missing  bool   // it could not be reached at the last try
+	goneAt   int64  // missing: since when
 	startID  uint64 // of the worker that was alive at the last look
 	alive    bool
 	watching bool // epoll tells when it has room
@@ -139,7 +140,7 @@ func (b *Broker) handOver(fd int) {
 			return
 		}
 		b.unreachable(i, errno)
-		if c.groupID != 0 && errno != unix.ENOENT {
+		if c.groupID != 0 && !notThere(errno) {
 			b.enqueue(fd, i) // its group lives there, if anywhere
 			return
 		}
@@ -169,12 +170,19 @@ func (b *Broker) deliver(fd, i int) sys.Errno {
 	return 0
 }
 
+// notThere says of an inbox that nobody has opened it. Right after systemd made
+// the node it is still root's alone.
+func notThere(errno sys.Errno) bool { return errno == unix.ENOENT || errno == unix.EACCES }
+
 // unreachable notes that inbox i can not be reached and when to try again.
 func (b *Broker) unreachable(i int, errno sys.Errno) {
 	in := &b.inboxes[i]
-	in.missing, in.retryAt = true, b.now+int64(inboxRetry)
-	if errno == unix.ENOENT && i >= b.cfg.Workers {
-		return // a spare that is not open yet
+	if !in.missing {
+		in.missing, in.goneAt = true, b.now
+	}
+	in.retryAt = b.now + int64(inboxRetry)
+	if notThere(errno) && i >= b.cfg.Workers || b.now-in.goneAt < int64(inboxPatience) {
+		return // a spare that is not open yet, or systemd is about to open it
 	}
 	b.limiter.Log(b.log, slog.LevelWarn, fmt.Sprint("inbox ", i), journal.IDInboxGone,
 		"inbox of a worker can not be reached; look at systemctl status "+layout.WorkerSocket(b.cfg.Name, i),
@@ -224,7 +232,7 @@ func (b *Broker) flush(i int) {
 			}
 			if errno != 0 {
 				in.retryAt = b.now + int64(inboxRetry)
-				if errno == unix.ENOENT || errno == unix.ECONNREFUSED {
+				if notThere(errno) || errno == unix.ECONNREFUSED {
 					b.unreachable(i, errno)
 					b.reroute(i)
 					return

@@ -59,8 +59,7 @@ type BrokerLine struct {
 	Refused  atomic.Uint64 // closed or answered by the broker itself
 	Parked   atomic.Uint32 // of Pending, those in the parking
 	_        uint32
-	Handed   atomic.Uint64 // handed over to workers
-	_        [16]byte
+	_        [24]byte
 }
 
 // SentLine is written by the broker alone, one for each worker.
