@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,9 +63,24 @@ type usageError struct{ error }
 
 // Main runs one command line and returns the exit status.
 func Main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return hostEnv(os.Stdout, os.Stderr).run(ctx, args)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	var sig os.Signal
+	go func() {
+		sig = <-caught
+		cancel()
+	}()
+	status := hostEnv(os.Stdout, os.Stderr).run(ctx, args)
+	if ctx.Err() != nil && sig != nil {
+		// All is cleaned up. Ending by the signal tells systemd, or the
+		// shell, that this was no failure of ours.
+		signal.Reset()
+		syscall.Kill(os.Getpid(), sig.(syscall.Signal))
+		<-time.After(time.Second) // the runtime takes a moment to die
+	}
+	return status
 }
 
 func (e *env) run(ctx context.Context, args []string) int {
@@ -78,6 +94,9 @@ func (e *env) run(ctx context.Context, args []string) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, errSilent):
+		return 1
+	case ctx.Err() != nil:
+		fmt.Fprintf(e.err, "msrpcctl: %s: interrupted; run it again\n", called.Name())
 		return 1
 	case errors.As(err, &usage) || unknownCommand(err):
 		text, _, _ := strings.Cut(err.Error(), "\n")
@@ -112,6 +131,9 @@ func (e *env) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(e.refreshCommand(), e.listCommand(), e.statusCommand(), e.transportCommand(),
 		e.verifyCommand(), e.preflightCommand())
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true // the flags follow anyway
+	}
 	return root
 }
 

@@ -69,6 +69,9 @@ each is reached, and by which unit.`,
 				return fmt.Errorf("there is no rpcd %q; msrpcctl list shows all", names[0])
 			}
 			return e.show(list, func() {
+				if len(list) == 0 {
+					fmt.Fprintln(e.out, "no rpcd is known; install samba, then run msrpcctl refresh")
+				}
 				for i, l := range list {
 					if i > 0 {
 						fmt.Fprintln(e.out)

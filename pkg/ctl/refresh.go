@@ -4,6 +4,7 @@ package ctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -111,7 +112,7 @@ func (e *env) logger() *slog.Logger {
 // logged writes err to the journal with its message id where that is where
 // standard error goes, so that it is there once; else it leaves it to Main.
 func (e *env) logged(log *slog.Logger, err error, id string) error {
-	if err == nil || !toJournal() {
+	if err == nil || errors.Is(err, context.Canceled) || !toJournal() {
 		return err
 	}
 	for _, line := range strings.Split(err.Error(), "\n") { // joined errors

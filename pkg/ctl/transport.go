@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/refresh"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
 )
@@ -105,7 +106,7 @@ func (e *env) transport(ctx context.Context, on bool, t layout.Transport, names 
 	done := []switched{}
 	for _, r := range rpcds {
 		if on {
-			err = open(ctx, m, r, t)
+			err = e.explainPort(open(ctx, m, r, t), r, t)
 		} else {
 			err = shut(ctx, m, r, t)
 		}
@@ -168,6 +169,24 @@ func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) e
 		}
 	}
 	return m.Start(ctx, unit)
+}
+
+// explainPort tells who has the port of a listener that could not be started.
+func (e *env) explainPort(err error, r *unitgen.Rpcd, t layout.Transport) error {
+	var job *systemctl.JobError
+	if !errors.As(err, &job) {
+		return err
+	}
+	s, snapErr := e.snapshot()
+	if snapErr != nil {
+		return err
+	}
+	for _, port := range listener(r, t).Ports {
+		if conflict := refresh.PortConflict(s, refresh.LocalPorts(), r.Name, port); conflict != "" {
+			return errors.New(conflict)
+		}
+	}
+	return err
 }
 
 func brokerAndListeners(ctx context.Context, m manager, r *unitgen.Rpcd) (up bool, listeners []systemctl.Unit, err error) {

@@ -76,28 +76,19 @@ func (v *verifier) sockets(ctx context.Context, check string) {
 
 // socket says what is wrong with a node or TCP endpoint, "" for nothing.
 func (v *verifier) socket(t layout.Transport, node string) string {
-	if t == layout.TCP {
-		inodes := refresh.TCPListeners(v.s, node)
-		if len(inodes) == 0 {
-			return "is not listened on"
-		}
-		return v.notSystemd(inodes)
-	}
-	switch state, inode := v.s.Node(node); state {
-	case listeners.NodeAbsent:
-		return "is not there"
-	case listeners.NodeDead:
-		return "has nobody who listens: somebody bound it anew and left"
-	default:
-		return v.notSystemd([]uint64{inode})
-	}
-}
-
-func (v *verifier) notSystemd(inodes []uint64) string {
-	if slices.ContainsFunc(inodes, v.s.HeldBySystemd) {
+	inodes := refresh.Listeners(v.s, t, node)
+	switch {
+	case slices.ContainsFunc(inodes, v.s.HeldBySystemd):
 		return ""
+	case len(inodes) > 0:
+		return "is held by " + v.holders(inodes[0]) + " and not by systemd"
+	case t == layout.TCP:
+		return "is not listened on"
 	}
-	return "is held by " + v.holders(inodes[0]) + " instead of systemd"
+	if state, _ := v.s.Node(node); state == listeners.NodeDead {
+		return "has no listener behind it any more"
+	}
+	return "is not there"
 }
 
 func (v *verifier) holders(inode uint64) string {

@@ -71,7 +71,7 @@ func (a *applier) heal(ctx context.Context) {
 			a.note(fmt.Errorf("%s does not listen on %s; look at systemctl status %s", t.l.Unit, missing[0], t.l.Unit))
 			continue
 		}
-		a.did("healed %s", t.l.Unit)
+		a.rep.Actions = append(a.rep.Actions, "started "+t.l.Unit+", which did not listen")
 		a.log.Warn(t.l.Unit+" did not listen and was started again", journal.Rpcd, t.name,
 			journal.Transport, string(t.l.Transport), journal.MessageID, journal.IDListenerHealed)
 	}
@@ -144,13 +144,11 @@ type hostServing struct {
 	local PortRange
 }
 
+// missing asks for systemd's own copy: a broker that still has one serves on
+// until its next restart, and then nobody does.
 func (h hostServing) missing(l unitgen.Listener) []string {
-	if l.Transport == layout.TCP {
-		return slices.DeleteFunc(slices.Clone(l.Nodes), func(node string) bool { return len(TCPListeners(h.s, node)) > 0 })
-	}
 	return slices.DeleteFunc(slices.Clone(l.Nodes), func(node string) bool {
-		state, _ := h.s.Node(node)
-		return state == listeners.NodeLive
+		return slices.ContainsFunc(Listeners(h.s, l.Transport, node), h.s.HeldBySystemd)
 	})
 }
 

@@ -69,7 +69,7 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 		}
 	}
 	if r.Kind == config.KindSamba && samba != nil {
-		e.SambaVersion = programVersion(ctx, e, last, samba)
+		e.SambaVersion = samba.Version // an rpcd can not be asked for its own
 	}
 	if last != nil {
 		e.Port = last.Port
@@ -81,20 +81,6 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 		}
 	}
 	return e
-}
-
-// programVersion is the version of the program itself, which need not be
-// testparm's; asked only when the program is another than last time.
-func programVersion(ctx context.Context, e, last *catalogue.Entry, samba *config.Samba) string {
-	if last != nil && last.Exec == e.Exec && last.Binary == e.Binary && last.SambaVersion != "" {
-		return last.SambaVersion
-	}
-	ctx, cancel := context.WithTimeout(ctx, listLimit)
-	defer cancel()
-	if v, err := config.AskVersion(ctx, e.Exec); err == nil {
-		return v
-	}
-	return samba.Version
 }
 
 // ask runs a program with --list-interfaces. The error is fit for one line.

@@ -89,8 +89,8 @@ func (a *allocation) pin(r PortRequest) {
 		a.problem("Port=%d of %s is not a port: give one from 1 to 65535, best outside net.ipv4.ip_local_port_range",
 			r.Pinned, r.Name)
 	case !a.take(r.Name, r.Pinned):
-		a.problem("Port=%d of %s is taken by %s: pin another one; until then %s has an allocated port",
-			r.Pinned, r.Name, a.owner[r.Pinned], r.Name)
+		a.problem("Port=%d of %s is taken by %s: pin another one",
+			r.Pinned, r.Name, a.owner[r.Pinned])
 	}
 }
 

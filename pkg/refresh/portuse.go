@@ -44,6 +44,9 @@ func LocalPorts() PortRange {
 // Contains reports whether port lies in the range.
 func (r PortRange) Contains(port int) bool { return port >= r.Low && port <= r.High }
 
+// brokerName is the kernel's name of a broker's process.
+const brokerName = "msrpc-broker"
+
 // PortConflict tells who has the port that rpcd name is to listen on, with the
 // remedy, or "" when nobody has it or systemd itself listens on it.
 func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int) string {
@@ -58,6 +61,9 @@ func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int)
 			return ""
 		}
 		if h := s.Holders(u.Inode); len(h) > 0 {
+			if h[0].Name == brokerName {
+				return "" // a copy that ends with the broker
+			}
 			who = h[0].String()
 		}
 	}
@@ -70,9 +76,15 @@ func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int)
 	return fmt.Sprintf("port %d of %s is in use by %s: end that one, or %s", port, name, who, pin)
 }
 
-// TCPListeners returns the inodes of the sockets that listen on node,
-// "host:port" or ":port" for all addresses.
-func TCPListeners(s *listeners.Snapshot, node string) []uint64 {
+// Listeners returns the inodes of the sockets that listen on node: a path, or
+// for TCP "host:port", or ":port" for all addresses.
+func Listeners(s *listeners.Snapshot, t layout.Transport, node string) []uint64 {
+	if t != layout.TCP {
+		if state, inode := s.Node(node); state == listeners.NodeLive {
+			return []uint64{inode}
+		}
+		return nil
+	}
 	host, text, err := net.SplitHostPort(node)
 	if err != nil {
 		return nil

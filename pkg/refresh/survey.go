@@ -88,8 +88,8 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 // it, so that the units of its rpcds can go.
 func (r *Refresher) samba(ctx context.Context, cfg *config.Config, rpcds []config.Rpcd, old *catalogue.Catalogue) (*config.Samba, error) {
 	s, err := config.ReadSamba(ctx, cfg.Global)
-	if err == nil {
-		return s, nil
+	if err == nil || ctx.Err() != nil {
+		return s, context.Cause(ctx)
 	}
 	if slices.ContainsFunc(rpcds, func(p config.Rpcd) bool {
 		_, err := Identify(p.Exec)

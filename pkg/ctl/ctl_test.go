@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listeners"
+	"msrpcd/pkg/systemctl"
+)
+
+// The command line is pinned by testdata/*.txtar. Scripts run msrpcctl on
+// directories below $ROOT, and on a systemd of their own when $SYSTEMD names
+// its state file (see fake_test.go), else on a host without systemd.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"msrpcctl": script})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("ROOT", e.WorkDir)
+			return nil
+		},
+	})
+}
+
+func script() {
+	root := os.Getenv("ROOT")
+	for dir, name := range map[*string]string{
+		&layout.VendorConfig: "vendor", &layout.AdminConfig: "etc", &layout.VolatileConf: "volatile",
+		&layout.State: "state", &layout.Runtime: "run",
+	} {
+		*dir = filepath.Join(root, name)
+	}
+	e := hostEnv(os.Stdout, os.Stderr)
+	e.proc, e.generator = filepath.Join(root, "proc"), filepath.Join(root, "generator")
+	e.connect = func(context.Context) (manager, error) { return nil, systemctl.ErrNotBooted }
+	if path := os.Getenv("SYSTEMD"); path != "" {
+		e.connect = func(context.Context) (manager, error) { return openFake(path, e.generator) }
+	}
+	e.snapshot = func() (*listeners.Snapshot, error) { return &listeners.Snapshot{}, nil }
+	os.Exit(e.run(context.Background(), os.Args[1:]))
+}
