@@ -144,4 +144,3 @@ func (f *fakeSystemd) Mask(_ context.Context, u ...string) error {
 func (f *fakeSystemd) Unmask(_ context.Context, u ...string) error {
 	return f.do("loaded", "", "", "unmask", u...)
 }
-

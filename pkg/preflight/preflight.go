@@ -72,18 +72,24 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 		}
 		rep.Rpcds++
 	}
+	rep.Checked, err = checkSamba(ctx, plan, cfg.Global, samba)
+	return rep, err
+}
+
+// checkSamba refuses a smb.conf that lets smbd start samba-dcerpcd, if an rpcd
+// of Samba is served here.
+func checkSamba(ctx context.Context, plan *unitgen.Plan, global config.Global, samba func(context.Context, config.Global) (*config.Samba, error)) (checked bool, err error) {
 	if !servesSamba(plan) {
-		return rep, nil
+		return false, nil
 	}
-	now, err := samba(ctx, cfg.Global)
+	now, err := samba(ctx, global)
 	if err != nil {
-		return rep, err
+		return false, err
 	}
-	rep.Checked = true
 	if now.HelpersOnDemand {
-		return rep, &OnDemandError{Config: cfg.Global.SambaConfig}
+		return true, &OnDemandError{Config: global.SambaConfig}
 	}
-	return rep, nil
+	return true, nil
 }
 
 // servesSamba reports whether the plan has an rpcd that smbd has its own for.

@@ -3,6 +3,7 @@
 package preflight
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -81,6 +82,48 @@ func TestMakeRefuses(t *testing.T) {
 		if _, err := (Directory{alien, 0o700}).Make(); !errors.Is(err, ErrOwner) {
 			t.Errorf("another's directory: %v", err)
 		}
+	}
+}
+
+func TestCheckSamba(t *testing.T) {
+	samba := &unitgen.Plan{Rpcds: []unitgen.Rpcd{{Name: "mine", Kind: config.KindNative}, {Name: "winreg", Kind: config.KindSamba}}}
+	native := &unitgen.Plan{Rpcds: samba.Rpcds[:1]}
+	for _, tc := range []struct {
+		name    string
+		plan    *unitgen.Plan
+		now     config.Samba
+		err     error
+		checked bool
+		want    string
+	}{
+		{name: "off", plan: samba, checked: true},
+		{name: "default", plan: samba, now: config.Samba{HelpersOnDemand: true}, checked: true,
+			want: "smbd would start samba-dcerpcd, which takes all pipes away: put the line `rpc start on demand helpers = no` into [global] of /etc/samba/smb.conf, then restart smbd and run msrpcctl refresh"},
+		{name: "native only", plan: native, now: config.Samba{HelpersOnDemand: true}},
+		{name: "unreadable", plan: samba, err: config.ErrNoSambaConfig, want: config.ErrNoSambaConfig.Error()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			read := func(context.Context, config.Global) (*config.Samba, error) { return &tc.now, tc.err }
+			checked, err := checkSamba(context.Background(), tc.plan, config.Global{SambaConfig: "/etc/samba/smb.conf"}, read)
+			if checked != tc.checked || tc.want == "" && err != nil || tc.want != "" && (err == nil || err.Error() != tc.want) {
+				t.Errorf("%v, %v", checked, err)
+			}
+		})
+	}
+}
+
+// A host on which no refresh ran yet, and one whose catalogue is damaged.
+func TestRunWithoutCatalogue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalogue.db")
+	rep, err := Run(context.Background(), path, &config.Config{}, nil)
+	if err != nil || rep.Catalogue {
+		t.Errorf("none: %+v, %v", rep, err)
+	}
+	if err := os.WriteFile(path, []byte("damaged"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), path, &config.Config{}, nil); !errors.Is(err, catalogue.ErrFormat) {
+		t.Errorf("damaged: %v", err)
 	}
 }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package refresh
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
+	"msrpcd/pkg/listing"
+)
+
+const goodListing = `5
+60
+338cd001-2244-31f1-aaaa-900038001003/0x00000001 winreg
+ ncacn_np:[\pipe\winreg]
+ ncacn_ip_tcp:
+`
+
+// rpcds writes programs and returns them as configuration does.
+func rpcds(t *testing.T, programs ...string) []config.Rpcd {
+	t.Helper()
+	dir := t.TempDir()
+	var list []config.Rpcd
+	for i := 0; i < len(programs); i += 2 {
+		path := filepath.Join(dir, "rpcd_"+programs[i])
+		if programs[i+1] != "" {
+			if err := os.WriteFile(path, []byte(programs[i+1]), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list = append(list, config.Rpcd{Name: programs[i], Exec: path, Kind: config.KindSamba})
+	}
+	return list
+}
+
+func TestListAll(t *testing.T) {
+	good, err := listing.Parse([]byte(goodListing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prints := func(text string) string { return "#!/bin/sh\ncat <<'END'\n" + text + "END\n" }
+	list := rpcds(t,
+		"good", prints(goodListing),
+		"gone", "",
+		"empty", "#!/bin/sh\n",
+		"truncated", prints("5\n60\n338cd001-2244-31f1-aaaa\n"),
+		"endless", "#!/bin/sh\nexec yes 5\n",
+		"binary", "#!/bin/sh\nhead -c 4096 /bin/sh\n",
+		"exits", "#!/bin/sh\necho no database >&2\nexit 3\n",
+		"dotdot", prints(strings.Replace(goodListing, `\pipe\winreg`, `\pipe\..`, 1)),
+		"percent", prints(strings.Replace(goodListing, " winreg\n", " win%reg\n", 1)),
+		"nothing", prints("5\n60\n"),
+		"stderr", "#!/bin/sh\necho noise >&2\n"+strings.TrimPrefix(prints(goodListing), "#!/bin/sh\n"),
+		"config", "#!/bin/sh\n[ \"$*\" = '--list-interfaces --configfile=/etc/samba/my smb.conf' ] || exit 9\n"+strings.TrimPrefix(prints(goodListing), "#!/bin/sh\n"),
+	)
+	samba := &config.Samba{ConfigFile: "/etc/samba/my smb.conf", Version: "4.17.12"}
+	old := &catalogue.Catalogue{Rpcds: []catalogue.Entry{{Name: "exits", Listing: *good, Port: 50000}}}
+	got := map[string]catalogue.Entry{}
+	for _, e := range listAll(context.Background(), list, samba, old) {
+		got[e.Name] = e
+	}
+	for name, failure := range map[string]string{
+		"good": "", "stderr": "", "nothing": "", "config": "",
+		"empty":     "--list-interfaces: ",
+		"truncated": "--list-interfaces: line 3: ",
+		"endless":   "--list-interfaces: wrote more than 262144 bytes",
+		"binary":    "--list-interfaces: line ",
+		"exits":     "--list-interfaces: exit status 3: no database",
+		"dotdot":    "--list-interfaces: line 4: ",
+		"percent":   "--list-interfaces: line 3: ",
+	} {
+		e, ok := got[name]
+		if !ok {
+			t.Errorf("%s has no entry", name)
+			continue
+		}
+		if failure == "" && e.Failure != "" || !strings.HasPrefix(e.Failure, failure) || strings.ContainsAny(e.Failure, "\n\x00") {
+			t.Errorf("%s: %q", name, e.Failure)
+		}
+		if e.SambaVersion != "4.17.12" || e.Binary.Size == 0 {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	if _, ok := got["gone"]; ok {
+		t.Error("a program that is gone has an entry")
+	}
+	if d := cmp.Diff(*good, got["good"].Listing); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(*good, got["exits"].Listing); d != "" || got["exits"].Port != 50000 {
+		t.Errorf("the last good listing is not kept: %s", d)
+	}
+	if got["nothing"].Listing.Workers != 5 || len(got["nothing"].Listing.Interfaces) != 0 {
+		t.Errorf("an rpcd that serves nothing: %+v", got["nothing"])
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	list := rpcds(t, "a", "#!/bin/sh\n")
+	path := list[0].Exec
+	first, err := Identify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := Identify(path); again != first {
+		t.Error("the same program differs")
+	}
+	if err := os.WriteFile(path+".new", []byte("#!/bin/bash\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if other, _ := Identify(path); other == first {
+		t.Error("another program is the same")
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Identify(path); err == nil || !strings.HasSuffix(err.Error(), "is not an executable file") {
+		t.Errorf("not executable: %v", err)
+	}
+}
