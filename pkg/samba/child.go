@@ -95,7 +95,6 @@ func (c *child) reap() (ws unix.WaitStatus, ended bool) {
 // ChildError says that the rpcd ended without being asked to.
 type ChildError struct {
 	Exec, Unit string
-	PID        int
 	Status     unix.WaitStatus
 	Ready      bool // it had said that it was ready
 }
@@ -109,7 +108,7 @@ func (e *ChildError) Error() string {
 	if !e.Ready {
 		when = " before it was ready"
 	}
-	return fmt.Sprintf("%s ended %s%s; its own last messages say why: journalctl -u %s _PID=%d", e.Exec, how, when, e.Unit, e.PID)
+	return fmt.Sprintf("%s ended %s%s; its own last messages say why: journalctl -u %s", e.Exec, how, when, e.Unit)
 }
 
 // MessageID is the journal's message id of the event.
@@ -118,7 +117,7 @@ func (e *ChildError) MessageID() string { return journal.IDChildDied }
 func (w *worker) childError(ws unix.WaitStatus) error {
 	return &ChildError{
 		Exec: w.opt.Exec, Unit: layout.WorkerService(w.opt.Name, w.opt.Index),
-		PID: w.child.pid, Status: ws, Ready: w.ready,
+		Status: ws, Ready: w.ready,
 	}
 }
 

@@ -300,7 +300,10 @@ func TestStartIsRefusedClearly(t *testing.T) {
 		{"wrong mode of msg.sock", func(f *fixture) { f.must(os.Mkdir(f.dir+"/msg.sock", 0o755)) }, "chmod 700 "},
 		{"no status file", func(f *fixture) { f.must(os.Remove(f.dir + "/run/test/status")) }, "systemctl restart msrpc-preflight.service"},
 		{"index beyond the status file", func(f *fixture) { f.extra = []string{"--index=4000"} }, "has no line for worker 4000; run msrpcctl refresh"},
-		{"unknown guest account", func(f *fixture) { f.extra = []string{"--guest-account=no-such-user"} }, "guest account no-such-user of smb.conf"},
+		{"index beyond Samba's bits", func(f *fixture) {
+			f.must(status.Prepare(f.dir+"/run/test/status", 400, os.Getegid()))
+			f.extra = []string{"--index=300"}
+		}, "samba 4.17.12 has room for 256 workers; run msrpcctl refresh"},
 		{"no inbox", func(f *fixture) { f.inbox, _ = os.Open("/dev/null") }, "needs ListenDatagram= with a path"},
 		{"inbox without credentials", func(f *fixture) {
 			f.must(unix.SetsockoptInt(int(f.inbox.Fd()), unix.SOL_SOCKET, unix.SO_PASSCRED, 0))
@@ -330,6 +333,46 @@ func TestStartIsRefusedClearly(t *testing.T) {
 		f.must(f.cmd.Process.Signal(unix.SIGTERM))
 		f.ended(0)
 	})
+}
+
+func TestWithoutGuestAccountOnlyPipesAreServed(t *testing.T) {
+	f := newFixture(t)
+	f.extra = []string{"--guest-account=no-such-user"}
+	f.startReady()
+	c := f.connect(layout.Ncalrpc, "x")
+	c.Write(bind(t))
+	c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: []byte("ncalrpc:[x]")})
+	c.closed()
+	f.pipeClient().body()
+	if !strings.Contains(f.output.String(), "no-such-user") || !strings.Contains(f.output.String(), errNoGuest.Error()) {
+		t.Error(f.output.String())
+	}
+}
+
+// What arrives after the rpcd has died is left to the next instance, even if
+// its death is not yet known.
+func TestInboxIsLeftAloneOnceTheRpcdIsGone(t *testing.T) {
+	f := newFixture(t)
+	w, inbox, child := inProcess(f)
+	w.inboxReady = true
+	w.exec, _ = newExecFile(f.exec)
+	w.execID, _ = w.exec.id()
+	var clients []*client
+	for range 3 {
+		c := f.connect(layout.NP, "winreg")
+		c.Write(framed(bind(t)))
+		m := f.pipeMessage()
+		f.must(unix.Sendmsg(inbox, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, 0))
+		c.server.Close()
+		clients = append(clients, c)
+	}
+	f.must(unix.Shutdown(child, unix.SHUT_RD))
+	w.takeAll()
+	w.takeAll()
+	clients[0].closed()
+	if got := f.counts(); got != "received 1 closed 1" {
+		t.Error(got)
+	}
 }
 
 func TestFilesOfAKilledInstanceAreRemoved(t *testing.T) {

@@ -61,7 +61,7 @@ func (w *worker) event(token uint64, _ uint32) error {
 
 // timeout is the time until something is due, in milliseconds.
 func (w *worker) timeout() int {
-	if w.phase == serving && w.inboxReady && !w.hold && !w.out.Pending() && w.retryAt == 0 {
+	if w.mayTake() && !w.hold {
 		return 0
 	}
 	due := min(w.probeDue(), w.text.due)
@@ -93,14 +93,19 @@ func (w *worker) timers() {
 
 // takeAll takes clients from the inbox while the child has room for them.
 func (w *worker) takeAll() {
-	if w.phase != serving || !w.inboxReady || w.out.Pending() || w.retryAt != 0 || w.checkProgram() {
+	if !w.mayTake() || w.checkProgram() {
 		return
 	}
 	for range takeBatch {
-		if w.hold || w.out.Pending() || w.retryAt != 0 || !w.take() {
+		if !w.take() || !w.mayTake() {
 			return
 		}
 	}
+}
+
+// mayTake: there may be something in the inbox, and the child has room for it.
+func (w *worker) mayTake() bool {
+	return w.phase == serving && w.inboxReady && !w.out.Pending() && !w.childGone && w.retryAt == 0
 }
 
 // readBus reads what other Samba processes sent: the child's statuses.
@@ -118,8 +123,8 @@ func (w *worker) readBus() error {
 		case m.Type == MsgShutdown && m.Src.PID != w.bus.ID.PID:
 			w.stop("told to by process " + fmt.Sprint(m.Src.PID))
 		case m.Type == MsgWorkerStatus && m.Src.PID == uint64(w.child.pid):
-			if err := w.status(&m); err != nil {
-				return err
+			if err := w.status(&m); err != nil || w.line.Open() == 0 {
+				return err // nobody is left whose end could be told
 			}
 		}
 	}

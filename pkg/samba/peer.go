@@ -32,6 +32,7 @@ var (
 	errIdentity    = errors.New("named pipe auth request for a client that did not come through a named pipe")
 	errNotPipe     = errors.New("connection without DCE/RPC did not come through a named pipe")
 	errMemfd       = errors.New("second descriptor is no memfd of the length that the hand-over says")
+	errNoGuest     = errors.New("client is anonymous, and there is no such local user as the guest account of smb.conf")
 	errShort       = errors.New("first PDU is not all there to be read")
 	errPDU         = errors.New("first PDU is not the bind that the hand-over says")
 )

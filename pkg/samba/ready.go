@@ -43,6 +43,9 @@ func (w *worker) useVersion(v Version) error {
 	if err != nil {
 		return err
 	}
+	if w.opt.Index >= 1<<l.IndexBits {
+		return fmt.Errorf("worker %d can not have association groups, samba %v has room for %d workers; run msrpcctl refresh", w.opt.Index, v, 1<<l.IndexBits)
+	}
 	if !v.Known() {
 		w.causes.Log(w.log, slog.LevelWarn, "version", journal.IDLayoutUnknown,
 			fmt.Sprintf("samba %v is newer than this program knows, it is served like 4.%d; update msrpcd if clients are refused", v, newestMinor))
@@ -66,14 +69,9 @@ func (w *worker) firstStatus(m *Message) error {
 			return &layoutError{err}
 		}
 	}
-	guest, err := lookupGuest(w.opt.GuestAccount)
-	if err != nil {
-		return err
-	}
-	guest.NetbiosName = w.opt.NetbiosName
-	rand.Read(guest.GUID[:])
-	w.anon = NewAnonymous(w.layout, guest)
+	w.useGuest()
 	w.childID = m.Src
+	var err error
 	if w.childQ, err = w.bus.Connect(w.child.pid); err != nil {
 		return err
 	}
@@ -93,6 +91,20 @@ func (w *worker) firstStatus(m *Message) error {
 	return nil
 }
 
+// useGuest encodes the session of anonymous clients. Without the account only
+// clients of named pipes can be served.
+func (w *worker) useGuest() {
+	guest, err := lookupGuest(w.opt.GuestAccount)
+	if err != nil {
+		w.log.Error(fmt.Sprintf("%v; clients of TCP and ncalrpc are refused until guest account= in smb.conf is a local user and msrpcctl refresh was run", err),
+			journal.MessageID, journal.IDHandoverRefused)
+		return
+	}
+	guest.NetbiosName = w.opt.NetbiosName
+	rand.Read(guest.GUID[:])
+	w.anon = NewAnonymous(w.layout, guest)
+}
+
 type layoutError struct{ error }
 
 func (*layoutError) MessageID() string { return journal.IDLayoutUnknown }
@@ -101,7 +113,7 @@ func (*layoutError) MessageID() string { return journal.IDLayoutUnknown }
 func lookupGuest(name string) (Guest, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return Guest{}, fmt.Errorf("guest account %s of smb.conf: %w; it has to be a local account", name, err)
+		return Guest{}, fmt.Errorf("guest account %s: %w", name, err)
 	}
 	groups, err := u.GroupIds()
 	if err != nil {

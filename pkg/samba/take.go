@@ -86,6 +86,9 @@ func (w *worker) accept(n, fds int) error {
 	if err := w.checkIdentity(); err != nil {
 		return err
 	}
+	if p.transport != layout.NP && w.anon == nil {
+		return errNoGuest
+	}
 	body := w.out.Body()[:ClientHead]
 	if m.Flags&handoff.FlagNoPDU == 0 {
 		var err error
@@ -222,7 +225,8 @@ func (w *worker) flush() {
 		case unix.ENOBUFS, unix.ENOMEM, unix.ETOOMANYREFS:
 			w.retryAt = w.now + retryTime
 			return
-		default: // the child is gone, which its pidfd tells
+		default: // the child is gone, which its pidfd tells; others wait for the next
+			w.childGone = true
 			w.out.Drop()
 			w.ended(1)
 		}

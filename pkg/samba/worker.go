@@ -61,6 +61,7 @@ type worker struct {
 	inboxReady bool      // not read to the end
 	hold       bool      // inbox is left alone until a probe has answered
 	draining   bool      // the program was replaced
+	childGone  bool      // it does not take messages any more
 	wantHUP    bool
 
 	rx       sys.Msg // from the inbox
