@@ -94,10 +94,21 @@ func (e *env) verify(ctx context.Context) (*verification, error) {
 		v.s = nil
 		v.unknown("listeners", err)
 	}
-	for _, check := range []struct {
-		name string
-		run  func(ctx context.Context, check string)
-	}{
+	for _, c := range v.checks() {
+		c.run(ctx, c.name)
+		v.Checked = append(v.Checked, c.name)
+	}
+	return v.verification, nil
+}
+
+// check is one of the checks of msrpcctl(8).
+type check struct {
+	name string
+	run  func(ctx context.Context, name string)
+}
+
+func (v *verifier) checks() []check {
+	return []check{
 		{"configuration", v.configuration},
 		{"catalogue", v.listings},
 		{"smb.conf", v.smbConf},
@@ -107,11 +118,7 @@ func (e *env) verify(ctx context.Context) (*verification, error) {
 		{"sockets", v.sockets},
 		{"ports", v.ports},
 		{"samba-dcerpcd", v.dcerpcd},
-	} {
-		check.run(ctx, check.name)
-		v.Checked = append(v.Checked, check.name)
 	}
-	return v.verification, nil
 }
 
 func (e *env) verifyText(v *verification) {

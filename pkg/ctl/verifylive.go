@@ -65,13 +65,29 @@ func (v *verifier) sockets(ctx context.Context, check string) {
 			if unit[0].Load == "masked" {
 				continue // switched off
 			}
-			for _, node := range l.Nodes {
-				if what := v.socket(l.Transport, node); what != "" {
-					v.find(check, r.Name, "run msrpcctl refresh, which starts "+l.Unit+" anew", "%s %s", node, what)
-				}
+			if what := v.listener(l); what != "" {
+				v.find(check, r.Name, "run msrpcctl refresh, which starts "+l.Unit+" anew", "%s", what)
 			}
 		}
 	}
+}
+
+// listener says what is wrong with the first of its nodes that is not well.
+func (v *verifier) listener(l unitgen.Listener) string {
+	first, bad := "", 0
+	for _, node := range l.Nodes {
+		what := v.socket(l.Transport, node)
+		if what == "" {
+			continue
+		}
+		if bad++; bad == 1 {
+			first = node + " " + what
+		}
+	}
+	if bad > 1 {
+		first += fmt.Sprintf(" (and %d more of %s)", bad-1, l.Unit)
+	}
+	return first
 }
 
 // socket says what is wrong with a node or TCP endpoint, "" for nothing.
