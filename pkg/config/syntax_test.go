@@ -93,8 +93,8 @@ func TestSettingProblems(t *testing.T) {
 		{"IdleSec=8d", "IdleSec=8d is ignored: it has to be whole seconds from 0 to 604800, or a time span such as 1min 30s"},
 		{"Prestart=maybe", "Prestart=maybe is ignored: it has to be yes or no"},
 		{"FillFirst=-1", "FillFirst=-1 is ignored: it has to be a number from 0 to 1048576 (0 spreads connections)"},
-		{"Exec=rpcd_x", `Exec=rpcd_x is ignored: "rpcd_x" is not an absolute path without // . and ..`},
-		{"Exec=/a/../b", `Exec=/a/../b is ignored: "/a/../b" is not an absolute path without // . and ..`},
+		{"Exec=rpcd_x", `Exec=rpcd_x is ignored: "rpcd_x" is not an absolute path in its shortest form`},
+		{"Exec=/a/../b", `Exec=/a/../b is ignored: "/a/../b" is not an absolute path in its shortest form`},
 		{"Exec=/a/%i", `Exec=/a/%i is ignored: "%" can not stand in a path here, units give it a meaning`},
 		{"Exec=/a/[x", `Exec=/a/[x is ignored: "/a/[x" is no valid glob, see glob(7)`},
 	} {

@@ -167,7 +167,7 @@ func pattern(s string) error {
 		return err
 	}
 	if !filepath.IsAbs(s) || filepath.Clean(s) != s || s == "/" {
-		return fmt.Errorf("%s is not an absolute path without // . and ..", quote(s))
+		return fmt.Errorf("%s is not an absolute path in its shortest form", quote(s))
 	}
 	if _, err := filepath.Match(s, ""); err != nil {
 		return fmt.Errorf("%s is no valid glob, see glob(7)", quote(s))

@@ -158,7 +158,26 @@ func TestMissingSambaAndSmbConf(t *testing.T) {
 	h.contains(out, "testparm")
 }
 
-func TestWorkerThatIsMissingOrDies(t *testing.T) {
+func TestMissingRpcdIsToldAndItsClientWaits(t *testing.T) {
+	h := boot(t).install()
+	rpcd := strings.TrimSpace(h.sh("ls /usr/libexec/samba/rpcd_winreg /usr/lib/*/samba/rpcd_winreg 2>/dev/null | head -n 1"))
+	h.run("systemctl", "stop", "msrpc-refresh.path") // it would notice and end the service
+	h.run("mv", rpcd, "/root/rpcd_winreg")
+	c := h.dial(winregNcalrpc)
+	c.Write(winregBind(0))
+	h.eventually(func() error {
+		if log := h.journal("-u", "msrpc-worker-winreg@0.service", "-o", "cat"); !strings.Contains(log, rpcd) {
+			return fmt.Errorf("the journal does not name %s:\n%s", rpcd, log)
+		}
+		return nil
+	})
+	h.run("mv", "/root/rpcd_winreg", rpcd)
+	if b, err := answer(c); err != nil || b[2] != 12 {
+		t.Errorf("the waiting client reads %x, %v", b, err)
+	}
+}
+
+func TestWorkerThatDiesAtStart(t *testing.T) {
 	h := boot(t, rpcdScript("dies", `case "$*" in *--list-interfaces*) `+listingHead+` ncalrpc:[dies]\n';; *) exit 7;; esac`)).install()
 	c := h.dial("/run/samba/ncalrpc/dies")
 	c.Write(winregBind(0))

@@ -265,7 +265,7 @@ func TestBootErrorsSayWhy(t *testing.T) {
 	}{
 		{"no such root", sandbox.Options{Root: "/no/such/root"}, "/no/such/root"},
 		{"a root without systemd", sandbox.Options{Root: empty}, "systemd"},
-		{"a stage on the root's file system", sandbox.Options{Stage: filepath.Dir(mustExecutable(t))}, "tmpfs"},
+		{"a stage on the root's file system", sandbox.Options{Root: "/", Stage: filepath.Dir(mustExecutable(t))}, "tmpfs"},
 		{"a setup that fails", sandbox.Options{Setup: "echo no luck; false"}, "setup script"},
 		{"a boot that does not end", sandbox.Options{
 			Timeout: time.Second, Unit: "late.target",
