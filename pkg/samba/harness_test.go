@@ -27,7 +27,6 @@ import (
 	"msrpcd/pkg/handoff"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/status"
-	"msrpcd/pkg/sys"
 )
 
 const (
