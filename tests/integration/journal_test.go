@@ -43,7 +43,7 @@ func TestJournalHasFieldsAndExplanations(t *testing.T) {
 			}
 		}
 		explained := h.run("journalctl", "-x", "-o", "short", "MESSAGE_ID="+id)
-		if !strings.Contains(explained, "-- Subject:") {
+		if !strings.Contains(explained, "Subject: ") {
 			t.Errorf("message %s is not explained:\n%s", id, explained)
 		}
 	}
