@@ -20,8 +20,9 @@
 package listing
 
 import (
-	"encoding/hex"
 	"fmt"
+
+	"msrpcd/pkg/uuid"
 )
 
 // Bounds of a listing. Real ones have at most 8 interfaces in 2 KiB.
@@ -80,45 +81,11 @@ type Pipe struct {
 	Allocation  uint64 // allocation size, bytes
 }
 
-// UUID is an interface's identity in the order of its text, that is with the
-// first three fields big-endian. On the wire they have the PDU's byte order.
-type UUID [16]byte
-
-// String returns the lower-case form, 36 bytes.
-func (u UUID) String() string {
-	var b [36]byte
-	hex.Encode(b[:8], u[:4])
-	b[8] = '-'
-	hex.Encode(b[9:13], u[4:6])
-	b[13] = '-'
-	hex.Encode(b[14:18], u[6:8])
-	b[18] = '-'
-	hex.Encode(b[19:23], u[8:10])
-	b[23] = '-'
-	hex.Encode(b[24:], u[10:])
-	return string(b[:])
-}
+// UUID is an interface's identity, in the order of its text.
+type UUID = uuid.UUID
 
 // ParseUUID reads the 36-byte form, in any case of letters.
-func ParseUUID(s string) (UUID, error) {
-	var u UUID
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return UUID{}, fmt.Errorf("%.40q is not a UUID", s)
-	}
-	if _, err := hex.Decode(u[:], []byte(s[:8]+s[9:13]+s[14:18]+s[19:23]+s[24:])); err != nil {
-		return UUID{}, fmt.Errorf("%.40q is not a UUID", s)
-	}
-	return u, nil
-}
-
-// MarshalText gives the form of String, for JSON.
-func (u UUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
-
-// UnmarshalText is ParseUUID.
-func (u *UUID) UnmarshalText(b []byte) (err error) {
-	*u, err = ParseUUID(string(b))
-	return err
-}
+func ParseUUID(s string) (UUID, error) { return uuid.Parse(s) }
 
 // SyntaxError says what is wrong with a listing and where.
 type SyntaxError struct {

@@ -28,7 +28,7 @@ func files(t testing.TB, pattern string) map[string][]byte {
 	return m
 }
 
-func uuid(t *testing.T, s string) UUID {
+func mustUUID(t *testing.T, s string) UUID {
 	t.Helper()
 	u, err := ParseUUID(s)
 	if err != nil {
@@ -69,7 +69,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"testdata/4.22/rpcd_witness.txt", Listing{Workers: 5, IdleSec: 60}},
 		{"testdata/4.22/rpcd_epmapper.txt", Listing{Workers: 1, IdleSec: 10, Interfaces: []Interface{{
-			UUID:    uuid(t, "e1af8308-5d1f-11c9-91a4-08002b14a0fa"),
+			UUID:    mustUUID(t, "e1af8308-5d1f-11c9-91a4-08002b14a0fa"),
 			Version: 3,
 			Name:    "epmapper",
 			Bindings: []Binding{
@@ -77,7 +77,7 @@ func TestParse(t *testing.T) {
 			},
 		}}}},
 		{"testdata/4.17/rpcd_winreg.txt", Listing{Workers: 5, IdleSec: 60, Interfaces: []Interface{{
-			UUID:     uuid(t, "338cd001-2244-31f1-aaaa-900038001003"),
+			UUID:     mustUUID(t, "338cd001-2244-31f1-aaaa-900038001003"),
 			Version:  1,
 			Name:     "winreg",
 			Bindings: []Binding{{ProtseqNP, `\pipe\winreg`}, {Protseq: ProtseqTCP}, {Protseq: ProtseqNcalrpc}},
@@ -280,7 +280,7 @@ func TestPipeNode(t *testing.T) {
 
 func TestUUIDText(t *testing.T) {
 	const s = "12345778-1234-abcd-ef00-0123456789ac"
-	u := uuid(t, strings.ToUpper(s))
+	u := mustUUID(t, strings.ToUpper(s))
 	if u.String() != s || u[0] != 0x12 || u[15] != 0xac {
 		t.Errorf("got %s % x", u, u[:])
 	}
