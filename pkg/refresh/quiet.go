@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -44,9 +45,9 @@ var systemClock = clock{now: time.Now, sleep: func(ctx context.Context, d time.D
 func waitQuiet(ctx context.Context, c clock, files func() []string) (problem string, err error) {
 	start := c.now()
 	for {
-		newest, unpacking := lastChange(files())
+		last, unpacking := lastChange(files())
 		now := c.now()
-		age := now.Sub(newest)
+		age := now.Sub(last)
 		if unpacking == "" && (age >= quietWindow || age < -quietWindow) {
 			return "", nil // a change in the future is a clock that was set back
 		}
@@ -65,25 +66,16 @@ func waitQuiet(ctx context.Context, c clock, files func() []string) (problem str
 
 // lastChange is the newest change of files and their directories, and a file
 // that is being unpacked there, "" for none.
-func lastChange(files []string) (newest time.Time, unpacking string) {
-	look := func(path string) {
-		if st, err := os.Stat(path); err == nil {
-			if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-				if t := time.Unix(sys.Ctim.Unix()); t.After(newest) {
-					newest = t
-				}
-			}
-		}
-	}
+func lastChange(files []string) (last time.Time, unpacking string) {
+	all := slices.Clone(files)
 	dirs := map[string]bool{}
 	for _, f := range files {
-		look(f)
 		dir := filepath.Dir(f)
 		if dirs[dir] {
 			continue
 		}
 		dirs[dir] = true
-		look(dir)
+		all = append(all, dir)
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
 			if unpacking == "" && temporary(e.Name()) {
@@ -91,7 +83,22 @@ func lastChange(files []string) (newest time.Time, unpacking string) {
 			}
 		}
 	}
-	return newest, unpacking
+	return newest(all), unpacking
+}
+
+// newest is the last change of any of these paths; those that are not there
+// do not count.
+func newest(paths []string) (last time.Time) {
+	for _, path := range paths {
+		if st, err := os.Stat(path); err == nil {
+			if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+				if t := time.Unix(sys.Ctim.Unix()); t.After(last) {
+					last = t
+				}
+			}
+		}
+	}
+	return last
 }
 
 // temporary knows the names that dpkg and rpm unpack rpcds under.

@@ -64,6 +64,10 @@ func (r *Report) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
+// rounds bounds how often a run begins again because its inputs changed
+// meanwhile; a path unit does not see what changes while its service runs.
+const rounds = 3
+
 // Run refreshes. The report is never nil and tells what was done before an
 // error, too.
 func (r *Refresher) Run(ctx context.Context) (*Report, error) {
@@ -73,10 +77,22 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 		return rep, err
 	}
 	defer held.Close()
-	cfg, err := config.Load(r.Root)
-	if err != nil {
-		return rep, err
+	for i := 1; ; i++ {
+		start := r.clock.now()
+		cfg, err := config.Load(r.Root)
+		if err != nil {
+			return rep, err
+		}
+		rep.Problems = []string{}
+		err = r.round(ctx, cfg, rep)
+		if err != nil || i == rounds || !newest(r.inputs(cfg)).After(start) {
+			return rep, err
+		}
 	}
+}
+
+// round goes once from the configuration to running units.
+func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) error {
 	r.configProblems(rep, cfg.Problems)
 	loaded := len(cfg.Problems)
 	old, err := catalogue.Read(r.Catalogue)
@@ -88,13 +104,14 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 	c, err := r.survey(ctx, cfg, old, rep)
 	r.configProblems(rep, cfg.Problems[loaded:])
 	if err != nil {
-		return rep, err
+		return err
 	}
 	rep.Problems = append(rep.Problems, c.Problems...)
-	if rep.Written = !equal(old, c); rep.Written {
+	if !equal(old, c) {
+		rep.Written = true
 		if err := catalogue.Write(r.Catalogue, c); err != nil {
 			r.Log.Error("the catalogue can not be written", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
-			return rep, err
+			return err
 		}
 		r.Log.Info(fmt.Sprintf("catalogue written: %d rpcds, %d of them listed", rep.Rpcds, rep.Listed),
 			journal.MessageID, journal.IDRefreshDone)
@@ -102,7 +119,7 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 	// As the generator reads it: without what Rpcds found in the file system.
 	fresh, err := config.Load(r.Root)
 	if err != nil {
-		return rep, err
+		return err
 	}
 	plan := unitgen.NewPlan(c, fresh)
 	for _, p := range plan.Problems[min(len(fresh.Problems), len(plan.Problems)):] {
@@ -110,12 +127,12 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 		r.Log.Warn(p, journal.MessageID, journal.IDEndpointConflict)
 	}
 	if err := r.apply(ctx, plan, rep); err != nil {
-		return rep, err
+		return err
 	}
 	if len(c.Rpcds) == 0 {
-		return rep, ErrNoRpcd
+		return ErrNoRpcd
 	}
-	return rep, nil
+	return nil
 }
 
 func (r *Refresher) configProblems(rep *Report, problems []config.Problem) {

@@ -8,6 +8,7 @@ package refresh
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -170,4 +171,16 @@ func programs(rpcds []config.Rpcd) []string {
 		paths = append(paths, r.Exec)
 	}
 	return paths
+}
+
+// inputs are the files and directories that msrpc-refresh.path watches.
+func (r *Refresher) inputs(cfg *config.Config) []string {
+	files := []string{cfg.Global.SambaConfig}
+	for _, dir := range []string{layout.VendorConfig, layout.VolatileConf, layout.AdminConfig} {
+		files = append(files, filepath.Join(r.Root, dir, "msrpcd.conf"), filepath.Join(r.Root, dir, "rpcd.d"))
+	}
+	for _, p := range programs(cfg.Rpcds(nil)) {
+		files = append(files, p, filepath.Dir(p))
+	}
+	return files
 }

@@ -264,3 +264,17 @@ func TestRpcdWithoutInterfaceServesNothing(t *testing.T) {
 	}
 	h.contains(h.run("msrpcctl", "list"), "nothing")
 }
+
+// TestChangeDuringARefreshIsSeen: msrpc-refresh.path does not see what changes
+// while its service runs.
+func TestChangeDuringARefreshIsSeen(t *testing.T) {
+	h := boot(t, rpcdScript("first", `[ -e /opt/rpcd/rpcd_late ] || {
+	sed 's/first/late/; s/1099/1098/' /opt/rpcd/rpcd_first >/opt/rpcd/rpcd_late
+	chmod 755 /opt/rpcd/rpcd_late
+	printf '[Rpcd]\nExec=/opt/rpcd/rpcd_late\n' >/etc/msrpcd/rpcd.d/late.conf
+}
+`+listingHead+` ncalrpc:[first]\n'`)).install()
+	if n := len(h.active("msrpc-ncalrpc-first.socket", "msrpc-ncalrpc-late.socket")); n != 2 {
+		t.Errorf("%d of 2 listeners after one refresh", n)
+	}
+}

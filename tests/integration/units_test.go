@@ -48,6 +48,10 @@ func TestBrokerIsHardened(t *testing.T) {
 	if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > 0.5 {
 		t.Errorf("exposure level %s, want at most 0.5:\n%s", m[1], out)
 	}
+	// A user namespace would let it pretend to be root to a worker.
+	if v := h.property("msrpc-broker@winreg.service", "RestrictNamespaces"); v != "yes" {
+		t.Errorf("RestrictNamespaces=%s", v)
+	}
 	// What the sandbox promises, seen from inside it.
 	pid := h.property("msrpc-broker@winreg.service", "MainPID")
 	other := h.sh("nsenter -t " + pid + " -m ls /run/msrpc")
