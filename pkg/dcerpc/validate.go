@@ -18,14 +18,6 @@ type Bind struct {
 	Contexts   int    // presentation contexts
 }
 
-// Reject says why a first PDU is not acceptable. The values are predeclared;
-// they can be compared and must not be changed.
-type Reject struct {
-	Cause  string // a short constant, fit for a log record
-	Nak    bool   // it is DCE/RPC: answer with AppendBindNak, then close; else close at once
-	Reason uint16 // provider_reject_reason for AppendBindNak
-}
-
 // All that Validate can find wrong.
 var (
 	RejectVersion  = &Reject{Cause: "first byte is not DCE/RPC version 5"}
