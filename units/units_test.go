@@ -28,7 +28,7 @@ func substitutions(programs string) map[string]string {
 		"bindir": programs, "libexecdir": programs,
 		"vendordir": layout.VendorConfig, "confdir": layout.AdminConfig, "volatiledir": layout.VolatileConf,
 		"statedir": layout.State, "runtimedir": layout.Runtime,
-		"user": layout.User, "group": layout.Group, "since254": "#",
+		"user": layout.User, "group": layout.Group, "rpcduser": layout.RpcdUser, "since254": "#",
 	}
 }
 

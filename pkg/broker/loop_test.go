@@ -43,7 +43,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, inboxes: map[int]int{}, cfg: Config{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
 		MaxUnbound: 100, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}
 	must(t, os.Mkdir(layout.RpcdDir("test"), 0o755))
-	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getgid()))
+	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getuid(), os.Getgid()))
 	var err error
 	r.tcp, err = net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -60,6 +60,25 @@ type Entry struct {
 	Listing      listing.Listing
 	Port         int    // TCP port of bindings without one; 0 = none allocated
 	Failure      string // why the last listing failed ("" = it did not); Listing is the last good one
+	SambaTwin    *Twin  // the program of Samba that a native one stands in for; nil = there is none
+}
+
+// Twin is a program of Samba that would be an rpcd of the same name if no
+// native one had taken its place. It is never run as one. What it lists tells
+// whether Samba wants this service from an rpcd in the host's role at all: on a
+// domain controller, samba(8) serves much itself.
+type Twin struct {
+	Exec    string          // absolute path of the program
+	Listing listing.Listing // the last good one; Workers is 0 when it was never listed
+	Failure string          // why the last listing failed, "" = it did not
+}
+
+// KeepsOut reports that Samba serves this itself on this host: the native rpcd
+// stands in for a program of Samba which is installed and lists nothing.
+func (e *Entry) KeepsOut() bool {
+	t := e.SambaTwin
+	return e.Kind == config.KindNative && t != nil && t.Listing.Workers != 0 &&
+		len(t.Listing.Interfaces) == 0 && len(t.Listing.Pipes) == 0
 }
 
 // Binary tells one version of a program from the next.
@@ -125,6 +144,8 @@ func (e *Entry) validate() error {
 		return fmt.Errorf("rpcd %s: unknown kind %q", e.Name, e.Kind)
 	case e.Port < 0 || e.Port > 65535:
 		return fmt.Errorf("rpcd %s: port %d is out of range", e.Name, e.Port)
+	case e.SambaTwin != nil && !validPath(e.SambaTwin.Exec):
+		return fmt.Errorf("rpcd %s: Samba's program %q is not a clean absolute path", e.Name, e.SambaTwin.Exec)
 	}
 	return nil
 }

@@ -49,6 +49,11 @@ func sample(t *testing.T) *Catalogue {
 				}},
 			},
 			{Name: "broken", Exec: "/opt/x y/rpcd_broken", Kind: config.KindNative, Failure: "exit status 1"},
+			{
+				Name: "epmapper", Exec: "/opt/rpcd_epmapper", Kind: config.KindNative,
+				SambaTwin: &Twin{Exec: "/usr/libexec/samba/rpcd_epmapper", Listing: listing.Listing{Workers: 1, IdleSec: 10}, Failure: "exit status 2"},
+			},
+			{Name: "twin", Exec: "/opt/rpcd_twin", Kind: config.KindNative, SambaTwin: &Twin{Exec: "/usr/libexec/samba/rpcd_twin"}},
 		},
 		Problems: []string{"something\nis wrong"},
 	}
@@ -74,6 +79,29 @@ func TestWriteThenRead(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
 		t.Errorf("%d files are left, want 1", len(left))
+	}
+}
+
+func TestANativeRpcdKeepsOutWhereSambasListsNothing(t *testing.T) {
+	serves := listing.Listing{Workers: 1, IdleSec: 10, Interfaces: []listing.Interface{{Name: "epmapper"}}}
+	for _, c := range []struct {
+		name string
+		kind config.Kind
+		twin *Twin
+		want bool
+	}{
+		{"no Samba", config.KindNative, nil, false},
+		{"Samba serves it from an rpcd", config.KindNative, &Twin{Listing: serves}, false},
+		{"Samba serves it elsewhere", config.KindNative, &Twin{Listing: listing.Listing{Workers: 1, IdleSec: 10}}, true},
+		{"the last good listing counts", config.KindNative, &Twin{Listing: listing.Listing{Workers: 1}, Failure: "exit status 1"}, true},
+		{"never listed", config.KindNative, &Twin{Failure: "exit status 1"}, false},
+		{"a pipe without DCE/RPC", config.KindNative, &Twin{Listing: listing.Listing{Workers: 1, Pipes: []listing.Pipe{{Name: "x"}}}}, false},
+		{"Samba's own", config.KindSamba, &Twin{Listing: listing.Listing{Workers: 1}}, false},
+	} {
+		e := Entry{Name: "epmapper", Kind: c.kind, SambaTwin: c.twin}
+		if got := e.KeepsOut(); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
 	}
 }
 

@@ -65,6 +65,14 @@ type record struct {
 	Listing      string `json:"listing,omitempty"` // "" = it was never listed
 	Port         int    `json:"port,omitempty"`
 	Failure      string `json:"failure,omitempty"`
+	Twin         *twin  `json:"samba_twin,omitempty"`
+}
+
+// twin is an Entry's SambaTwin.
+type twin struct {
+	Exec    string `json:"exec"`
+	Listing string `json:"listing,omitempty"`
+	Failure string `json:"failure,omitempty"`
 }
 
 // Read reads the catalogue at path, and changes nothing. The error wraps
@@ -169,12 +177,27 @@ func (r *record) entry() (Entry, error) {
 		Binary:       Binary{Size: r.Size, MTimeNS: r.MTimeNS, Inode: r.Inode},
 		SambaVersion: r.SambaVersion, Port: r.Port, Failure: r.Failure,
 	}
-	if r.Listing != "" {
-		l, err := listing.Parse([]byte(r.Listing))
-		if err != nil {
-			return e, fmt.Errorf("rpcd %.40q: listing: %w", r.Name, err)
+	var err error
+	if e.Listing, err = parse(r.Listing); err != nil {
+		return e, fmt.Errorf("rpcd %.40q: listing: %w", r.Name, err)
+	}
+	if t := r.Twin; t != nil {
+		e.SambaTwin = &Twin{Exec: t.Exec, Failure: t.Failure}
+		if e.SambaTwin.Listing, err = parse(t.Listing); err != nil {
+			return e, fmt.Errorf("rpcd %.40q: listing of Samba's program: %w", r.Name, err)
 		}
-		e.Listing = *l
 	}
 	return e, nil
+}
+
+// parse reads a kept listing; "" is that of a program that never was listed.
+func parse(text string) (listing.Listing, error) {
+	if text == "" {
+		return listing.Listing{}, nil
+	}
+	l, err := listing.Parse([]byte(text))
+	if err != nil {
+		return listing.Listing{}, err
+	}
+	return *l, nil
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
+
+	"msrpcd/pkg/listing"
 )
 
 // Write puts the catalogue at path, mode 0644: aside, synced, renamed. A
@@ -101,14 +103,26 @@ func newRecord(e *Entry) (*record, error) {
 		Size: e.Binary.Size, MTimeNS: e.Binary.MTimeNS, Inode: e.Binary.Inode,
 		SambaVersion: e.SambaVersion, Port: e.Port, Failure: e.Failure,
 	}
-	if e.Listing.Workers != 0 { // a listing has at least one; 0: it was never listed
-		text, err := e.Listing.AppendText(nil)
-		if err != nil {
-			return nil, fmt.Errorf("rpcd %s: listing: %w", e.Name, err)
+	var err error
+	if r.Listing, err = text(&e.Listing); err != nil {
+		return nil, fmt.Errorf("rpcd %s: listing: %w", e.Name, err)
+	}
+	if t := e.SambaTwin; t != nil {
+		r.Twin = &twin{Exec: t.Exec, Failure: t.Failure}
+		if r.Twin.Listing, err = text(&t.Listing); err != nil {
+			return nil, fmt.Errorf("rpcd %s: listing of Samba's program: %w", e.Name, err)
 		}
-		r.Listing = string(text)
 	}
 	return r, nil
+}
+
+// text is what parse reads.
+func text(l *listing.Listing) (string, error) {
+	if l.Workers == 0 { // a listing has at least one; 0: it was never listed
+		return "", nil
+	}
+	b, err := l.AppendText(nil)
+	return string(b), err
 }
 
 // seal appends the trailer and makes the file durable and readable for all.

@@ -123,4 +123,5 @@ type Rpcd struct {
 	Prestart   bool               // broker and worker 0 are kept running
 	FillFirst  int                // connections per worker before the next is used; 0 = spread
 	Source     string             // path of the file whose Exec= it is
+	Samba      string             // program of Samba of the same name that it stands in for; "" = none
 }

@@ -25,7 +25,8 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
 	}
 	var order []string
 	execs := map[string]string{}
-	named := map[string]string{} // own-name files: NAME -> path
+	passed := map[string][]string{} // programs that a later file replaced
+	named := map[string]string{}    // own-name files: NAME -> path
 	for i := range c.Files {
 		f := &c.Files[i]
 		if len(f.Exec) == 0 {
@@ -46,6 +47,9 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
 			}
 			if !here[name] {
 				here[name] = true
+				if before := execs[name]; before != "" && before != exec {
+					passed[name] = append(passed[name], before)
+				}
 				execs[name] = exec
 				order = append(order, name)
 			}
@@ -71,10 +75,30 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
 			break
 		}
 		if r, ok := c.Override(name, exec); ok {
+			if r.Kind == KindNative {
+				r.Samba = c.sambaOf(passed[name])
+			}
 			out = append(out, r)
 		}
 	}
 	return out
+}
+
+// sambaOf returns the last of the programs that a file calls one of Samba.
+func (c *Config) sambaOf(execs []string) string {
+	for _, exec := range slices.Backward(execs) {
+		kind := DefaultKind
+		for i := range c.Files {
+			f := &c.Files[i]
+			if slices.ContainsFunc(f.Exec, func(p string) bool { return matches(p, exec) }) {
+				override(&kind, f.Kind)
+			}
+		}
+		if kind == KindSamba {
+			return exec
+		}
+	}
+	return ""
 }
 
 // Override gives the settings of the rpcd NAME whose program is exec: those of

@@ -79,6 +79,28 @@ func TestRpcds(t *testing.T) {
 	}
 }
 
+func TestANativeRpcdKnowsWhoseProgramItStandsInFor(t *testing.T) {
+	h := samba("rpcd_epmapper", "rpcd_winreg", "rpcd_lsad")
+	c := load(t, map[string]string{
+		"v:rpcd.d/50-samba.conf": all,
+		"v:rpcd.d/60-other.conf": "[Rpcd]\nKind=native\nExec=/opt/a/rpcd_epmapper /opt/a/rpcd_lsad\n",
+		"v:rpcd.d/epmapper.conf": "[Rpcd]\nKind=native\nActivation=direct\nExec=/usr/libexec/msrpcd/rpcd_epmapper\n",
+		"v:rpcd.d/own.conf":      "[Rpcd]\nKind=native\nExec=/opt/a/rpcd_own\n",
+		"v:rpcd.d/winreg.conf":   "[Rpcd]\nExec=/opt/samba/rpcd_winreg\n", // another Samba's
+	})
+	want := map[string]string{
+		"epmapper": "/usr/libexec/samba/rpcd_epmapper", "lsad": "/usr/libexec/samba/rpcd_lsad", "own": "", "winreg": "",
+	}
+	got := map[string]string{}
+	for _, r := range c.Rpcds(h.glob) {
+		got[r.Name] = r.Samba
+	}
+	noProblems(t, c)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func order(rs []Rpcd) string {
 	var out []string
 	for _, r := range rs {

@@ -24,10 +24,12 @@ var (
 	Runtime      = "/run/msrpc"          // inboxes and status files, one directory per rpcd
 )
 
-// User is the account of brokers and native rpcds; Group owns the inboxes.
+// Accounts. Who is in Group may write into every inbox, so only brokers are:
+// native rpcds have an account of their own, in no group.
 const (
-	User  = "msrpc"
-	Group = "msrpc"
+	User     = "msrpc"      // of brokers
+	Group    = "msrpc"      // of inboxes and status files
+	RpcdUser = "msrpc-rpcd" // of native rpcds
 )
 
 // Names of descriptors in LISTEN_FDNAMES.

@@ -66,8 +66,14 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 			rep.Made = append(rep.Made, d.Path)
 		}
 	}
+	uid := map[config.Kind]int{config.KindSamba: 0}
 	for _, r := range plan.Rpcds {
-		if err := status.Prepare(layout.StatusFile(r.Name), r.Workers+r.Spares, gid); err != nil {
+		if _, known := uid[r.Kind]; !known {
+			if uid[r.Kind], err = userID(layout.RpcdUser); err != nil {
+				return rep, err
+			}
+		}
+		if err := status.Prepare(layout.StatusFile(r.Name), r.Workers+r.Spares, uid[r.Kind], gid); err != nil {
 			return rep, err
 		}
 		rep.Rpcds++
@@ -100,6 +106,15 @@ func servesSamba(p *unitgen.Plan) bool {
 		}
 	}
 	return false
+}
+
+// userID is the number of a user.
+func userID(name string) (int, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, fmt.Errorf("user %s: %w; run systemd-sysusers", name, err)
+	}
+	return strconv.Atoi(u.Uid)
 }
 
 // groupID is the number of a group.

@@ -104,7 +104,7 @@ func newFixture(t testing.TB) *fixture {
 	f.exec = filepath.Join(dir, "rpcd_test")
 	f.program("# first")
 	statusFile := filepath.Join(dir, "run/test/status")
-	f.must(status.Prepare(statusFile, 4, os.Getegid()))
+	f.must(status.Prepare(statusFile, 4, os.Geteuid(), os.Getegid()))
 	f.file, err = status.Open(statusFile, true)
 	f.must(err)
 	t.Cleanup(func() { f.file.Close() })

@@ -301,7 +301,7 @@ func TestStartIsRefusedClearly(t *testing.T) {
 		{"no status file", func(f *fixture) { f.must(os.Remove(f.dir + "/run/test/status")) }, "systemctl restart msrpc-preflight.service"},
 		{"index beyond the status file", func(f *fixture) { f.extra = []string{"--index=4000"} }, "has no line for worker 4000; run msrpcctl refresh"},
 		{"index beyond Samba's bits", func(f *fixture) {
-			f.must(status.Prepare(f.dir+"/run/test/status", 400, os.Getegid()))
+			f.must(status.Prepare(f.dir+"/run/test/status", 400, os.Geteuid(), os.Getegid()))
 			f.extra = []string{"--index=300"}
 		}, "samba 4.17.12 has room for 256 workers; run msrpcctl refresh"},
 		{"no inbox", func(f *fixture) { f.inbox, _ = os.Open("/dev/null") }, "needs ListenDatagram= with a path"},

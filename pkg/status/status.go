@@ -12,7 +12,8 @@
 //	line 2 + 2*I      what the broker sent to worker I
 //	line 3 + 2*I      what worker I received and closed
 //
-// The file is made by root (msrpc-preflight.service), mode 0664, group msrpc.
+// The file is made by root (msrpc-preflight.service), mode 0664, group msrpc for
+// the broker; it belongs to the workers' user, which is root for Samba's rpcds.
 // Whoever maps it treats what others wrote as untrusted: numbers are only
 // compared and shown, never used as sizes or indices.
 package status
@@ -96,17 +97,21 @@ type File struct {
 func size(lines int) int { return (2 + 2*lines) * lineSize }
 
 // Prepare makes the status file at path for indices below workers (spares
-// included), owned by root and gid. A file with room enough is left as it is,
-// since processes may have it mapped; any other is replaced by a new one.
-func Prepare(path string, workers, gid int) error {
+// included): uid is that of the workers, gid the group of the broker. A file
+// with room enough is given to them at most, since processes may have it
+// mapped; any other is replaced by a new one.
+func Prepare(path string, workers, uid, gid int) error {
 	if workers < 1 || workers > MaxWorkers {
 		return fmt.Errorf("status file %s: %d workers are out of range 1 to %d", path, workers, MaxWorkers)
 	}
 	if f, err := Open(path, false); err == nil {
 		room := f.capacity >= workers
+		if room {
+			err = give(f.f, uid, gid)
+		}
 		f.Close()
 		if room {
-			return nil
+			return err
 		}
 	}
 	capacity := minCapacity
@@ -124,14 +129,32 @@ func Prepare(path string, workers, gid int) error {
 	binary.NativeEndian.PutUint32(b[8:], version)
 	binary.NativeEndian.PutUint32(b[12:], uint32(capacity))
 	if _, err = tmp.Write(b); err == nil {
-		if err = tmp.Chown(os.Geteuid(), gid); err == nil { // root, except in tests
-			if err = tmp.Chmod(0o664); err == nil {
-				err = os.Rename(tmp.Name(), path)
-			}
+		if err = give(tmp, uid, gid); err == nil {
+			err = os.Rename(tmp.Name(), path)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("make status file: %w", err)
+	}
+	return nil
+}
+
+// give sets owner and mode where they differ: two accounts write into one file,
+// and neither is a member of the other's group.
+func give(f *os.File, uid, gid int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return fmt.Errorf("status file %s: %w", f.Name(), err)
+	}
+	if int(st.Uid) != uid || int(st.Gid) != gid {
+		if err := f.Chown(uid, gid); err != nil {
+			return fmt.Errorf("status file: %w", err)
+		}
+	}
+	if st.Mode&0o7777 != 0o664 {
+		if err := f.Chmod(0o664); err != nil {
+			return fmt.Errorf("status file: %w", err)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"unsafe"
 )
@@ -13,7 +14,7 @@ import (
 func prepare(t *testing.T, workers int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "status")
-	if err := Prepare(path, workers, os.Getgid()); err != nil {
+	if err := Prepare(path, workers, os.Getuid(), os.Getgid()); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -92,20 +93,51 @@ func TestPrepareKeepsWhatHasRoom(t *testing.T) {
 	path := prepare(t, 5)
 	f := open(t, path, true)
 	f.Worker(0).Received.Store(1)
-	if err := Prepare(path, minCapacity, os.Getgid()); err != nil {
+	if err := Prepare(path, minCapacity, os.Getuid(), os.Getgid()); err != nil {
 		t.Fatal(err)
 	}
 	if open(t, path, false).Worker(0).Received.Load() != 1 {
 		t.Error("a file with room was replaced")
 	}
-	if err := Prepare(path, minCapacity+1, os.Getgid()); err != nil {
+	if err := Prepare(path, minCapacity+1, os.Getuid(), os.Getgid()); err != nil {
 		t.Fatal(err)
 	}
 	if open(t, path, false).Len() <= minCapacity {
 		t.Error("a file without room was kept")
 	}
-	if err := Prepare(path, MaxWorkers+1, 0); err == nil {
+	if err := Prepare(path, MaxWorkers+1, 0, 0); err == nil {
 		t.Error("too many workers were accepted")
+	}
+}
+
+// Brokers write as the group, native workers as the owner; a file of the wrong
+// ones is kept, since it may be mapped.
+func TestPrepareGivesTheFileToItsWriters(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root gives files away: owner and group are this user's")
+	}
+	path := prepare(t, 1)
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 {
+		uid, gid = 12345, 54321
+	}
+	if err := Prepare(path, 1, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys := after.Sys().(*syscall.Stat_t)
+	if !os.SameFile(before, after) || after.Mode().Perm() != 0o664 || int(sys.Uid) != uid || int(sys.Gid) != gid {
+		t.Errorf("same file %v, mode %v, owner %d:%d; want %d:%d", os.SameFile(before, after), after.Mode(), sys.Uid, sys.Gid, uid, gid)
 	}
 }
 
