@@ -3,10 +3,12 @@
 // Package npa is the server's side of Samba's named pipe authentication: what
 // smbd says on np/<pipe> before the pipe's own bytes flow.
 //
-// This file owns the envelope, request.go the walk through a request, and
-// frame.go the message-mode framing that follows the reply. A request is an
+// This file owns the envelope, request.go the walk through a request as far as
+// routing needs it, session.go the whole identity, sid.go its SIDs, and frame.go
+// the message-mode framing that follows the reply. A request is an
 // identity: it counts only when the peer is uid 0, which the caller checks.
-// Nothing here allocates for a good request or reads outside its slice.
+// Nothing here reads outside its slice or, ParseSession
+// apart, allocates for a good request.
 //
 // A request is a big-endian u32 with the number of bytes after it, "NPAM", the
 // level, the level again as the tag of a union, and one

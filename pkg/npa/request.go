@@ -32,11 +32,8 @@ type Request struct {
 	ClientAddr []byte // text of the client's address, without NUL; points into the request
 }
 
-const (
-	sidAuthority = 22         // "Unix" of S-1-22
-	flagsRID     = 2041152804 // first number of the SID that carries flags
-	maxSubAuths  = 15         // MS-DTYP 2.4.2
-)
+// flagsRID is the first number of the SID that carries flags.
+const flagsRID = 2041152804
 
 // Parse walks through the whole request b, as long as Length said. It refuses
 // another level with a reply, and what is not well-formed, or has no session or
@@ -132,37 +129,14 @@ func (w *walk) need(ref uint32) {
 	}
 }
 
-// info walks through named_pipe_auth_req_info5, 7 and 8.
+// info walks through named_pipe_auth_req_info5, 7 and 8 up to the SIDs.
 func (w *walk) info(q *Request) {
-	q.Transport = w.u8()
-	name, addr := w.u32(), w.u32()
-	w.u32() // port
-	localName, localAddr := w.u32(), w.u32()
-	w.u32() // local port
-	w.need(w.u32())
-	if q.Level == Level5 && w.u8() != 0 {
+	e := w.ends(q.Level)
+	q.Transport, q.ClientAddr = e.transport, e.addr
+	if e.needIdle {
 		q.Flags = NeedIdle
 	}
-	w.text(name)
-	q.ClientAddr = w.text(addr)
-	w.text(localName)
-	w.text(localAddr)
-	w.session(q)
-}
-
-// session walks through auth_session_info_transport and auth_session_info up
-// to the SIDs of the token.
-func (w *walk) session(q *Request) {
-	w.need(w.u32())
-	w.blob()        // exported GSSAPI credentials
-	w.need(w.u32()) // security token
-	w.u32()         // unix token
-	w.u32()         // info
-	w.u32()         // unix info
-	w.u32()         // torture
-	w.blob()        // session key
-	w.u32()         // credentials
-	w.take(16)      // unique session token
+	w.session()
 	if q.Level == Level5 {
 		// Samba 4.16.0 to 4.16.3 had no ticket type here; the flags are known.
 		return
@@ -170,6 +144,47 @@ func (w *walk) session(q *Request) {
 	w.take(2) // ticket type
 	w.align(8)
 	q.Flags = w.sids()
+}
+
+// ends are the two ends of the client's connection to smbd. Names and
+// addresses point into the request.
+type ends struct {
+	transport            uint8
+	name, addr           []byte // of the client
+	localName, localAddr []byte // of the server
+	port, localPort      uint16
+	needIdle             bool // level 5 only
+}
+
+// ends walks through named_pipe_auth_req_info5, 7 and 8 up to the session.
+func (w *walk) ends(level uint32) (e ends) {
+	e.transport = w.u8()
+	name, addr := w.u32(), w.u32()
+	e.port = uint16(w.u32()) // 2 bytes and padding
+	localName, localAddr := w.u32(), w.u32()
+	e.localPort = uint16(w.u32())
+	w.need(w.u32())
+	e.needIdle = level == Level5 && w.u8() != 0
+	e.name, e.addr = w.text(name), w.text(addr)
+	e.localName, e.localAddr = w.text(localName), w.text(localAddr)
+	return e
+}
+
+// pointers are those of an auth_session_info; 0 is a null pointer.
+type pointers struct{ token, unixToken, info, unixInfo, torture uint32 }
+
+// session walks through auth_session_info_transport and auth_session_info up
+// to the ticket type.
+func (w *walk) session() (p pointers) {
+	w.need(w.u32())
+	w.blob() // exported GSSAPI credentials
+	p.token = w.u32()
+	w.need(p.token)
+	p.unixToken, p.info, p.unixInfo, p.torture = w.u32(), w.u32(), w.u32(), w.u32()
+	w.blob()   // session key
+	w.u32()    // credentials, never sent
+	w.take(16) // unique session token
+	return p
 }
 
 // sids walks through the SIDs of a security_token and returns the flags.
@@ -180,16 +195,8 @@ func (w *walk) sids() (flags uint32) {
 	}
 	found := 0
 	for ; n > 0 && !w.bad; n-- {
-		w.align(4)
-		head := w.take(8) // revision, count, authority in 6 big-endian bytes
-		if head == nil || head[0] != 1 || head[1] > maxSubAuths {
-			w.bad = true
-			return 0
-		}
-		sub := w.take(4 * uint32(head[1]))
-		if sub != nil && head[1] == 2 && binary.BigEndian.Uint64(head)&(1<<48-1) == sidAuthority &&
-			binary.LittleEndian.Uint32(sub) == flagsRID {
-			flags = binary.LittleEndian.Uint32(sub[4:])
+		if f, ok := flagsOf(w.sid()); ok {
+			flags = f
 			found++
 		}
 	}
@@ -197,4 +204,13 @@ func (w *walk) sids() (flags uint32) {
 		return 0
 	}
 	return flags
+}
+
+// flagsOf returns the flags that a SID carries.
+func flagsOf(sid []byte) (flags uint32, ok bool) {
+	if len(sid) != sidHead+8 || binary.BigEndian.Uint64(sid)&(1<<48-1) != sidAuthority ||
+		binary.LittleEndian.Uint32(sid[sidHead:]) != flagsRID {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(sid[sidHead+4:]), true
 }
