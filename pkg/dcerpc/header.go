@@ -41,6 +41,9 @@ func (d Drep) Valid() bool {
 	return d[0]>>4 <= 1 && d.Chars() <= CharEBCDIC && d.Floats() <= FloatIBM && d[2]|d[3] == 0
 }
 
+// plain is d's byte order with ASCII and IEEE, for an answer without stub.
+func (d Drep) plain() Drep { return Drep{d[0] & drepLittle} }
+
 // Header is the header that all PDUs begin with (C706 12.6.3.1). rpc_vers is 5
 // and rpc_vers_minor 0. The Append functions set Type, FragLength and
 // AuthLength themselves, whatever is in there.

@@ -26,20 +26,18 @@ type Reject struct {
 func (r *Reject) Error() string { return r.Cause }
 
 // AppendAnswer appends the bind_nak or fault that the PDU with header h
-// deserves, in its byte order, or nothing: to what a server sends, to a cancel
-// or an orphaned, there is no answer. contextID is that of the call, 0 where
-// there is none.
+// deserves, in its byte order, or nothing: a cancel or an orphaned has no
+// answer. contextID is that of the call, 0 where there is none.
 func (r *Reject) AppendAnswer(dst []byte, h Header, contextID uint16) []byte {
 	switch {
 	case r.Nak && (h.Type == PTypeBind || r.Fault == 0):
 		return AppendBindNak(dst, h.BigEndian(), h.CallID, r.Reason)
-	case r.Fault == 0:
+	case r.Fault == 0 || h.Type == PTypeCancel || h.Type == PTypeOrphaned:
 		return dst
-	case h.Type == PTypeRequest, h.Type == PTypeAlterContext, h.Type == PTypeAuth3:
-		h.Flags = r.Flags
-		return AppendFault(dst, h, Fault{ContextID: contextID, Status: r.Fault})
 	}
-	return dst
+	h.Flags = r.Flags
+	h.Drep = h.Drep.plain()
+	return AppendFault(dst, h, Fault{ContextID: contextID, Status: r.Fault})
 }
 
 // protocolError is what a server does about a malformed PDU: bind_nak to a
@@ -71,8 +69,8 @@ var (
 )
 
 // What can be wrong with a bind, an alter_context or an auth3. All end the
-// connection. ErrSecondBind, ErrNoTransfer and ErrFeatureTwice are for the
-// server to use: they are about the meaning of a well-formed PDU.
+// connection. ErrSecondBind, ErrNoTransfer, ErrFeatureTwice and ErrAuthType are
+// for the server to use: they are about the meaning of a well-formed PDU.
 var (
 	ErrSecondBind   = &Reject{Cause: "a second bind on the connection", Nak: true, Reason: ReasonNotSpecified}
 	ErrContexts     = protocolError("presentation contexts are beyond frag_length")
@@ -80,6 +78,7 @@ var (
 	ErrNoTransfer   = &Reject{Cause: "a presentation context without transfer syntax", Nak: true, Reason: ReasonNotSpecified, Fault: NcaProtoError, Flags: FlagNotExecuted}
 	ErrFeatureTwice = &Reject{Cause: "two bind time feature negotiations in one bind", Nak: true, Reason: ReasonNotSpecified, Fault: NcaProtoError, Flags: FlagNotExecuted}
 	ErrNoAuth       = protocolError("an auth3 without auth trailer")
+	ErrAuthType     = &Reject{Cause: "authentication type that is not served", Nak: true, Reason: ReasonAuthType, Fault: FaultSecurityPackage, Flags: FlagNotExecuted}
 )
 
 // What can be wrong with the fragments of a call, all found by Reassembler.
