@@ -89,7 +89,8 @@ func (d *Decoder) Align(a Align) { d.next("alignment", a.in(d.wide), 0) }
 func (d *Decoder) Struct(a Align) { d.next("structure", a.in(d.wide), 0) }
 
 // EndStruct ends it: NDR64 pads a structure to its alignment (MS-RPCE
-// 2.2.5.3.4.1), NDR does not.
+// 2.2.5.3.4.1), NDR does not. A conformant array at its end comes before the
+// padding, as in Samba.
 func (d *Decoder) EndStruct(a Align) {
 	if d.wide {
 		d.next("end of structure", a.in(true), 0)

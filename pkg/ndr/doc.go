@@ -105,7 +105,8 @@
 //     then asked for by Decoder.Fits.
 //   - Pipes, arrays of strings without pointers (C706 14.3.5) and type
 //     serialization (MS-RPCE 2.2.6) are not part of it.
-//   - Samba (seen in 4.17) writes the counts of a fixed [string] array, such as
-//     the annotation of the endpoint mapper, in 4 bytes in NDR64 as well.
-//     MS-RPCE 2.2.5.3.3.1 says 8, and so does this package.
+//   - Samba (seen in 4.17) departs from MS-RPCE 2.2.5.3 in NDR64: the counts
+//     of a fixed [string] array, such as an annotation, have 4 bytes instead of
+//     8, and the length inside of an endpoint mapper's tower 8 instead of 4.
+//     This package does as MS-RPCE says.
 package ndr

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ndr
+
+// Types of calls that Samba serves, as tests describe them: rpcecho, srvsvc,
+// lsarpc and the endpoint mapper.
+
+import "strings"
+
+// echoCall2 is the output of rpcecho's TestCall2: a union echo_Info and the result.
+type echoCall2 struct {
+	Level  uint32
+	V1     uint8
+	U16    uint16
+	U32    uint32
+	Hyper  uint64
+	Status uint32
+}
+
+// echoArm is the union by itself.
+type echoArm struct{ *echoCall2 }
+
+func (x *echoCall2) NDR(c *Codec) {
+	c.Value(echoArm{x})
+	c.Uint32(&x.Status)
+}
+
+func (x echoArm) NDR(c *Codec) {
+	c.Switch(Tag16, Align8, &x.Level)
+	switch x.Level {
+	case 1: // struct { uint8 v; }
+		c.Struct(Align1)
+		c.Uint8(&x.V1)
+		c.EndStruct(Align1)
+	case 2: // struct { uint16 v; }
+		c.Struct(Align2)
+		c.Uint16(&x.U16)
+		c.EndStruct(Align2)
+	case 3: // struct { uint32 v; }
+		c.Struct(Align4)
+		c.Uint32(&x.U32)
+		c.EndStruct(Align4)
+	case 4: // struct { hyper v; }
+		c.Struct(Align8)
+		c.Uint64(&x.Hyper)
+		c.EndStruct(Align8)
+	case 5, 7: // struct { uint8 v1; hyper v2; }, the latter with a structure around v2
+		c.Struct(Align8)
+		c.Uint8(&x.V1)
+		c.Struct(Align8)
+		c.Uint64(&x.Hyper)
+		c.EndStruct(Align8)
+		c.EndStruct(Align8)
+	case 6: // struct { uint8 v1; struct { uint8 v; } }
+		c.Struct(Align1)
+		c.Uint8(&x.V1)
+		v := uint8(x.U16)
+		c.Uint8(&v)
+		if !c.Referents() {
+			x.U16 = uint16(v)
+		}
+		c.EndStruct(Align1)
+	default:
+		c.NoArm()
+	}
+}
+
+type echoEnum struct {
+	Foo1, E1 uint16
+	E2       uint32
+	Foo3     uint32 // switch_is of the union that follows
+	Arm      uint32
+}
+
+func (x *echoEnum) NDR(c *Codec) {
+	c.Enum(&x.Foo1)
+	c.Value(echoEnum2{x})
+	c.Value(echoEnum3{x})
+}
+
+type echoEnum2 struct{ *echoEnum } // struct { enum e1; v1_enum e2; }
+
+func (x echoEnum2) NDR(c *Codec) {
+	c.Struct(Align4)
+	c.Enum(&x.E1)
+	c.Uint32(&x.E2)
+	c.EndStruct(Align4)
+}
+
+type echoEnum3 struct{ *echoEnum } // union of an enum and a v1_enum, switched by an enum
+
+func (x echoEnum3) NDR(c *Codec) {
+	c.Switch(TagEnum, Align4, &x.Foo3)
+	switch x.Foo3 {
+	case 1:
+		v := uint16(x.Arm)
+		c.Enum(&v)
+		if !c.Referents() {
+			x.Arm = uint32(v)
+		}
+	case 2:
+		c.Uint32(&x.Arm)
+	}
+}
+
+type echoSurrounding struct { // struct { long x; [size_is(x)] uint16 surrounding[*]; }
+	X uint32
+	A Array[U16, *U16]
+}
+
+func (x *echoSurrounding) Conformance(c *Codec) { x.A.Conformance(c) }
+
+func (x *echoSurrounding) NDR(c *Codec) {
+	c.Struct(Align4)
+	c.Uint32(&x.X)
+	c.Value(&x.A)
+	c.EndStruct(Align4)
+}
+
+type surroundingCall struct{ Data echoSurrounding }
+
+func (x *surroundingCall) NDR(c *Codec) { c.Ref(&x.Data) }
+
+type share struct {
+	Name, Comment Optional[WText, *WText]
+	Type          uint32
+}
+
+func (x *share) NDR(c *Codec) {
+	c.Struct(AlignPtr)
+	c.Value(&x.Name)
+	c.Uint32(&x.Type)
+	c.Value(&x.Comment)
+	c.EndStruct(AlignPtr)
+}
+
+func (*share) MinSize() int { return 12 }
+
+type shares struct {
+	Count  uint32
+	Has    bool
+	Shares Array[share, *share]
+}
+
+func (x *shares) NDR(c *Codec) {
+	c.Struct(AlignPtr)
+	c.SizeIs(&x.Count, len(x.Shares))
+	c.Unique(&x.Has, &x.Shares)
+	c.Match(x.Count, len(x.Shares))
+	c.EndStruct(AlignPtr)
+}
+
+type shareCtr struct {
+	Level uint32
+	Ctr1  Optional[shares, *shares]
+}
+
+func (x *shareCtr) NDR(c *Codec) {
+	c.Struct(AlignPtr)
+	c.Uint32(&x.Level)
+	c.SwitchIs(Tag32, AlignPtr, x.Level)
+	switch x.Level {
+	case 1:
+		c.Value(&x.Ctr1)
+	default:
+		c.NoArm()
+	}
+	c.EndStruct(AlignPtr)
+}
+
+type shareEnum struct {
+	Ctr    shareCtr
+	Total  uint32
+	Resume Optional[U32, *U32]
+	Status uint32
+}
+
+func (x *shareEnum) NDR(c *Codec) {
+	c.Ref(&x.Ctr)
+	c.Uint32(&x.Total)
+	c.Value(&x.Resume)
+	c.Uint32(&x.Status)
+}
+
+type lsaString struct {
+	Length, Size uint16
+	Has          bool
+	Buffer       WChars
+}
+
+func (x *lsaString) NDR(c *Codec) {
+	c.Struct(AlignPtr)
+	c.Uint16(&x.Length)
+	c.Uint16(&x.Size)
+	c.Unique(&x.Has, &x.Buffer)
+	c.EndStruct(AlignPtr)
+}
+
+func (*lsaString) MinSize() int { return 8 }
+
+type lsaLookup struct {
+	Handle ContextHandle
+	N      uint32
+	Names  Array[lsaString, *lsaString]
+	Sids   lsaSids
+	Level  uint16
+	Count  uint32
+}
+
+type lsaSids struct {
+	Count uint32
+	SIDs  Optional[Text, *Text] // always null here
+}
+
+func (x *lsaSids) NDR(c *Codec) {
+	c.Struct(AlignPtr)
+	c.Uint32(&x.Count)
+	c.Value(&x.SIDs)
+	c.EndStruct(AlignPtr)
+}
+
+func (x *lsaLookup) NDR(c *Codec) {
+	c.ContextHandle(&x.Handle)
+	c.SizeIs(&x.N, len(x.Names))
+	c.Value(&x.Names)
+	c.Match(x.N, len(x.Names))
+	c.Value(&x.Sids)
+	c.Enum(&x.Level)
+	c.Uint32(&x.Count)
+}
+
+type tower struct { // twr_t
+	Length uint32
+	Octets Bytes
+}
+
+func (x *tower) Conformance(c *Codec) { x.Octets.Conformance(c) }
+
+func (x *tower) NDR(c *Codec) {
+	c.Struct(Align4)
+	c.SizeIs(&x.Length, len(x.Octets))
+	c.Match(x.Length, len(x.Octets))
+	c.Value(&x.Octets)
+	c.EndStruct(Align4)
+}
+
+type towerPtr struct{ P *tower } // [ptr] twr_t *
+
+func (x *towerPtr) NDR(c *Codec) { FullPtr(c, &x.P) }
+func (*towerPtr) MinSize() int   { return 4 }
+
+type ifID struct {
+	ID           [16]byte
+	Major, Minor uint16
+}
+
+func (x *ifID) NDR(c *Codec) {
+	c.Struct(Align4)
+	c.UUID(&x.ID)
+	c.Uint16(&x.Major)
+	c.Uint16(&x.Minor)
+	c.EndStruct(Align4)
+}
+
+type eptLookupIn struct {
+	Inquiry, Version, Max uint32
+	Object                *UUID
+	Interface             *ifID
+	Handle                ContextHandle
+}
+
+func (x *eptLookupIn) NDR(c *Codec) {
+	c.Uint32(&x.Inquiry)
+	FullPtr(c, &x.Object)
+	FullPtr(c, &x.Interface)
+	c.Uint32(&x.Version)
+	c.ContextHandle(&x.Handle)
+	c.Uint32(&x.Max)
+}
+
+type eptEntry struct {
+	Object     [16]byte
+	Tower      towerPtr
+	Annotation []byte
+}
+
+func (x *eptEntry) NDR(c *Codec) {
+	c.Struct(AlignPtr)
+	c.UUID(&x.Object)
+	c.Value(&x.Tower)
+	c.VaryingString(&x.Annotation, 64)
+	c.EndStruct(AlignPtr)
+}
+
+func (*eptEntry) MinSize() int { return 28 }
+
+type eptLookupOut struct {
+	Handle  ContextHandle
+	N       uint32
+	Entries VaryingArray[eptEntry, *eptEntry]
+	Status  uint32
+}
+
+func (x *eptLookupOut) NDR(c *Codec) {
+	c.ContextHandle(&x.Handle)
+	c.SizeIs(&x.N, len(x.Entries.Elem))
+	c.Value(&x.Entries)
+	c.Match(x.N, len(x.Entries.Elem))
+	c.Uint32(&x.Status)
+}
+
+type eptMapIn struct {
+	Object *UUID
+	Tower  *tower
+	Handle ContextHandle
+	Max    uint32
+}
+
+func (x *eptMapIn) NDR(c *Codec) {
+	FullPtr(c, &x.Object)
+	FullPtr(c, &x.Tower)
+	c.ContextHandle(&x.Handle)
+	c.Uint32(&x.Max)
+}
+
+type eptMapOut struct {
+	Handle ContextHandle
+	N      uint32
+	Towers VaryingArray[towerPtr, *towerPtr]
+	Status uint32
+}
+
+func (x *eptMapOut) NDR(c *Codec) {
+	c.ContextHandle(&x.Handle)
+	c.SizeIs(&x.N, len(x.Towers.Elem))
+	c.Value(&x.Towers)
+	c.Match(x.N, len(x.Towers.Elem))
+	c.Uint32(&x.Status)
+}
+
+// newStub is an empty value of the stub's type.
+func newStub(name string) Value {
+	switch call, _, _ := strings.Cut(name, "."); call {
+	case "echo_TestCall2_out":
+		return new(echoCall2)
+	case "echo_TestEnum_in":
+		return new(echoEnum)
+	case "echo_TestSurrounding_in":
+		return new(surroundingCall)
+	case "srvsvc_NetShareEnumAll_out":
+		return new(shareEnum)
+	case "lsa_LookupNames_in":
+		return new(lsaLookup)
+	case "epm_Lookup_in":
+		return new(eptLookupIn)
+	case "epm_Lookup_out":
+		return new(eptLookupOut)
+	case "epm_Map_in":
+		return new(eptMapIn)
+	case "epm_Map_out":
+		return new(eptMapOut)
+	}
+	return nil
+}
