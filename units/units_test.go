@@ -57,7 +57,7 @@ func installed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	programs := t.TempDir()
-	for _, p := range []string{"msrpcctl", "msrpc-broker", "msrpc-samba-worker", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native"} {
+	for _, p := range []string{"msrpcctl", "msrpc-broker", "msrpc-samba-worker", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native", "rpcd_direct"} {
 		if err := os.Symlink("/bin/true", filepath.Join(programs, p)); err != nil {
 			t.Fatal(err)
 		}
@@ -98,10 +98,11 @@ func generated(t *testing.T, programs string) *unitgen.Plan {
 		t.Fatal(err)
 	}
 	yes := true
-	native := config.KindNative
+	native, direct := config.KindNative, config.ActivationDirect
 	cfg := &config.Config{Files: []config.RpcdFile{
 		{Name: "a", Path: "/etc/msrpcd/rpcd.d/a.conf", Exec: []string{programs + "/rpcd_spoolss"}, Prestart: &yes},
 		{Name: "b", Path: "/etc/msrpcd/rpcd.d/b.conf", Exec: []string{programs + "/rpcd_native"}, Kind: &native},
+		{Name: "c", Path: "/etc/msrpcd/rpcd.d/c.conf", Exec: []string{programs + "/rpcd_direct"}, Kind: &native, Activation: &direct, Prestart: &yes},
 	}}
 	p := unitgen.NewPlan(&catalogue.Catalogue{
 		Samba: &config.Samba{
@@ -112,10 +113,11 @@ func generated(t *testing.T, programs string) *unitgen.Plan {
 		Rpcds: []catalogue.Entry{
 			{Name: "spoolss", Exec: programs + "/rpcd_spoolss", Kind: config.KindSamba, Listing: *l, Port: 49200},
 			{Name: "native", Exec: programs + "/rpcd_native", Kind: config.KindNative, Listing: *l, Port: 49201},
+			{Name: "direct", Exec: programs + "/rpcd_direct", Kind: config.KindNative, Listing: *l, Port: 49202},
 		},
 	}, cfg)
-	if len(p.Rpcds) != 2 || len(p.Problems) == 0 {
-		t.Fatalf("rpcds %v, problems %q: want two, and a conflict", p.Rpcds, p.Problems)
+	if len(p.Rpcds) != 3 || len(p.Problems) == 0 {
+		t.Fatalf("rpcds %v, problems %q: want three, and a conflict", p.Rpcds, p.Problems)
 	}
 	return p
 }
@@ -148,7 +150,8 @@ func TestSystemdAcceptsEveryUnit(t *testing.T) {
 	for _, t := range layout.Transports {
 		units = append(units, layout.ListenerSocket(t, "spoolss"))
 	}
-	units = append(units, layout.ListenerSocket(layout.TCP, "native"))
+	units = append(units, layout.ListenerSocket(layout.TCP, "native"), layout.ListenerSocket(layout.TCP, "direct"),
+		layout.WorkerService("direct", 0), layout.Slice("direct"))
 	args := []string{"verify", "--man=no", "--recursive-errors=no"}
 	for _, u := range units {
 		args = append(args, instance(t, dir, u))
@@ -188,7 +191,8 @@ func TestExposure(t *testing.T) {
 	dir := installed(t)
 	for unit, most := range map[string]float64{
 		layout.BrokerService("spoolss"):    0.5,
-		layout.WorkerService("native", 0):  1.5,
+		layout.WorkerService("native", 0):  0.5,
+		layout.WorkerService("direct", 0):  0.5,
 		layout.WorkerService("spoolss", 0): 6.5,
 		layout.BgqdService:                 6.5,
 		unitgen.ProblemService:             3.0,

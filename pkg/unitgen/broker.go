@@ -30,11 +30,7 @@ func (p *Plan) broker(r *Rpcd) *builder {
 	b.set("Wants", layout.WorkerService(r.Name, 0))
 
 	b.in("Service")
-	var sockets []string
-	for _, l := range r.Listeners {
-		sockets = append(sockets, l.Unit)
-	}
-	b.list("Sockets", sockets)
+	b.list("Sockets", r.sockets())
 	idle := r.IdleSec
 	if r.Prestart {
 		idle = 0
@@ -45,11 +41,10 @@ func (p *Plan) broker(r *Rpcd) *builder {
 	}{
 		{"MSRPC_WORKERS", r.Workers}, {"MSRPC_SPARES", r.Spares}, {"MSRPC_INDEX_BITS", r.IndexBits},
 		{"MSRPC_IDLE_SEC", idle}, {"MSRPC_FILL_FIRST", r.FillFirst},
-		{"MSRPC_MAX_UNBOUND", p.global.MaxUnbound}, {"MSRPC_BIND_TIMEOUT_SEC", p.global.BindTimeoutSec},
-		{"MSRPC_MAX_NPA", p.global.MaxNPASize},
 	} {
 		b.env(v.name, strconv.Itoa(v.value))
 	}
+	p.limits(b)
 	if pipes := r.Entry.Listing.Pipes; len(pipes) > 0 {
 		var words []string
 		for _, n := range pipes {
@@ -58,6 +53,22 @@ func (p *Plan) broker(r *Rpcd) *builder {
 		b.env("MSRPC_PIPES", strings.Join(words, " "))
 	}
 	return b
+}
+
+// sockets are the names of the listeners' units.
+func (r *Rpcd) sockets() []string {
+	var names []string
+	for _, l := range r.Listeners {
+		names = append(names, l.Unit)
+	}
+	return names
+}
+
+// limits tells who accepts connections how many and how much to take.
+func (p *Plan) limits(b *builder) {
+	b.env("MSRPC_MAX_UNBOUND", strconv.Itoa(p.global.MaxUnbound))
+	b.env("MSRPC_BIND_TIMEOUT_SEC", strconv.Itoa(p.global.BindTimeoutSec))
+	b.env("MSRPC_MAX_NPA", strconv.Itoa(p.global.MaxNPASize))
 }
 
 // refreshPaths is the drop-in with what msrpc-refresh.path has to watch beside
@@ -82,6 +93,9 @@ func watched(c *catalogue.Catalogue, cfg *config.Config) []string {
 	}
 	for i := range c.Rpcds {
 		paths = append(paths, path.Dir(c.Rpcds[i].Exec))
+		if t := c.Rpcds[i].SambaTwin; t != nil {
+			paths = append(paths, path.Dir(t.Exec))
+		}
 	}
 	for _, f := range cfg.Files {
 		for _, e := range f.Exec {

@@ -70,24 +70,38 @@ func (p *Plan) build() (*set, error) {
 			s.want(layout.Target, l.Unit, "../"+l.Unit)
 		}
 		s.add(layout.Slice(r.Name), r.slice())
-		s.add(layout.BrokerService(r.Name)+".d/10-listeners.conf", p.broker(r))
-		inbox := layout.WorkerTemplate(r.Name, "socket")
-		s.add(inbox, r.inbox())
-		s.chain(r, inbox)
+		worker := layout.WorkerTemplate(r.Name, "service")
 		if r.Kind == config.KindNative {
-			s.add(layout.WorkerTemplate(r.Name, "service"), p.nativeWorker(r))
+			s.add(worker, p.nativeWorker(r))
 		} else {
-			s.add(layout.WorkerTemplate(r.Name, "service"), p.sambaWorker(r))
+			s.add(worker, p.sambaWorker(r))
+		}
+		if r.Direct {
+			s.add(r.Service()+".d/10-listeners.conf", p.direct(r))
+		} else {
+			s.brokered(p, r)
 		}
 		if r.Prestart {
-			s.want(layout.Target, layout.BrokerService(r.Name), UnitDir+"/msrpc-broker@.service")
 			s.add(layout.WorkerService(r.Name, 0)+".d/10-prestart.conf", r.stayUp())
+			template := UnitDir + "/msrpc-broker@.service"
+			if r.Direct {
+				template = "../" + worker
+			}
+			s.want(layout.Target, r.Service(), template)
 		}
 		if r.usesBgqd() {
 			s.add(layout.BgqdService, p.bgqd(r))
 		}
 	}
 	return s, s.err
+}
+
+// brokered adds what stands between listeners and workers.
+func (s *set) brokered(p *Plan, r *Rpcd) {
+	s.add(r.Service()+".d/10-listeners.conf", p.broker(r))
+	inbox := layout.WorkerTemplate(r.Name, "socket")
+	s.add(inbox, r.inbox())
+	s.chain(r, inbox)
 }
 
 // chain keeps two spare inboxes open ahead of the one in use: the service of

@@ -63,7 +63,7 @@ func (r *Rpcd) listener(l Listener) *builder {
 		b.setAll("BindIPv6Only=both\nFreeBind=yes\nNoDelay=yes\nKeepAlive=yes\nDeferAcceptSec=1")
 	}
 	b.setAll("Backlog=4096\nTriggerLimitIntervalSec=0")
-	b.set("Service", layout.BrokerService(r.Name))
+	b.set("Service", r.Service())
 	b.set("Slice", layout.Slice(r.Name))
 	return b
 }

@@ -23,6 +23,7 @@ import (
 // Plan is what is to be generated.
 type Plan struct {
 	Rpcds    []Rpcd   // those that have a listener, in priority order
+	KeepOut  []string // native rpcds whose service Samba has elsewhere on this host: no listener, and no problem
 	Problems []string // for people, one line each
 
 	samba     *config.Samba
@@ -36,14 +37,24 @@ type Rpcd struct {
 	Name      string
 	Exec      string // absolute path
 	Kind      config.Kind
-	Workers   int // ordinary workers, indices 0 to Workers-1
-	Spares    int // indices Workers to Workers+Spares-1
-	IdleSec   int // seconds until an idle worker ends
-	IndexBits int // high bits of an association group id that are the worker's index, 8 or 16
-	FillFirst int // connections per worker before the next one is used, 0 = spread
+	Direct    bool // no broker and no inbox: worker 0, the only one, has the listeners
+	Workers   int  // ordinary workers, indices 0 to Workers-1
+	Spares    int  // indices Workers to Workers+Spares-1
+	IdleSec   int  // seconds until an idle worker ends
+	IndexBits int  // high bits of an association group id that are the worker's index, 8 or 16
+	FillFirst int  // connections per worker before the next one is used, 0 = spread
 	Prestart  bool
 	Listeners []Listener       // in the order of layout.Transports, at least one
 	Entry     *catalogue.Entry // what it was made from
+}
+
+// Service is the service that has the listeners: it starts with the first
+// connection, and has to be restarted to get other ones.
+func (r *Rpcd) Service() string {
+	if r.Direct {
+		return layout.WorkerService(r.Name, 0)
+	}
+	return layout.BrokerService(r.Name)
 }
 
 // Listener is one socket unit.
@@ -55,7 +66,8 @@ type Listener struct {
 }
 
 // NewPlan resolves the catalogue's rpcds, in their order, with the settings of
-// cfg. An endpoint that two rpcds claim goes to the first. Problems begins with
+// cfg. An endpoint that two rpcds claim goes to the first; one that keeps out
+// (catalogue.Entry) claims none. Problems begins with
 // those of cfg; for equal plans cfg has to be as config.Load returned it, since
 // Config.Rpcds adds problems that only a look at the file system shows.
 func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
@@ -86,6 +98,10 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 			p.problem("%s: program %v; it is left out", e.Name, err)
 			continue
 		}
+		if e.KeepsOut() {
+			p.KeepOut = append(p.KeepOut, e.Name)
+			continue
+		}
 		if ls := p.listeners(e, s, c.Addresses, claims); len(ls) > 0 {
 			r := p.resolve(e, s)
 			r.Listeners = ls
@@ -103,11 +119,15 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 		Workers: set.Workers, Spares: set.Spares, IdleSec: set.IdleSec,
 		IndexBits: 16, FillFirst: set.FillFirst, Prestart: set.Prestart,
 	}
-	if r.Workers == 0 {
-		r.Workers = max(e.Listing.Workers, 1)
-	}
 	if r.IdleSec == 0 {
 		r.IdleSec = max(e.Listing.IdleSec, 1)
+	}
+	if set.Activation == config.ActivationDirect && e.Kind == config.KindNative {
+		r.Direct, r.Workers, r.Spares, r.FillFirst = true, 1, 0, 0
+		return r
+	}
+	if r.Workers == 0 {
+		r.Workers = max(e.Listing.Workers, 1)
 	}
 	if e.Kind == config.KindSamba {
 		r.IndexBits = config.IndexBits(version(e, p.samba))
@@ -127,9 +147,6 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 				r.Name, r.Workers, r.Spares, limit, limit-r.Workers)
 		}
 		r.Spares = limit - r.Workers
-	}
-	if set.Activation == config.ActivationDirect {
-		p.problem("%s: Activation=direct is not served by this version; a broker is used", r.Name)
 	}
 	return r
 }

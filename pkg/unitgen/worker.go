@@ -94,62 +94,6 @@ LockPersonality=yes
 KeyringMode=private
 `
 
-// nativeWorker is the template of workers that speak msrpc-handoff(7)
-// themselves; they learn from the environment what they are.
-func (p *Plan) nativeWorker(r *Rpcd) *builder {
-	b := newBuilder()
-	r.unit(b, "MSRPC worker %i of "+r.Name)
-	b.in("Service")
-	b.setAll("Type=notify\nNotifyAccess=main")
-	b.env("MSRPC_RPCD", r.Name)
-	b.set("Environment", "MSRPC_WORKER=%i")
-	b.env("MSRPC_INDEX_BITS", strconv.Itoa(r.IndexBits))
-	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
-	b.exec("ExecStart", r.Exec)
-	b.setAll("TimeoutStopSec=20\nFileDescriptorStoreMax=16\nLimitNOFILE=65536")
-	b.restarts()
-	b.set("Slice", layout.Slice(r.Name))
-	b.note("Group=root: see msrpc-broker@.service.")
-	b.set("User", layout.User)
-	b.set("Group", "root")
-	b.set("SupplementaryGroups", layout.Group)
-	b.setAll(nativeHardening)
-	b.set("BindPaths", layout.RpcdDir(r.Name))
-	return b
-}
-
-// nativeHardening is a profile that an administrator widens with a drop-in
-// where a native rpcd needs more.
-const nativeHardening = `
-CapabilityBoundingSet=
-NoNewPrivileges=yes
-UMask=0077
-KeyringMode=private
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-RemoveIPC=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
-PrivateDevices=yes
-PrivateIPC=yes
-PrivateTmp=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
-`
-
 // stayUp keeps worker 0 of a prestarted rpcd; 0 means that it never idles out.
 func (r *Rpcd) stayUp() *builder {
 	b := newBuilder()
