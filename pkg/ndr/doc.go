@@ -47,7 +47,7 @@
 //		c.EndStruct(ndr.AlignPtr)
 //	}
 //
-//	func (*Phone) MinSize() int { return 8 } // two longs in NDR
+//	func (*Phone) MinSize() int { return 8 } // a long and a pointer in NDR
 //
 //	type Person struct {
 //		ID               uint64
@@ -94,6 +94,7 @@
 //
 //   - Octets, String, Text, Bytes, UTF16 and the like point into the stub. Copy
 //     what is to outlive it.
+//   - After an error, what was being read is filled in part.
 //   - Gaps are not looked at when reading, and are 0 when written.
 //   - NDR aligns a structure to its largest member as Windows and Samba do,
 //     and pads it at the end only in NDR64.

@@ -84,10 +84,15 @@ const (
 	AlignPtr  Align = 0x84 // pointers, counts and __int3264: 4 in NDR, 8 in NDR64
 )
 
-// in is the alignment in bytes in one of the syntaxes.
+// in is the alignment in bytes in one of the syntaxes: 2, 4, 8, else 1, also
+// when a is none of the constants.
 func (a Align) in(wide bool) int {
 	if wide {
-		return int(a >> 4)
+		a >>= 4
 	}
-	return int(a & 15)
+	switch a &= 15; a {
+	case 2, 4, 8:
+		return int(a)
+	}
+	return 1
 }

@@ -173,6 +173,8 @@ func FuzzCalls(f *testing.F) {
 	})
 }
 
+func hexOf(b []byte) string { return hex.EncodeToString(b) }
+
 func unhexed(s string) []byte {
 	b, _ := hex.DecodeString(s)
 	return b

@@ -50,6 +50,9 @@ type texts struct {
 	Fixed  []byte
 	Max    uint32
 	Chars  UTF16
+	NMax   uint32
+	NChars []byte
+	WFixed UTF16
 }
 
 func (x *texts) NDR(c *Codec) {
@@ -57,6 +60,8 @@ func (x *texts) NDR(c *Codec) {
 	c.WString(&x.Wide)
 	c.VaryingString(&x.Fixed, 64)
 	c.WChars(&x.Max, &x.Chars)
+	c.Chars(&x.NMax, &x.NChars)
+	c.VaryingWString(&x.WFixed, 8)
 }
 
 // list is a linked list, for deferral.

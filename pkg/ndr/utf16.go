@@ -21,31 +21,17 @@ type UTF16 struct {
 
 // MakeUTF16 is a UTF16 of the UTF-8 text s, to be written; invalid UTF-8
 // becomes U+FFFD. It allocates.
-func MakeUTF16(s string) UTF16 { return UTF16{raw: appendUTF16(make([]byte, 0, 2*len(s)), s, false)} }
-
-// appendUTF16 appends the UTF-8 text s as UTF-16.
-func appendUTF16(dst []byte, s string, big bool) []byte {
+func MakeUTF16(s string) UTF16 {
+	raw := make([]byte, 0, 2*len(s))
 	for _, r := range s {
-		var buf [4]byte
-		dst = append(dst, putRune(&buf, r, big)...)
+		if hi, lo := utf16.EncodeRune(r); utf16.RuneLen(r) == 2 {
+			raw = binary.LittleEndian.AppendUint16(raw, uint16(hi))
+			raw = binary.LittleEndian.AppendUint16(raw, uint16(lo))
+		} else {
+			raw = binary.LittleEndian.AppendUint16(raw, uint16(r))
+		}
 	}
-	return dst
-}
-
-// putRune puts r, which is valid, as one or two characters.
-func putRune(buf *[4]byte, r rune, big bool) []byte {
-	hi, lo := utf16.EncodeRune(r)
-	if utf16.RuneLen(r) != 2 {
-		hi, lo = r, 0
-	}
-	if big {
-		binary.BigEndian.PutUint16(buf[0:], uint16(hi))
-		binary.BigEndian.PutUint16(buf[2:], uint16(lo))
-	} else {
-		binary.LittleEndian.PutUint16(buf[0:], uint16(hi))
-		binary.LittleEndian.PutUint16(buf[2:], uint16(lo))
-	}
-	return buf[:2*utf16.RuneLen(r)]
+	return UTF16{raw: raw}
 }
 
 // Len is the number of 16-bit characters.

@@ -21,7 +21,8 @@ var uuid = [16]byte{0x60, 0xa1, 0x5e, 0xc5, 0x4d, 0xe8, 0x11, 0xd7, 0xa6, 0x37, 
 var onePrims = prims{A: 1, B: 0x0203, C: -2, D: 0x04050607, E: true, F: 0x08090a0b0c0d0e0f, G: 0x1011, H: 0x12131415,
 	I: 1.5, J: -2.25, K: uuid, L: ContextHandle{0, uuid}, M: -3, N: -4, O: -5, P: [3]byte{7, 8, 9}}
 
-var oneTexts = texts{Narrow: []byte("ab"), Wide: MakeUTF16("é😀"), Fixed: []byte("x"), Max: 5, Chars: MakeUTF16("yz")}
+var oneTexts = texts{Narrow: []byte("ab"), Wide: MakeUTF16("é😀"), Fixed: []byte("x"), Max: 5, Chars: MakeUTF16("yz"),
+	NMax: 2, NChars: []byte("q"), WFixed: MakeUTF16("w")}
 
 // oneNested is 1, 0x0203, {4, 5}.
 func oneNested() *nestedCall {
@@ -66,17 +67,23 @@ var vectors = []struct {
 		03000000 00000000 03000000 616200 00
 		04000000 00000000 04000000 e900 3dd8 00de 0000
 		00000000 02000000 7800 0000                                 | no maximum: it is fixed
-		05000000 00000000 02000000 7900 7a00                        | not [string]: no terminator`},
+		05000000 00000000 02000000 7900 7a00                        | not [string]: no terminator
+		02000000 00000000 01000000 71 000000
+		00000000 02000000 7700 0000`},
 	{"strings, big-endian", BigEndian, &oneTexts, `
 		00000003 00000000 00000003 616200 00
 		00000004 00000000 00000004 00e9 d83d de00 0000
 		00000000 00000002 7800 0000
-		00000005 00000000 00000002 0079 007a`},
+		00000005 00000000 00000002 0079 007a
+		00000002 00000000 00000001 71 000000
+		00000000 00000002 0077 0000`},
 	{"strings, NDR64: counts of 8 bytes (MS-RPCE 2.2.5.3.3)", NDR64, &oneTexts, `
 		0300000000000000 0000000000000000 0300000000000000 616200 0000000000
 		0400000000000000 0000000000000000 0400000000000000 e900 3dd8 00de 0000
 		0000000000000000 0200000000000000 7800 000000000000
-		0500000000000000 0000000000000000 0200000000000000 7900 7a00`},
+		0500000000000000 0000000000000000 0200000000000000 7900 7a00 00000000
+		0200000000000000 0000000000000000 0100000000000000 71 00000000000000
+		0000000000000000 0200000000000000 7700 0000`},
 	{"deferral: each referent with its own referents before the next (14.3.12.3)", 0,
 		&pairCall{pair{&list{1, &list{2, nil}}, &list{3, nil}}}, `
 		00000200 04000200                                           | A, B
@@ -171,6 +178,13 @@ func TestSharedReferentIsOne(t *testing.T) {
 	d := NewDecoder(unhex(t, "00000200 00000200 07000000 00000200"), 0)
 	if d.Params(&s); d.Close() != nil || s.P[0].P != s.P[1].P || s.Q != s.P[0].P || *s.Q != 7 {
 		t.Errorf("%v %+v", d.Err(), s)
+	}
+}
+
+func TestRest(t *testing.T) {
+	d := NewDecoder([]byte{1, 2, 3}, 0)
+	if d.Uint8(); !bytes.Equal(d.Rest(), []byte{2, 3}) || !(ContextHandle{}).IsNil() || (ContextHandle{1, uuid}).IsNil() {
+		t.Errorf("% x", d.Rest())
 	}
 }
 
