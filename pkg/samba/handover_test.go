@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/handoff"
+	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/layout"
 )
 
@@ -130,13 +131,13 @@ func TestRefusedHandOverCostsNoOtherClient(t *testing.T) {
 		edit      func(*handoff.Message)
 		want      error
 	}{
-		{name: "port of another listener", transport: layout.TCP, sent: bind(t), edit: func(m *handoff.Message) { *m = tcp }, want: errBinding},
-		{name: "pipe of another name", node: "lsarpc", sent: framed(bind(t)), want: errBinding},
-		{name: "transport of another socket", transport: layout.Ncalrpc, node: "winreg", sent: bind(t), want: errBinding},
-		{name: "binding without endpoint", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Binding = []byte("ncacn_np:") }, want: errBinding},
-		{name: "identity for ncalrpc", transport: layout.Ncalrpc, node: "x", sent: bind(t), edit: func(m *handoff.Message) { m.Binding = []byte("ncalrpc:[x]") }, want: errIdentity},
-		{name: "pipe without identity", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.NPA, m.NPALevel = nil, 0 }, want: errNoIdentity},
-		{name: "directory of another name", transport: "elsewhere", sent: framed(bind(t)), want: errDirectory},
+		{name: "port of another listener", transport: layout.TCP, sent: bind(t), edit: func(m *handoff.Message) { *m = tcp }, want: inbox.ErrBinding},
+		{name: "pipe of another name", node: "lsarpc", sent: framed(bind(t)), want: inbox.ErrBinding},
+		{name: "transport of another socket", transport: layout.Ncalrpc, node: "winreg", sent: bind(t), want: inbox.ErrBinding},
+		{name: "binding without endpoint", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Binding = []byte("ncacn_np:") }, want: inbox.ErrBinding},
+		{name: "identity for ncalrpc", transport: layout.Ncalrpc, node: "x", sent: bind(t), edit: func(m *handoff.Message) { m.Binding = []byte("ncalrpc:[x]") }, want: inbox.ErrIdentity},
+		{name: "pipe without identity", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.NPA, m.NPALevel = nil, 0 }, want: inbox.ErrNoIdentity},
+		{name: "directory of another name", transport: "elsewhere", sent: framed(bind(t)), want: inbox.ErrDirectory},
 		{name: "no PDU", want: errShort},
 		{name: "half a PDU", sent: framed(bind(t))[:40], want: errShort},
 		{name: "PDU that goes on", sent: framed(append(bind(t), 1)), want: errShort},
@@ -144,7 +145,7 @@ func TestRefusedHandOverCostsNoOtherClient(t *testing.T) {
 		{name: "no bind", sent: framed(append([]byte{5, 0, 0}, bind(t)[3:]...)), want: errPDU},
 		{name: "another length", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.FragLength -= 8 }, want: errShort},
 		{name: "unknown flag", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Flags = 0x8000 }, want: handoff.ErrFlags},
-		{name: "memfd missing", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Flags, m.NPALength = handoff.FlagNPAInMemfd, 10 }, want: errDescriptors},
+		{name: "memfd missing", sent: framed(bind(t)), edit: func(m *handoff.Message) { m.Flags, m.NPALength = handoff.FlagNPAInMemfd, 10 }, want: inbox.ErrDescriptors},
 	}
 	for i, tt := range tests {
 		f.run(tt.name, func(t *testing.T) {
@@ -200,7 +201,7 @@ func TestDatagramsThatAreNoHandOverAreClosed(t *testing.T) {
 	if got := f.counts(); got != "received 6 closed 5" {
 		t.Error(got)
 	}
-	for _, e := range []error{handoff.ErrMagic, errTruncated, errDescriptors, errSocket} {
+	for _, e := range []error{handoff.ErrMagic, inbox.ErrTruncated, inbox.ErrDescriptors, inbox.ErrSocket} {
 		if strings.Count(f.output.String(), "refused: "+e.Error()) != 1 {
 			t.Errorf("%q is not logged once:\n%s", e, f.output.String())
 		}
@@ -247,9 +248,9 @@ func TestSlowRpcdLosesNobody(t *testing.T) {
 	}
 }
 
-// inProcess is a worker without a loop: what is sent to inbox it takes, what it
+// inProcess is a worker without a loop: what is sent to box it takes, what it
 // sends to its rpcd comes out of child.
-func inProcess(f *fixture) (w *worker, inbox, child int) {
+func inProcess(f *fixture) (w *worker, box, child int) {
 	f.t.Helper()
 	pair := func(typ int) [2]int {
 		fd, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -261,25 +262,25 @@ func inProcess(f *fixture) (w *worker, inbox, child int) {
 	f.must(unix.SetsockoptInt(in[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
 	guest, err := lookupGuest("root")
 	f.must(err)
+	dirs := inbox.Directories{NP: []byte(f.dir + "/np"), Ncalrpc: []byte(f.dir + "/ncalrpc")}
 	return &worker{
 		log: slog.New(slog.NewTextHandler(&f.output, nil)), phase: serving,
-		line: f.line(), sent: f.file.Sent(fixtureIndex), bus: &Rendezvous{}, layout: layoutOf(f.t, "4.17.12"),
-		anon: NewAnonymous(layoutOf(f.t, "4.17.12"), guest), dirs: directories{np: []byte(f.dir + "/np"), ncalrpc: []byte(f.dir + "/ncalrpc")},
-		inbox: in[0], childQ: out[0], datagram: make([]byte, handoff.MaxDatagram),
+		line: inbox.NewLine(f.line(), f.file.Sent(fixtureIndex)), bus: &Rendezvous{}, layout: layoutOf(f.t, "4.17.12"),
+		anon:  NewAnonymous(layoutOf(f.t, "4.17.12"), guest),
+		inbox: inbox.New(in[0], dirs), childQ: out[0],
 		out: NewOutgoing(maxBody), outFD: [1]int32{-1},
-		trusted: [2]uint32{uint32(os.Geteuid())}, rootUID: uint32(os.Geteuid()),
 	}, in[1], out[1]
 }
 
 // A sender that is neither root nor msrpc is refused.
 func TestSenderIsChecked(t *testing.T) {
 	f := newFixture(t)
-	w, inbox, child := inProcess(f)
-	w.trusted = [2]uint32{uint32(os.Geteuid()) + 1, uint32(os.Geteuid()) + 2}
+	w, box, child := inProcess(f)
+	w.inbox.Trusted = [2]uint32{uint32(os.Geteuid()) + 1, uint32(os.Geteuid()) + 2}
 	c := f.connect(layout.NP, "winreg")
 	c.Write(framed(bind(t)))
 	m := f.pipeMessage()
-	f.must(unix.Sendmsg(inbox, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, 0))
+	f.must(unix.Sendmsg(box, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, 0))
 	c.server.Close()
 	if !w.take() || w.take() {
 		t.Error("not one datagram was taken")
@@ -291,14 +292,14 @@ func TestSenderIsChecked(t *testing.T) {
 	if got := f.counts(); got != "received 1 closed 1" {
 		t.Error(got)
 	}
-	if !strings.Contains(f.output.String(), errSender.Error()) {
+	if !strings.Contains(f.output.String(), inbox.ErrSender.Error()) {
 		t.Error(f.output.String())
 	}
 }
 
 func TestHandOverDoesNotAllocate(t *testing.T) {
 	f := newFixture(t)
-	w, inbox, child := inProcess(f)
+	w, box, child := inProcess(f)
 	np := f.connect(layout.NP, "winreg")
 	tcp := f.connect(layout.TCP, "")
 	binding := []byte("ncacn_ip_tcp:[" + strconv.Itoa(int(tcp.addr.Port())) + "]")
@@ -312,15 +313,15 @@ func TestHandOverDoesNotAllocate(t *testing.T) {
 		return testing.AllocsPerRun(200, func() {
 			np.Write(npBind)
 			tcp.Write(tcpBind)
-			f.must(unix.Sendmsg(inbox, npBytes, npOOB, nil, 0))
-			f.must(unix.Sendmsg(inbox, tcpBytes, tcpOOB, nil, 0))
+			f.must(unix.Sendmsg(box, npBytes, npOOB, nil, 0))
+			f.must(unix.Sendmsg(box, tcpBytes, tcpOOB, nil, 0))
 			for i := 0; take && i < 2; i++ {
 				if !w.take() {
 					t.Fatal("nothing taken")
 				}
 			}
 			for !take {
-				if _, err := unix.Read(w.inbox, drain[:]); err != nil {
+				if _, err := unix.Read(w.inbox.FD, drain[:]); err != nil {
 					break
 				}
 			}
@@ -338,29 +339,6 @@ func TestHandOverDoesNotAllocate(t *testing.T) {
 	if got := f.counts(); got != "received 402 closed 0" {
 		t.Error(got)
 	}
-}
-
-func FuzzAgrees(f *testing.F) {
-	f.Add([]byte(`ncacn_np:[\pipe\winreg]`), []byte("/run/samba/ncalrpc/np/winreg"), true)
-	f.Add([]byte("ncalrpc:[DEFAULT]"), []byte("DEFAULT"), false)
-	f.Add([]byte("ncacn_np:[]"), []byte(""), true)
-	f.Fuzz(func(t *testing.T, binding, path []byte, np bool) {
-		p := peer{transport: layout.Ncalrpc, path: path}
-		if np {
-			p.transport = layout.NP
-		}
-		if !p.agrees(binding) {
-			return
-		}
-		// Go's simple folding may pair runes of different lengths.
-		_, endpoint, _ := strings.Cut(strings.TrimSuffix(string(binding), "]"), ":[")
-		if np {
-			endpoint = endpoint[len(`\pipe\`):]
-		}
-		if !strings.EqualFold(endpoint, string(path[bytes.LastIndexByte(path, '/')+1:])) {
-			t.Errorf("%q agrees with %q", binding, path)
-		}
-	})
 }
 
 func FuzzBannerVersion(f *testing.F) {

@@ -140,7 +140,7 @@ func (w *worker) status(m *Message) error {
 		return w.firstStatus(m)
 	}
 	w.lastActive = w.now
-	w.ended(1)
+	w.line.Ended(1)
 	if s.HasGroups {
 		w.line.Groups.Store(s.AssocGroups)
 	} else {
@@ -150,12 +150,6 @@ func (w *worker) status(m *Message) error {
 		w.startProbe()
 	}
 	return nil
-}
-
-// ended counts connections that are no more, never more than were received: a
-// status may come after the child has proved to have nobody.
-func (w *worker) ended(n uint64) {
-	w.line.Closed.Store(min(w.line.Closed.Load()+n, w.line.Received.Load()))
 }
 
 // checkProgram looks whether the rpcd's program was replaced, before a client

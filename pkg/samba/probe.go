@@ -126,13 +126,8 @@ func (w *worker) nobody() {
 	switch {
 	case w.draining:
 		w.stop("the program was replaced")
-	case w.opt.Idle > 0 && w.now-w.lastActive >= w.opt.Idle && w.inboxEmpty():
+	case w.opt.Idle > 0 && w.now-w.lastActive >= w.opt.Idle && w.inbox.Empty():
 		w.log.Info(fmt.Sprintf("no connection for %v, exiting", w.opt.Idle), journal.MessageID, journal.IDWorkerIdle)
 		w.stop("idle")
 	}
-}
-
-func (w *worker) inboxEmpty() bool {
-	_, e := sys.Recv(w.inbox, w.datagram[:1], unix.MSG_PEEK)
-	return e == unix.EAGAIN
 }

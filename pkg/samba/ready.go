@@ -78,7 +78,7 @@ func (w *worker) firstStatus(m *Message) error {
 	if e := w.ep.Add(w.childQ, unix.EPOLLONESHOT, tokenChildQ); e != 0 {
 		return fmt.Errorf("watch the rpcd's messaging socket: %w", e)
 	}
-	if e := w.ep.Add(w.inbox, unix.EPOLLIN|unix.EPOLLET, tokenInbox); e != 0 {
+	if e := w.ep.Add(w.inbox.FD, unix.EPOLLIN|unix.EPOLLET, tokenInbox); e != 0 {
 		return fmt.Errorf("watch the inbox: %w", e)
 	}
 	w.phase, w.ready = serving, true

@@ -24,7 +24,7 @@ func (w *worker) stop(why string) {
 	asked := w.phase == serving && !w.out.Pending()
 	w.phase, w.stopWhy = stopping, why
 	w.line.Flags.Store(0)
-	w.ep.Delete(w.inbox)
+	w.ep.Delete(w.inbox.FD)
 	w.endProbe()
 	w.dropClient()
 	w.notify.Send(nil, "STOPPING=1", "STATUS=Stopping: "+why)

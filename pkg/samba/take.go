@@ -6,6 +6,8 @@ package samba
 // the broker has waited for it; nothing here waits for a client.
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 
 	"golang.org/x/sys/unix"
@@ -18,16 +20,21 @@ import (
 	"msrpcd/pkg/sys"
 )
 
+// What may be wrong with a client for Samba, beside what is wrong with any.
+var (
+	errNoGuest = errors.New("client is anonymous, and there is no such local user as the guest account of smb.conf")
+	errShort   = errors.New("first PDU is not all there to be read")
+	errPDU     = errors.New("first PDU is not the bind that the hand-over says")
+)
+
 // take takes one datagram from the inbox; false says that none is there.
 func (w *worker) take() bool {
-	// The broker counts after it has sent: what is counted now is in the inbox
-	// or was, so an empty inbox shows what was lost with an earlier instance.
-	sent := w.sent.Sent.Load()
-	n, fds, e := w.rx.Recv(w.inbox, w.datagram, 0)
+	sent := w.line.Sent()
+	n, e := w.inbox.Receive()
 	if e != 0 {
 		if e == unix.EAGAIN {
 			w.inboxReady = false
-			w.settleLost(sent)
+			w.line.SettleLost(sent)
 		} else {
 			w.causes.Log(w.log, slog.LevelError, "inbox", journal.IDHandoverRefused, "inbox can not be read, it is tried again", journal.Error, e)
 			w.retryAt = w.now + retryTime
@@ -36,74 +43,50 @@ func (w *worker) take() bool {
 	}
 	w.lastActive = w.now
 	w.line.Received.Add(1)
-	if err := w.accept(n, fds); err != nil {
-		w.rx.CloseFDs(fds)
-		w.ended(1)
+	if err := w.accept(n); err != nil {
+		w.inbox.Discard()
+		w.line.Ended(1)
 		w.causes.Log(w.log, slog.LevelWarn, err.Error(), journal.IDHandoverRefused, "hand-over refused: "+err.Error(),
-			journal.Transport, string(w.peer.transport), journal.Binding, string(w.message.Binding), "connection", w.message.ConnID, "sender", w.rx.Cred.Pid, "uid", w.rx.Cred.Uid)
+			journal.Transport, string(w.inbox.Peer.Transport), journal.Binding, string(w.inbox.Message.Binding),
+			journal.AssocGroup, fmt.Sprintf("%08x", w.inbox.Message.AssocGroup),
+			"connection", w.inbox.Message.ConnID, "sender", w.inbox.Sender().Pid, "uid", w.inbox.Sender().Uid)
 		return true
 	}
-	if fds > 1 {
-		sys.Close(int(w.rx.FDs[1])) // the memfd
-	}
+	w.inbox.Keep()
 	w.flush()
 	return true
 }
 
-// settleLost counts hand-overs that no living process has: sent, but no longer
-// in the inbox and never received.
-func (w *worker) settleLost(sent uint64) {
-	if r := w.line.Received.Load(); r < sent {
-		w.line.Received.Store(sent)
-		w.ended(sent - r)
-	}
-}
-
 // accept makes the message for the child from the datagram of n bytes and its
-// descriptors. On an error the descriptors are still the caller's.
-func (w *worker) accept(n, fds int) error {
-	m, p := &w.message, &w.peer
-	*m, p.transport = handoff.Message{}, ""
-	if !w.rx.HasCred || w.rx.Cred.Uid != w.trusted[0] && w.rx.Cred.Uid != w.trusted[1] {
-		return errSender
-	}
-	if w.rx.Truncated {
-		return errTruncated
-	}
-	if err := m.Parse(w.datagram[:n]); err != nil {
+// descriptors. On an error the descriptors are still the inbox's.
+func (w *worker) accept(n int) error {
+	if err := w.inbox.Check(n); err != nil {
 		return err
 	}
-	if fds != m.Descriptors() {
-		return errDescriptors
-	}
-	fd := int(w.rx.FDs[0])
-	if err := p.identify(fd, &w.dirs); err != nil {
-		return err
-	}
-	if !p.agrees(m.Binding) {
-		return errBinding
-	}
-	if err := w.checkIdentity(); err != nil {
-		return err
-	}
-	if p.transport != layout.NP && w.anon == nil {
+	m, p := &w.inbox.Message, &w.inbox.Peer
+	if p.Transport != layout.NP && w.anon == nil {
 		return errNoGuest
 	}
+	if m.NPALevel != 0 && m.NPALevel != w.layout.NPALevel {
+		w.causes.Log(w.log, slog.LevelWarn, "level", journal.IDLayoutUnknown,
+			"smbd speaks another level of named pipe auth than this rpcd's version does; restart smbd after an upgrade of Samba, or run msrpcctl refresh",
+			"level", m.NPALevel, "expected", w.layout.NPALevel)
+	}
+	fd := w.inbox.Conn()
 	body := w.out.Body()[:ClientHead]
+	var err error
 	if m.Flags&handoff.FlagNoPDU == 0 {
-		var err error
 		if body, err = w.readPDU(fd, body, int(m.FragLength)); err != nil {
 			return err
 		}
 	}
 	switch {
-	case p.transport == layout.TCP:
-		body = w.anon.AppendTCP(body, m.Binding, p.remote, p.local)
-	case p.transport == layout.Ncalrpc:
-		body = w.anon.AppendLocal(body, m.Binding, p.path, p.uid == w.rootUID)
+	case p.Transport == layout.TCP:
+		body = w.anon.AppendTCP(body, m.Binding, p.Remote, p.Local)
+	case p.Transport == layout.Ncalrpc:
+		body = w.anon.AppendLocal(body, m.Binding, p.Path, p.Cred.Uid == w.inbox.RootUID)
 	case m.Flags&handoff.FlagNPAInMemfd != 0:
-		var err error
-		if body, err = w.readMemfd(int(w.rx.FDs[1]), AppendBinding(body, m.Binding), int(m.NPALength)); err != nil {
+		if body, err = w.inbox.AppendNPA(AppendBinding(body, m.Binding)); err != nil {
 			return err
 		}
 	default:
@@ -121,7 +104,7 @@ func (w *worker) expectGroup() {
 	switch {
 	case !w.hasGroups():
 		w.line.Groups.Store(uint32(w.line.Open()))
-	case w.message.AssocGroup == 0:
+	case w.inbox.Message.AssocGroup == 0:
 		w.line.Groups.Add(1)
 	}
 }
@@ -129,39 +112,12 @@ func (w *worker) expectGroup() {
 // hasGroups: statuses tell the number of association groups.
 func (w *worker) hasGroups() bool { return w.layout.StatusSize == 16 }
 
-// checkIdentity: a named pipe's client is who the request of its peer, which
-// must be root, says; nobody else has such a request.
-func (w *worker) checkIdentity() error {
-	m, p := &w.message, &w.peer
-	if p.transport != layout.NP {
-		if m.Flags&handoff.FlagNoPDU != 0 {
-			return errNotPipe
-		}
-		if m.NPALevel != 0 {
-			return errIdentity
-		}
-		return nil
-	}
-	if p.uid != w.rootUID {
-		return errPipePeer
-	}
-	if m.NPALevel == 0 {
-		return errNoIdentity
-	}
-	if m.NPALevel != w.layout.NPALevel {
-		w.causes.Log(w.log, slog.LevelWarn, "level", journal.IDLayoutUnknown,
-			"smbd speaks another level of named pipe auth than this rpcd's version does; restart smbd after an upgrade of Samba, or run msrpcctl refresh",
-			"level", m.NPALevel, "expected", w.layout.NPALevel)
-	}
-	return nil
-}
-
 // readPDU consumes exactly the first PDU, frag bytes, behind body, and on a
 // named pipe the message headers around it.
 func (w *worker) readPDU(fd int, body []byte, frag int) ([]byte, error) {
 	room := body[ClientHead:cap(body)]
 	want := frag
-	if w.peer.transport == layout.NP {
+	if w.inbox.Peer.Transport == layout.NP {
 		want, _ = npa.Span(nil, frag)
 	}
 	for have := 0; have < want; {
@@ -170,14 +126,14 @@ func (w *worker) readPDU(fd int, body []byte, frag int) ([]byte, error) {
 			return nil, errShort
 		}
 		have += n
-		if have == want && w.peer.transport == layout.NP {
+		if have == want && w.inbox.Peer.Transport == layout.NP {
 			var rej *npa.Reject
 			if want, rej = npa.Span(room[:have], frag); rej != nil || want > len(room) {
 				return nil, errShort
 			}
 		}
 	}
-	if w.peer.transport == layout.NP {
+	if w.inbox.Peer.Transport == layout.NP {
 		if n, rej := npa.Gather(room[:frag], room[:want]); rej != nil || n != frag {
 			return nil, errShort
 		}
@@ -187,24 +143,6 @@ func (w *worker) readPDU(fd int, body []byte, frag int) ([]byte, error) {
 		return nil, errPDU
 	}
 	return body[:ClientHead+frag], nil
-}
-
-// readMemfd appends the n bytes that are the content of fd.
-func (w *worker) readMemfd(fd int, body []byte, n int) ([]byte, error) {
-	var st unix.Stat_t
-	// Seals exist only on files in memory, which never make a reader wait.
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || unix.Fstat(fd, &st) != nil || st.Size != int64(n) {
-		return nil, errMemfd
-	}
-	at := len(body)
-	if cap(body)-at < n {
-		return nil, errMemfd
-	}
-	body = body[:at+n]
-	if got, err := unix.Pread(fd, body[at:], 0); err != nil || got != n {
-		return nil, errMemfd
-	}
-	return body, nil
 }
 
 // flush sends what is left of the client in hand to the child. Without room it
@@ -228,7 +166,7 @@ func (w *worker) flush() {
 		default: // the child is gone, which its pidfd tells; others wait for the next
 			w.childGone = true
 			w.out.Drop()
-			w.ended(1)
+			w.line.Ended(1)
 		}
 	}
 	w.dropClient()

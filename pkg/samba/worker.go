@@ -3,23 +3,18 @@
 package samba
 
 import (
-	"crypto/rand"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/user"
 	"runtime"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/handoff"
+	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
 )
 
@@ -36,9 +31,7 @@ type worker struct {
 	phase  phase
 	ready  bool // the rpcd was ready once
 
-	file   *status.File
-	line   *status.WorkerLine
-	sent   *status.SentLine
+	line   *inbox.Line
 	notify *sys.Notifier
 	text   statusText
 
@@ -48,35 +41,28 @@ type worker struct {
 	execID execID // of the program that the child runs
 	layout Layout
 	anon   *Anonymous
-	dirs   directories
 
 	ep     *sys.Epoll
-	inbox  int
+	inbox  *inbox.Inbox
 	childQ int // connected to the child's messaging socket, -1 before it is ready
 	events int // eventfd that signals wake the loop with
 	signal signals
 
-	trusted    [2]uint32 // uids that may hand over
-	rootUID    uint32    // whom named pipe identities are taken from
-	inboxReady bool      // not read to the end
-	hold       bool      // inbox is left alone until a probe has answered
-	draining   bool      // the program was replaced
-	childGone  bool      // it does not take messages any more
+	inboxReady bool // not read to the end
+	hold       bool // inbox is left alone until a probe has answered
+	draining   bool // the program was replaced
+	childGone  bool // it does not take messages any more
 	wantHUP    bool
 
-	rx       sys.Msg // from the inbox
-	tx       sys.Msg // to the child
-	datagram []byte  // of the inbox
-	busbuf   []byte
-	parts    Reassembler
-	message  handoff.Message
-	peer     peer
-	out      *Outgoing // the one client in hand
-	outFD    [1]int32
-	childID  ServerID
-	control  *Outgoing // messages without body
-	ctlFD    [1]int32
-	probe    probe
+	tx      sys.Msg // to the child
+	busbuf  []byte
+	parts   Reassembler
+	out     *Outgoing // the one client in hand
+	outFD   [1]int32
+	childID ServerID
+	control *Outgoing // messages without body
+	ctlFD   [1]int32
+	probe   probe
 
 	start      time.Time
 	now        time.Duration // since start, once per turn of the loop
@@ -129,21 +115,17 @@ func (w *worker) setup() error {
 	if w.notify, err = sys.NewNotifier(); err != nil {
 		return err
 	}
-	if err = w.takeInbox(); err != nil {
+	fds, err := sys.PassedFDs()
+	if err != nil {
 		return err
 	}
-	if err = w.takeLine(); err != nil {
+	dirs := inbox.Directories{NP: []byte(w.opt.NPDir), Ncalrpc: []byte(w.opt.NcalrpcDir)}
+	if w.inbox, err = inbox.Take(fds, layout.WorkerSocket(w.opt.Name, w.opt.Index), dirs); err != nil {
 		return err
 	}
-	w.trusted = [2]uint32{uint32(os.Geteuid()), uint32(os.Geteuid())}
-	w.rootUID = uint32(os.Geteuid()) // 0, except in tests
-	if u, err := user.Lookup(layout.User); err == nil {
-		if uid, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {
-			w.trusted[1] = uint32(uid)
-		}
+	if w.line, err = inbox.TakeLine(w.opt.Name, w.opt.Index); err != nil {
+		return err
 	}
-	w.dirs = directories{np: []byte(w.opt.NPDir), ncalrpc: []byte(w.opt.NcalrpcDir)}
-	w.datagram = make([]byte, handoff.MaxDatagram)
 	w.busbuf = make([]byte, DatagramSize)
 	w.out, w.control = NewOutgoing(maxBody), NewOutgoing(0)
 	if w.bus, err = OpenRendezvous(w.opt.MessagingDir, w.opt.LockDir); err != nil {
@@ -164,65 +146,6 @@ func (w *worker) setup() error {
 	}
 	w.line.ChildPID.Store(uint32(w.child.pid))
 	return w.watch()
-}
-
-// takeInbox finds the inbox among the passed descriptors.
-func (w *worker) takeInbox() error {
-	fds, err := sys.PassedFDs()
-	if err != nil {
-		return err
-	}
-	w.inbox = -1
-	for _, f := range fds {
-		if f.Name == layout.FDNameInbox && w.inbox < 0 {
-			w.inbox = f.FD
-		} else {
-			unix.Close(f.FD)
-		}
-	}
-	unit := layout.WorkerSocket(w.opt.Name, w.opt.Index)
-	if w.inbox < 0 {
-		return fmt.Errorf("no inbox was passed (LISTEN_FDNAMES=%s); start the worker by its socket: systemctl start %s", layout.FDNameInbox, unit)
-	}
-	_, err = unix.Getsockname(w.inbox)
-	typ, _ := unix.GetsockoptInt(w.inbox, unix.SOL_SOCKET, unix.SO_TYPE)
-	domain, _ := unix.GetsockoptInt(w.inbox, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err != nil || typ != unix.SOCK_DGRAM || domain != unix.AF_UNIX {
-		return fmt.Errorf("the inbox that was passed is no unix datagram socket; %s needs ListenDatagram= with a path", unit)
-	}
-	if pass, _ := unix.GetsockoptInt(w.inbox, unix.SOL_SOCKET, unix.SO_PASSCRED); pass == 0 {
-		return fmt.Errorf("the inbox does not tell who sends; %s needs PassCredentials=yes", unit)
-	}
-	return nil
-}
-
-// takeLine takes this worker's line of the status file for a new incarnation:
-// what was received before has ended with its rpcd.
-func (w *worker) takeLine() error {
-	path := layout.StatusFile(w.opt.Name)
-	f, err := status.Open(path, true)
-	if err != nil {
-		return fmt.Errorf("%w; msrpc-preflight.service makes it: systemctl restart %s", err, layout.PreflightService)
-	}
-	w.file = f
-	if w.opt.Index >= f.Len() {
-		return fmt.Errorf("status file %s has no line for worker %d; run msrpcctl refresh", path, w.opt.Index)
-	}
-	line := f.Worker(w.opt.Index)
-	if err := f.LockWorker(w.opt.Index); errors.Is(err, status.ErrLocked) {
-		return fmt.Errorf("worker %d of rpcd %s runs already as process %d; stop that one, or start workers only through %s",
-			w.opt.Index, w.opt.Name, line.PID.Load(), layout.WorkerService(w.opt.Name, w.opt.Index))
-	} else if err != nil {
-		return err
-	}
-	w.line, w.sent = line, f.Sent(w.opt.Index)
-	var id [8]byte
-	rand.Read(id[:])
-	w.line.Flags.Store(0)
-	w.line.Groups.Store(0)
-	w.line.Closed.Store(w.line.Received.Load())
-	w.line.StartID.Store(binary.LittleEndian.Uint64(id[:]) | 1)
-	return nil
 }
 
 func (w *worker) watch() error {
@@ -257,9 +180,6 @@ func (w *worker) close() {
 		w.bus.Close()
 	}
 	if w.line != nil {
-		w.line.Flags.Store(0)
-		w.line.Groups.Store(0)
-		w.line.ChildPID.Store(0)
-		w.line.PID.Store(0)
+		w.line.Clear()
 	}
 }
