@@ -26,7 +26,7 @@ var (
 // characters, but names may have blanks and quotes. LogDir is "" where only the build of Samba knows it.
 type Samba struct {
 	ConfigFile         string   // smb.conf
-	Version            string   // "4.17.12-Debian"; ParseVersion reads it
+	Version            string   // "4.17.12-Debian"; ParseVersion reads it; "" in NoSamba
 	NcalrpcDir         string   // ncalrpc dir
 	NPDir              string   // directory of pipe nodes: (external_rpc_pipe:socket_dir or ncalrpc dir) + "/np"
 	LockDir            string   // lock directory
@@ -40,6 +40,23 @@ type Samba struct {
 	GuestAccount       string   // guest account
 	ServerRole         string   // server role, lower case; "auto" is resolved
 }
+
+// NoSamba stands in for smb.conf on a host that has native rpcds and no Samba:
+// directories and ports as Samba has them by default, so that its clients find
+// the endpoints and nothing moves when it is installed.
+func NoSamba(cfg Global) *Samba {
+	return &Samba{
+		ConfigFile: cfg.SambaConfig,
+		NcalrpcDir: "/run/samba/ncalrpc",
+		NPDir:      "/run/samba/ncalrpc/np",
+		LockDir:    "/run/samba",
+		PortLow:    49152,
+		PortHigh:   65535,
+	}
+}
+
+// Installed reports whether it is what a smb.conf says, and not NoSamba.
+func (s *Samba) Installed() bool { return s.Version != "" }
 
 // ReadSamba asks testparm(1) about cfg.SambaConfig. It takes 5 s per call of
 // testparm at most. Errors wrap ErrNoSambaConfig or ErrNoTestparm where these

@@ -134,8 +134,10 @@ func Directories(c *catalogue.Catalogue, p *unitgen.Plan) []Directory {
 		if socketDir := filepath.Dir(s.NPDir); socketDir != s.NcalrpcDir {
 			dirs = append(dirs, Directory{socketDir, 0o755})
 		}
-		dirs = append(dirs, Directory{s.NPDir, 0o700},
-			Directory{filepath.Join(s.LockDir, "msg.lock"), 0o755})
+		dirs = append(dirs, Directory{s.NPDir, 0o700})
+		if s.Installed() {
+			dirs = append(dirs, Directory{filepath.Join(s.LockDir, "msg.lock"), 0o755})
+		}
 		if c.MessagingDir != "" {
 			dirs = append(dirs, Directory{filepath.Join(c.MessagingDir, "msg.sock"), 0o700})
 		}

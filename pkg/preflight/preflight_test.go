@@ -129,7 +129,7 @@ func TestRunWithoutCatalogue(t *testing.T) {
 
 func TestDirectories(t *testing.T) {
 	c := &catalogue.Catalogue{
-		Samba:        &config.Samba{NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/srv/sockets/np", LockDir: "/run/samba"},
+		Samba:        &config.Samba{Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/srv/sockets/np", LockDir: "/run/samba"},
 		MessagingDir: "/var/lib/samba/private",
 	}
 	plan := &unitgen.Plan{Rpcds: []unitgen.Rpcd{{Name: "winreg"}}}
@@ -140,5 +140,10 @@ func TestDirectories(t *testing.T) {
 	}
 	if d := cmp.Diff(want, Directories(c, plan)); d != "" {
 		t.Error(d)
+	}
+	without := &catalogue.Catalogue{Samba: config.NoSamba(config.Global{})}
+	want = []Directory{{"/run/samba/ncalrpc", 0o755}, {"/run/samba/ncalrpc/np", 0o700}, {layout.Runtime, 0o755}, {layout.RpcdDir("winreg"), 0o755}}
+	if d := cmp.Diff(want, Directories(without, plan)); d != "" {
+		t.Errorf("without Samba: %s", d)
 	}
 }

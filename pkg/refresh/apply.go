@@ -3,8 +3,11 @@
 // Bringing changed units to systemd, in an order that closes nothing that
 // stays (DESIGN: from --list-interfaces to units):
 //
-//	stop what goes -> daemon-reload -> preflight -> restart changed brokers ->
+//	stop what goes -> daemon-reload -> preflight -> restart changed services ->
 //	start msrpc.target -> heal
+//
+// Restarted are brokers and, of native rpcds, workers: they can not notice by
+// themselves that their program was replaced, as msrpc-samba-worker does.
 //
 // Refresh may run inside the boot transaction, or in msrpc-refresh.service at
 // any time. So nothing is waited for that is ordered after the unit this
@@ -21,6 +24,7 @@ import (
 	"slices"
 	"sort"
 
+	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
@@ -130,22 +134,69 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		a.wait(ctx, "reload", layout.PreflightService)
 	}
 	for _, r := range c.rpcds {
-		if up, err := a.up(ctx, layout.BrokerService(r.name)); err != nil {
+		if err := a.restart(ctx, r); err != nil {
 			return err
-		} else if up {
-			a.wait(ctx, "restart", layout.BrokerService(r.name))
 		}
 	}
 	a.wait(ctx, "start", layout.Target)
 	return nil
 }
 
+// restart restarts what runs of a changed rpcd; what does not is started by its
+// socket.
+func (a *applier) restart(ctx context.Context, c change) error {
+	r := a.rpcd(c.name)
+	if r == nil {
+		return nil
+	}
+	var services []string
+	if c.service || c.worker && r.Direct {
+		services = append(services, r.Service())
+	}
+	if c.worker && r.Kind == config.KindNative && !r.Direct {
+		units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.service", r.Name))
+		if err != nil {
+			return err
+		}
+		for _, u := range units {
+			services = append(services, u.Name)
+		}
+	}
+	units, err := a.m.Get(ctx, services...)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.Up() {
+			a.wait(ctx, "restart", u.Name)
+		}
+	}
+	return nil
+}
+
+// rpcd is the planned rpcd of that name, or nil.
+func (a *applier) rpcd(name string) *unitgen.Rpcd {
+	for i := range a.plan.Rpcds {
+		if a.plan.Rpcds[i].Name == name {
+			return &a.plan.Rpcds[i]
+		}
+	}
+	return nil
+}
+
 // stopGone stops, while systemd still knows them: everything of rpcds that go,
 // sockets before the services that they would start again, and listeners that
-// go or change of rpcds that stay.
+// go or change of rpcds that stay. An rpcd that gets or loses a broker begins
+// anew, since the old owner of its listeners would keep them.
 func (a *applier) stopGone(ctx context.Context, c changes) error {
 	var stop []string
-	for _, name := range c.removed {
+	whole := slices.Clone(c.removed)
+	for _, r := range c.rpcds {
+		if r.switched {
+			whole = append(whole, r.name)
+		}
+	}
+	for _, name := range whole {
 		for _, t := range layout.Transports {
 			stop = append(stop, layout.ListenerSocket(t, name))
 		}
@@ -161,8 +212,10 @@ func (a *applier) stopGone(ctx context.Context, c changes) error {
 		}
 	}
 	for _, r := range c.rpcds {
-		stop = append(stop, r.gone...)
-		stop = append(stop, r.changed...)
+		if !r.switched {
+			stop = append(stop, r.gone...)
+			stop = append(stop, r.changed...)
+		}
 	}
 	units, err := a.m.Get(ctx, stop...)
 	if err != nil {

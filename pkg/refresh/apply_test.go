@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
@@ -38,6 +39,29 @@ func files(names ...string) map[string]string {
 		m[layout.ListenerSocket(layout.TCP, n)] = "tcp"
 		m[layout.BrokerService(n)+".d/10-listeners.conf"] = "broker"
 		m[layout.WorkerTemplate(n, "socket")] = "inbox"
+	}
+	return m
+}
+
+// native is a plan of native rpcds, with or without a broker.
+func native(direct bool, names ...string) *unitgen.Plan {
+	p := plan(names...)
+	for i := range p.Rpcds {
+		p.Rpcds[i].Kind, p.Rpcds[i].Direct = config.KindNative, direct
+	}
+	return p
+}
+
+// nativeFiles are the units of such a plan, short.
+func nativeFiles(direct bool, program string, names ...string) map[string]string {
+	m := files(names...)
+	for _, n := range names {
+		m[layout.WorkerTemplate(n, "service")] = program
+		if direct {
+			delete(m, layout.BrokerService(n)+".d/10-listeners.conf")
+			delete(m, layout.WorkerTemplate(n, "socket"))
+			m[layout.WorkerService(n, 0)+".d/10-listeners.conf"] = "direct"
+		}
 	}
 	return m
 }
@@ -95,6 +119,49 @@ func TestApply(t *testing.T) {
 			}(), plan: plan("winreg", "lsad"),
 			want: []string{"stop msrpc-tcp-lsad.socket", "daemon-reload", "reload msrpc-preflight.service",
 				"restart msrpc-broker@lsad.service", "start msrpc.target"}},
+		{name: "another worker of Samba's kind notices by itself",
+			units: with(running("winreg"), up, layout.BrokerService("winreg"), layout.WorkerService("winreg", 0)),
+			old:   files("winreg"), new: func() map[string]string {
+				m := files("winreg")
+				m[layout.WorkerTemplate("winreg", "service")] = "other"
+				return m
+			}(), plan: plan("winreg"), want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+		{name: "another native program behind a broker",
+			units: with(running("echo"), up, layout.BrokerService("echo"), layout.WorkerService("echo", 0), layout.WorkerService("echo", 5)),
+			old:   nativeFiles(false, "a", "echo"), new: nativeFiles(false, "b", "echo"), plan: native(false, "echo"),
+			want: []string{"daemon-reload", "reload msrpc-preflight.service",
+				"restart msrpc-worker-echo@0.service", "restart msrpc-worker-echo@5.service", "start msrpc.target"}},
+		{name: "another native program without a broker",
+			units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+			old:   nativeFiles(true, "a", "echo"), new: nativeFiles(true, "b", "echo"), plan: native(true, "echo"),
+			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-worker-echo@0.service", "start msrpc.target"}},
+		{name: "the same while it does not run", units: running("echo"),
+			old: nativeFiles(true, "a", "echo"), new: nativeFiles(true, "b", "echo"), plan: native(true, "echo"),
+			want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+		{name: "a listener changes without a broker", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+			old: nativeFiles(true, "a", "echo"), new: func() map[string]string {
+				m := nativeFiles(true, "a", "echo")
+				m[layout.ListenerSocket(layout.TCP, "echo")] = "other"
+				return m
+			}(), plan: native(true, "echo"),
+			want: []string{"stop msrpc-tcp-echo.socket", "daemon-reload", "reload msrpc-preflight.service",
+				"restart msrpc-worker-echo@0.service", "start msrpc.target"}},
+		{name: "from a broker to none", units: with(running("echo"), up, layout.BrokerService("echo"), "msrpc-worker-echo@0.socket", layout.WorkerService("echo", 0)),
+			old: nativeFiles(false, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"),
+			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-broker@echo.service",
+				"stop msrpc-worker-echo@0.socket", "stop msrpc-worker-echo@0.service",
+				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target", "start msrpc-np-echo.socket", "start msrpc-tcp-echo.socket"}},
+		{name: "and back", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+			old: nativeFiles(true, "a", "echo"), new: nativeFiles(false, "a", "echo"), plan: native(false, "echo"),
+			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-worker-echo@0.service",
+				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target", "start msrpc-np-echo.socket", "start msrpc-tcp-echo.socket"}},
+		{name: "one without a broker that keeps out now", units: with(running("epmapper"), up, layout.WorkerService("epmapper", 0)),
+			old: nativeFiles(true, "a", "epmapper"), new: files(), plan: plan(),
+			want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "stop msrpc-worker-epmapper@0.service",
+				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+		{name: "an active socket without a descriptor of a running server", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+			old: nativeFiles(true, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"), dead: []string{"msrpc-np-echo.socket"},
+			want: []string{"stop msrpc-np-echo.socket", "restart msrpc-worker-echo@0.service"}},
 		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: plan(), self: "x.service",
 			after: map[string][]string{layout.PreflightService: {"x.service"}},
 			want:  []string{"daemon-reload", "reload-no-wait msrpc-preflight.service", "start msrpc.target"}},

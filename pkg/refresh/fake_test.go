@@ -82,10 +82,11 @@ func (f *fakeSystemd) StartNoWait(_ context.Context, u string) error {
 }
 func (f *fakeSystemd) Stop(_ context.Context, u string) error { return f.do("stop", u, "inactive") }
 
-// Restart of a broker starts its listeners, as Sockets= makes it.
+// Restart of a service with listeners starts these, as Sockets= makes it.
 func (f *fakeSystemd) Restart(_ context.Context, u string) error {
-	if name, ok := strings.CutPrefix(strings.TrimSuffix(u, ".service"), "msrpc-broker@"); ok && f.fail["restart "+u] == nil {
-		f.startListeners(name)
+	o := unitOwner(u)
+	if (o.part == partBroker || f.units[layout.BrokerService(o.name)].Load == "") && f.fail["restart "+u] == nil {
+		f.startListeners(o.name)
 	}
 	return f.do("restart", u, "active")
 }
@@ -115,7 +116,7 @@ type fakeServing struct {
 
 func (f fakeServing) missing(l unitgen.Listener) []string {
 	if f.dead[l.Unit] && !slices.ContainsFunc(f.systemd.log, func(s string) bool {
-		return s == "start "+l.Unit || strings.HasPrefix(s, "restart msrpc-broker@")
+		return s == "start "+l.Unit || strings.HasPrefix(s, "restart msrpc-")
 	}) {
 		return l.Nodes
 	}

@@ -3,7 +3,7 @@
 // Listeners that systemd calls active although nothing listens: a unit file
 // that was missing during one reload, or a node that somebody took over, leave
 // such a unit, and only stop and start heal it. Looked for without connecting,
-// since a connection wakes a broker.
+// since a connection wakes a service.
 
 package refresh
 
@@ -56,7 +56,7 @@ func (a *applier) heal(ctx context.Context) {
 			down = append(down, owned{r.Name, l, u})
 		}
 		if len(down) > 0 {
-			a.revive(ctx, r.Name, down)
+			a.revive(ctx, r.Service(), down)
 		}
 		tried = append(tried, down...)
 	}
@@ -101,7 +101,7 @@ type owned struct {
 
 // revive stops and starts listeners of one rpcd. A socket can not be started
 // beside its running service, but is by the service's own restart.
-func (a *applier) revive(ctx context.Context, name string, down []owned) {
+func (a *applier) revive(ctx context.Context, service string, down []owned) {
 	for _, d := range down {
 		if d.unit.Active == "failed" {
 			a.note(a.m.ResetFailed(ctx, d.unit.Name))
@@ -109,13 +109,12 @@ func (a *applier) revive(ctx context.Context, name string, down []owned) {
 			a.note(a.m.Stop(ctx, d.unit.Name))
 		}
 	}
-	broker := layout.BrokerService(name)
-	up, err := a.up(ctx, broker)
+	up, err := a.up(ctx, service)
 	if !a.note(err) {
 		return
 	}
 	if up {
-		a.note(a.m.Restart(ctx, broker))
+		a.note(a.m.Restart(ctx, service))
 		return
 	}
 	for _, d := range down {

@@ -64,9 +64,12 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 	}
 	if err == nil {
 		var l *listing.Listing
-		if l, err = ask(ctx, r, samba); err == nil {
+		if l, err = ask(ctx, r.Exec, r.Kind, samba); err == nil {
 			e.Listing = *l
 		}
+	}
+	if r.Samba != "" {
+		e.SambaTwin = twin(ctx, r.Samba, samba, last)
 	}
 	if r.Kind == config.KindSamba && samba != nil {
 		e.SambaVersion = samba.Version // an rpcd can not be asked for its own
@@ -83,10 +86,33 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 	return e
 }
 
+// twin asks the program of Samba that a native one stands in for; nil when
+// there is none.
+func twin(ctx context.Context, exec string, samba *config.Samba, last *catalogue.Entry) *catalogue.Twin {
+	_, err := Identify(exec)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	t := &catalogue.Twin{Exec: exec}
+	if err == nil {
+		var l *listing.Listing
+		if l, err = ask(ctx, exec, config.KindSamba, samba); err == nil {
+			t.Listing = *l
+		}
+	}
+	if err != nil {
+		t.Failure = err.Error()
+		if last != nil && last.SambaTwin != nil && last.SambaTwin.Exec == exec {
+			t.Listing = last.SambaTwin.Listing
+		}
+	}
+	return t
+}
+
 // ask runs a program with --list-interfaces. The error is fit for one line.
-func ask(ctx context.Context, r config.Rpcd, samba *config.Samba) (*listing.Listing, error) {
-	argv := []string{r.Exec, "--list-interfaces"}
-	if samba != nil {
+func ask(ctx context.Context, exec string, kind config.Kind, samba *config.Samba) (*listing.Listing, error) {
+	argv := []string{exec, "--list-interfaces"}
+	if kind == config.KindSamba && samba != nil {
 		argv = append(argv, "--configfile="+samba.ConfigFile)
 	}
 	text, err := run(ctx, listLimit, listing.MaxSize, argv...)

@@ -102,6 +102,52 @@ func TestListAll(t *testing.T) {
 	}
 }
 
+// The program of Samba that a native rpcd stands in for is asked too.
+func TestTwinIsListed(t *testing.T) {
+	good, err := listing.Parse([]byte(goodListing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := "#!/bin/sh\n[ \"$*\" = '--list-interfaces --configfile=/etc/samba/smb.conf' ] || exit 9\n"
+	programs := rpcds(t,
+		"native", "#!/bin/sh\n[ \"$*\" = --list-interfaces ] || exit 9\ncat <<'END'\n"+goodListing+"END\n",
+		"serves", asked+"cat <<'END'\n"+goodListing+"END\n",
+		"nothing", asked+"printf '1\\n10\\n'\n",
+		"fails", "#!/bin/sh\nexit 3\n",
+		"gone", "")
+	samba := &config.Samba{ConfigFile: "/etc/samba/smb.conf", Version: "4.17.12"}
+	nothing := listing.Listing{Workers: 1, IdleSec: 10}
+	for _, c := range []struct {
+		name  string
+		samba int // of programs
+		old   *catalogue.Twin
+		want  *catalogue.Twin
+	}{
+		{"serves", 1, nil, &catalogue.Twin{Listing: *good}},
+		{"serves nothing", 2, &catalogue.Twin{Listing: *good}, &catalogue.Twin{Listing: nothing}},
+		{"fails", 3, nil, &catalogue.Twin{Failure: "--list-interfaces: exit status 3"}},
+		{"fails, was listed", 3, &catalogue.Twin{Listing: nothing}, &catalogue.Twin{Listing: nothing, Failure: "--list-interfaces: exit status 3"}},
+		{"gone", 4, &catalogue.Twin{Listing: nothing}, nil},
+	} {
+		r := programs[0]
+		r.Kind, r.Samba = config.KindNative, programs[c.samba].Exec
+		old := &catalogue.Catalogue{Rpcds: []catalogue.Entry{{Name: "native", SambaTwin: c.old}}}
+		if c.old != nil {
+			c.old.Exec = r.Samba
+		}
+		if c.want != nil {
+			c.want.Exec = r.Samba
+		}
+		got := listAll(context.Background(), []config.Rpcd{r}, samba, old)
+		if len(got) != 1 || got[0].Failure != "" || got[0].SambaVersion != "" {
+			t.Fatalf("%s: %+v", c.name, got)
+		}
+		if d := cmp.Diff(c.want, got[0].SambaTwin); d != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, d)
+		}
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	list := rpcds(t, "a", "#!/bin/sh\n")
 	path := list[0].Exec

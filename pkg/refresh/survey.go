@@ -7,6 +7,7 @@ package refresh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -55,15 +56,12 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 		e := &c.Rpcds[i]
 		if e.Failure == "" {
 			rep.Listed++
-			continue
+		} else {
+			r.unlisted(rep, e.Name, e.Exec, e.Failure, &e.Listing, "it serves nothing until it can")
 		}
-		kept := "it serves nothing until it can"
-		if e.Listing.Workers != 0 {
-			kept = "its last good listing is kept"
+		if t := e.SambaTwin; t != nil && t.Failure != "" {
+			r.unlisted(rep, e.Name, t.Exec, t.Failure, &t.Listing, e.Exec+" serves in its place")
 		}
-		rep.problem("%s: %s: %s", e.Exec, e.Failure, kept)
-		r.Log.Error(e.Exec+" can not be listed: "+kept, journal.Rpcd, e.Name, journal.Error, e.Failure,
-			journal.MessageID, journal.IDListingFailed)
 	}
 	if c.Samba.HelpersOnDemand && slices.ContainsFunc(rpcds, func(p config.Rpcd) bool { return p.Kind == config.KindSamba }) {
 		rep.problem("%v", &preflight.OnDemandError{Config: c.Samba.ConfigFile})
@@ -84,25 +82,44 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 	return c, nil
 }
 
+// unlisted tells of a program that could not be listed, and what follows.
+func (r *Refresher) unlisted(rep *Report, name, exec, failure string, last *listing.Listing, follows string) {
+	if last.Workers != 0 {
+		follows = "its last good listing is kept"
+	}
+	rep.problem("%s: %s: %s", exec, failure, follows)
+	r.Log.Error(exec+" can not be listed: "+follows, journal.Rpcd, name, journal.Error, failure,
+		journal.MessageID, journal.IDListingFailed)
+}
+
 // samba reads smb.conf. Without Samba's programs a smb.conf that can not be
-// read is what an uninstalled Samba looks like: what was known stands in for
-// it, so that the units of its rpcds can go.
+// read is what an uninstalled Samba looks like. Native rpcds are served then
+// from Samba's usual directories; else what was known stands in for it, so that
+// the units of Samba's rpcds can go.
 func (r *Refresher) samba(ctx context.Context, cfg *config.Config, rpcds []config.Rpcd, old *catalogue.Catalogue) (*config.Samba, error) {
 	s, err := config.ReadSamba(ctx, cfg.Global)
 	if err == nil || ctx.Err() != nil {
 		return s, context.Cause(ctx)
 	}
-	if slices.ContainsFunc(rpcds, func(p config.Rpcd) bool {
-		_, err := Identify(p.Exec)
-		return p.Kind == config.KindSamba && err == nil
-	}) {
+	if installed(rpcds, config.KindSamba) {
 		r.Log.Error("smb.conf can not be read: nothing is changed", journal.Error, err, journal.MessageID, journal.IDSambaUnreadable)
 		return nil, err
+	}
+	if installed(rpcds, config.KindNative) && (errors.Is(err, config.ErrNoSambaConfig) || errors.Is(err, config.ErrNoTestparm)) {
+		return config.NoSamba(cfg.Global), nil
 	}
 	if old == nil || old.Samba == nil || len(rpcds) == 0 && len(old.Rpcds) == 0 {
 		return nil, fmt.Errorf("%w (and %w)", ErrNoRpcd, err)
 	}
 	return old.Samba, nil
+}
+
+// installed reports whether there is a program of a kind.
+func installed(rpcds []config.Rpcd, kind config.Kind) bool {
+	return slices.ContainsFunc(rpcds, func(p config.Rpcd) bool {
+		_, err := Identify(p.Exec)
+		return p.Kind == kind && err == nil
+	})
 }
 
 // ports gives a port to each rpcd that leaves one open and may listen.
@@ -150,6 +167,9 @@ func (r *Refresher) messaging(ctx context.Context, cfg *config.Config, c, old *c
 	if old != nil && len(c.Rpcds) == 0 {
 		return old.MessagingDir, ""
 	}
+	if !c.Samba.Installed() {
+		return "", "" // only programs of Samba have a use for it
+	}
 	if old != nil && old.MessagingDir != "" && len(old.Problems) == 0 && cfg.Global.MessagingDirectory == "" &&
 		reflect.DeepEqual(old.Samba, c.Samba) {
 		return old.MessagingDir, ""
@@ -169,6 +189,9 @@ func programs(rpcds []config.Rpcd) []string {
 	var paths []string
 	for _, r := range rpcds {
 		paths = append(paths, r.Exec)
+		if r.Samba != "" {
+			paths = append(paths, r.Samba)
+		}
 	}
 	return paths
 }

@@ -62,14 +62,17 @@ func readUnits(dir string) (map[string]string, error) {
 type changes struct {
 	files   []string // paths that differ, sorted; none: nothing is to be done
 	removed []string // rpcds without any unit in the new set
-	rpcds   []change // rpcds that stay or come, whose broker or listeners differ
+	rpcds   []change // rpcds that stay or come, whose services or listeners differ
 }
 
 // change is what differs for one rpcd.
 type change struct {
-	name    string
-	gone    []string // listener sockets without a unit now
-	changed []string // listener sockets with another content
+	name     string
+	switched bool     // between a broker and direct activation: everything is to stop first
+	service  bool     // what has the listeners, or these, differ
+	worker   bool     // the workers' units differ
+	gone     []string // listener sockets without a unit now
+	changed  []string // listener sockets with another content
 }
 
 // compare finds the changes from old to new.
@@ -95,7 +98,7 @@ func compare(old, new map[string]string) changes {
 		}
 		c.files = append(c.files, path)
 		o := ownerOf(path)
-		if o.name == "" || !is[o.name] || o.part == partWorker || o.part == partOther {
+		if o.name == "" || !is[o.name] || o.part == partOther {
 			continue
 		}
 		r := byName[o.name]
@@ -103,10 +106,18 @@ func compare(old, new map[string]string) changes {
 			r = &change{name: o.name}
 			byName[o.name] = r
 		}
-		if o.part == partListener && had && !has {
-			r.gone = append(r.gone, path)
-		} else if o.part == partListener && had {
-			r.changed = append(r.changed, path)
+		switch {
+		case o.part == partWorker:
+			r.worker = true
+		case o.part == partBroker:
+			r.service = true
+			r.switched = r.switched || was[o.name] && had != has && unitOwner(strings.TrimSuffix(filepath.Dir(path), ".d")).part == partBroker
+		case had && !has:
+			r.service, r.gone = true, append(r.gone, path)
+		case had:
+			r.service, r.changed = true, append(r.changed, path)
+		default:
+			r.service = true
 		}
 	}
 	for name := range was {

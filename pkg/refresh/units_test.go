@@ -20,6 +20,8 @@ func TestOwnerOf(t *testing.T) {
 		"msrpc-worker-winreg@.service":                                     {"winreg", partWorker},
 		"msrpc-worker-winreg@5.service.wants/msrpc-worker-winreg@7.socket": {"winreg", partWorker},
 		"msrpc-broker@winreg.service.d/10-listeners.conf":                  {"winreg", partBroker},
+		"msrpc-worker-echo@0.service.d/10-listeners.conf":                  {"echo", partWorker},
+		"msrpc.target.wants/msrpc-worker-echo@0.service":                   {"echo", partOther},
 		"msrpc-winreg.slice":                                               {"winreg", partOther},
 		"msrpc.target.wants/msrpc-np-winreg.socket":                        {"winreg", partOther},
 		"sockets.target.wants/msrpc-broker@winreg.service":                 {"winreg", partOther},
@@ -66,17 +68,23 @@ func TestCompare(t *testing.T) {
 		want     changes
 	}{
 		{name: "same", old: both(nil), new: both(nil)},
-		{name: "first", old: nil, new: rpcd("winreg"), files: 7, want: changes{rpcds: []change{{name: "winreg"}}}},
+		{name: "first", old: nil, new: rpcd("winreg"), files: 7, want: changes{rpcds: []change{{name: "winreg", service: true, worker: true}}}},
 		{name: "removed", old: both(nil), new: rpcd("winreg"), files: 7, want: changes{removed: []string{"lsad"}}},
-		{name: "worker only", old: both(nil), new: both(func(m map[string]string) { m["msrpc-worker-lsad@.service"] = "other" }), files: 1},
+		{name: "worker only", old: both(nil), new: both(func(m map[string]string) { m["msrpc-worker-lsad@.service"] = "other" }), files: 1,
+			want: changes{rpcds: []change{{name: "lsad", worker: true}}}},
 		{name: "broker", old: both(nil), new: both(func(m map[string]string) { m["msrpc-broker@lsad.service.d/10-listeners.conf"] = "other" }),
-			files: 1, want: changes{rpcds: []change{{name: "lsad"}}}},
+			files: 1, want: changes{rpcds: []change{{name: "lsad", service: true}}}},
 		{name: "listener gone and changed", old: both(nil), new: both(func(m map[string]string) {
 			delete(m, "msrpc-tcp-lsad.socket")
 			m["msrpc-np-lsad.socket"] = "other"
-		}), files: 2, want: changes{rpcds: []change{{name: "lsad", gone: []string{"msrpc-tcp-lsad.socket"}, changed: []string{"msrpc-np-lsad.socket"}}}}},
+		}), files: 2, want: changes{rpcds: []change{{name: "lsad", service: true, gone: []string{"msrpc-tcp-lsad.socket"}, changed: []string{"msrpc-np-lsad.socket"}}}}},
 		{name: "listener new", old: both(func(m map[string]string) { delete(m, "msrpc-tcp-lsad.socket") }), new: both(nil),
-			files: 1, want: changes{rpcds: []change{{name: "lsad"}}}},
+			files: 1, want: changes{rpcds: []change{{name: "lsad", service: true}}}},
+		{name: "no broker any more", old: both(nil), new: both(func(m map[string]string) {
+			delete(m, "msrpc-broker@lsad.service.d/10-listeners.conf")
+			delete(m, "msrpc-worker-lsad@.socket")
+			m["msrpc-worker-lsad@0.service.d/10-listeners.conf"] = "direct"
+		}), files: 3, want: changes{rpcds: []change{{name: "lsad", switched: true, service: true, worker: true}}}},
 		{name: "no catalogue before", old: map[string]string{"multi-user.target.wants/msrpc-refresh.service": "->"}, new: nil, files: 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
