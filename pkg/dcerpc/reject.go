@@ -46,6 +46,14 @@ func protocolError(cause string) *Reject {
 	return &Reject{Cause: cause, Nak: true, Reason: ReasonProtocolError, Fault: NcaProtoError, Flags: FlagNotExecuted}
 }
 
+// badOffer is for presentation contexts that break a rule: bind_nak without
+// reason to a bind, to an alter_context the same as protocolError.
+func badOffer(cause string) *Reject {
+	r := protocolError(cause)
+	r.Reason = ReasonNotSpecified
+	return r
+}
+
 // brokenCall is for fragments that do not fit the call: nothing is said about
 // what was executed.
 func brokenCall(cause string, status Status) *Reject {
@@ -74,9 +82,9 @@ var (
 var (
 	ErrSecondBind   = &Reject{Cause: "a second bind on the connection", Nak: true, Reason: ReasonNotSpecified}
 	ErrContexts     = protocolError("presentation contexts are beyond frag_length")
-	ErrNoContext    = protocolError("a bind without presentation context")
-	ErrNoTransfer   = &Reject{Cause: "a presentation context without transfer syntax", Nak: true, Reason: ReasonNotSpecified, Fault: NcaProtoError, Flags: FlagNotExecuted}
-	ErrFeatureTwice = &Reject{Cause: "two bind time feature negotiations in one bind", Nak: true, Reason: ReasonNotSpecified, Fault: NcaProtoError, Flags: FlagNotExecuted}
+	ErrNoContext    = badOffer("a bind without presentation context")
+	ErrNoTransfer   = badOffer("a presentation context without transfer syntax")
+	ErrFeatureTwice = badOffer("two bind time feature negotiations in one bind")
 	ErrNoAuth       = protocolError("an auth3 without auth trailer")
 	ErrAuthType     = &Reject{Cause: "authentication type that is not served", Nak: true, Reason: ReasonAuthType, Fault: FaultSecurityPackage, Flags: FlagNotExecuted}
 )
