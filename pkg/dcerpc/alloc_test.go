@@ -30,7 +30,7 @@ func TestACallAllocatesNothing(t *testing.T) {
 			n++
 		}
 		size := ServerFragSize(FragSizeTCP, o)
-		out = AppendBindAck(out[:0], p.Header, Ack{size, size, 1, addr}, results[:n])
+		out = AppendBindAck(out[:0], p.Reply(FlagMultiplex), Ack{size, size, 1, addr}, results[:n])
 		out, _ = AppendAuth(out, 0, Auth{Type: AuthNTLM, Level: LevelPrivacy}, 100)
 		for _, b := range [...][]byte{request, sealed} {
 			p, _, rej := Parse(b, FragSizeTCP)
@@ -40,7 +40,7 @@ func TestACallAllocatesNothing(t *testing.T) {
 				t.Fatal(rej, rej2, rej3)
 			}
 			out = AppendFragments(out[:0], call.Header, call.ContextID, stub, int(size))
-			out = AppendFault(out, call.Header, Fault{Status: NcaOpRange})
+			out = AppendFault(out, call.Reply(0), Fault{Status: NcaOpRange})
 			out = ErrOpnum.AppendAnswer(out, call.Header, call.ContextID)
 		}
 	})

@@ -65,8 +65,13 @@ type SyntaxList struct {
 // Len returns how many syntaxes there are, 0 to 255.
 func (l SyntaxList) Len() int { return len(l.b) / syntaxSize }
 
-// At returns the i-th, from 0 to Len()-1.
-func (l SyntaxList) At(i int) SyntaxID { return readSyntax(l.b[i*syntaxSize:], l.big) }
+// At returns the i-th, from 0 to Len()-1; the zero SyntaxID where there is none.
+func (l SyntaxList) At(i int) SyntaxID {
+	if i < 0 || i >= l.Len() {
+		return SyntaxID{}
+	}
+	return readSyntax(l.b[i*syntaxSize:], l.big)
+}
 
 // Contains reports whether s is in the list.
 func (l SyntaxList) Contains(s SyntaxID) bool {

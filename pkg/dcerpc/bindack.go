@@ -123,7 +123,7 @@ func ParseBindAck(p PDU) (a Ack, l ResultList, rej *Reject) {
 }
 
 // AppendBindAck appends a bind_ack. h gives byte order, call id and flags, to
-// which first and last are added. results are in the order of the contexts in
+// which first and last are added; it usually is Reply of the bind's. results are in the order of the contexts in
 // the bind, at most 255; what is longer than MaxPDU is not written at all.
 func AppendBindAck(dst []byte, h Header, a Ack, results []Result) []byte {
 	return appendAck(dst, h, PTypeBindAck, a, results)

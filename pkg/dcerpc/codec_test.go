@@ -210,6 +210,13 @@ func TestExtendedErrorOfABindNak(t *testing.T) {
 	}
 }
 
+func TestReply(t *testing.T) {
+	h := Header{PTypeBind, 0xff, Drep{0x11, 3}, 100, 20, 9}
+	if got := h.Reply(FlagMultiplex); got != (Header{Flags: FlagMultiplex, Drep: LittleEndian, CallID: 9}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestFeatures(t *testing.T) {
 	for s, want := range map[SyntaxID]uint16{
 		{uuid.MustParse("6cb71c2c-9812-4540-0300-000000000000"), 1}: FeatureSecurityMultiplexing | FeatureKeepOnOrphan,
@@ -224,6 +231,10 @@ func TestFeatures(t *testing.T) {
 		if f, ok := s.Features(); ok || f != 0 {
 			t.Errorf("%v: %x", s, f)
 		}
+	}
+	var none SyntaxList
+	if none.At(0) != (SyntaxID{}) || none.At(-1) != (SyntaxID{}) || none.Contains(SyntaxID{}) {
+		t.Error("a syntax in an empty list")
 	}
 	if NDR.Major() != 2 || NDR.Minor() != 0 || (SyntaxID{Version: 3<<16 | 1}).Minor() != 3 {
 		t.Error("version")

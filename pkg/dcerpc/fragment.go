@@ -82,12 +82,10 @@ func (f *Fragmenter) Append(dst []byte) []byte {
 }
 
 // AppendFragments appends the fragments of a response without auth trailer to
-// the call with header request, in its byte order. maxXmit is what ServerFragSize
+// the call with header request, in its byte order, see Reply. maxXmit is what ServerFragSize
 // agreed on, in bytes.
 func AppendFragments(dst []byte, request Header, contextID uint16, stub []byte, maxXmit int) []byte {
-	f := Fragmenter{
-		Header:    Header{Type: PTypeResponse, Drep: request.Drep, CallID: request.CallID},
-		ContextID: contextID, Stub: stub, MaxXmit: maxXmit,
-	}
+	f := Fragmenter{Header: request.Reply(0), ContextID: contextID, Stub: stub, MaxXmit: maxXmit}
+	f.Header.Type = PTypeResponse
 	return f.Append(dst)
 }

@@ -41,9 +41,6 @@ func (d Drep) Valid() bool {
 	return d[0]>>4 <= 1 && d.Chars() <= CharEBCDIC && d.Floats() <= FloatIBM && d[2]|d[3] == 0
 }
 
-// plain is d's byte order with ASCII and IEEE, for an answer without stub.
-func (d Drep) plain() Drep { return Drep{d[0] & drepLittle} }
-
 // Header is the header that all PDUs begin with (C706 12.6.3.1). rpc_vers is 5
 // and rpc_vers_minor 0. The Append functions set Type, FragLength and
 // AuthLength themselves, whatever is in there.
@@ -61,6 +58,12 @@ func (h Header) BigEndian() bool { return h.Drep.BigEndian() }
 
 // Whole reports whether the PDU is first and last fragment.
 func (h Header) Whole() bool { return h.Flags&(FlagFirst|FlagLast) == FlagFirst|FlagLast }
+
+// Reply is the header of an answer to a PDU with header h: its call id and its
+// byte order, with ASCII and IEEE, and flags.
+func (h Header) Reply(flags byte) Header {
+	return Header{Flags: flags, Drep: Drep{h.Drep[0] & drepLittle}, CallID: h.CallID}
+}
 
 // ParseHeader reads the header at the beginning of b.
 //

@@ -35,9 +35,7 @@ func (r *Reject) AppendAnswer(dst []byte, h Header, contextID uint16) []byte {
 	case r.Fault == 0 || h.Type == PTypeCancel || h.Type == PTypeOrphaned:
 		return dst
 	}
-	h.Flags = r.Flags
-	h.Drep = h.Drep.plain()
-	return AppendFault(dst, h, Fault{ContextID: contextID, Status: r.Fault})
+	return AppendFault(dst, h.Reply(r.Flags), Fault{ContextID: contextID, Status: r.Fault})
 }
 
 // protocolError is what a server does about a malformed PDU: bind_nak to a
