@@ -20,6 +20,7 @@ type listed struct {
 	Name       string            `json:"name"`
 	Exec       string            `json:"exec"`
 	Kind       config.Kind       `json:"kind"`
+	Activation string            `json:"activation,omitempty"` // broker or direct; "" without a listener
 	Version    string            `json:"samba_version,omitempty"`
 	Workers    int               `json:"workers"`
 	Spares     int               `json:"spares"`
@@ -29,7 +30,8 @@ type listed struct {
 	Pipes      []string          `json:"pipes,omitempty"` // without DCE/RPC
 	Endpoints  []listedEndpoint  `json:"endpoints"`
 	Units      []string          `json:"units"`
-	Failure    string            `json:"failure,omitempty"` // why the last listing failed
+	Failure    string            `json:"failure,omitempty"`   // why the last listing failed
+	KeepsOut   string            `json:"keeps_out,omitempty"` // program of Samba that says that Samba serves this elsewhere
 }
 
 type listedInterface struct {
@@ -100,10 +102,14 @@ func (k *known) listed(entry *catalogue.Entry) listed {
 	for _, p := range entry.Listing.Pipes {
 		l.Pipes = append(l.Pipes, p.Name)
 	}
+	if entry.KeepsOut() {
+		l.KeepsOut = entry.SambaTwin.Exec
+	}
 	r := k.rpcd(entry.Name)
 	if r == nil {
 		return l
 	}
+	l.Activation = activation(r)
 	l.Workers, l.Spares, l.IdleSec = r.Workers, r.Spares, r.IdleSec
 	for _, ls := range r.Listeners {
 		for _, node := range ls.Nodes {
@@ -111,8 +117,11 @@ func (k *known) listed(entry *catalogue.Entry) listed {
 		}
 		l.Units = append(l.Units, ls.Unit)
 	}
-	l.Units = append(l.Units, layout.BrokerService(r.Name),
-		layout.WorkerTemplate(r.Name, "socket"), layout.WorkerTemplate(r.Name, "service"), layout.Slice(r.Name))
+	l.Units = append(l.Units, r.Service())
+	if !r.Direct {
+		l.Units = append(l.Units, layout.WorkerTemplate(r.Name, "socket"), layout.WorkerTemplate(r.Name, "service"))
+	}
+	l.Units = append(l.Units, layout.Slice(r.Name))
 	return l
 }
 
@@ -125,7 +134,10 @@ func (e *env) listText(l *listed) {
 	if l.Version != "" {
 		about[0] += " " + l.Version
 	}
-	if l.Workers > 0 {
+	switch {
+	case l.Activation == config.ActivationDirect:
+		about = append(about, "no broker", fmt.Sprintf("idle %d s", l.IdleSec))
+	case l.Workers > 0:
 		about = append(about, fmt.Sprintf("%d workers", l.Workers), fmt.Sprintf("%d spares", l.Spares), fmt.Sprintf("idle %d s", l.IdleSec))
 	}
 	fmt.Fprintf(e.out, "%s: %s (%s)\n", l.Name, l.Exec, strings.Join(about, ", "))
@@ -141,6 +153,10 @@ func (e *env) listText(l *listed) {
 		rows = append(rows, []string{in.Name, in.UUID, in.Version})
 	}
 	table(e.out, "  ", rows)
+	if l.KeepsOut != "" {
+		fmt.Fprintf(e.out, "  keeps out: %s lists nothing in this host's role, so Samba serves it elsewhere\n", l.KeepsOut)
+		return
+	}
 	if len(l.Endpoints) == 0 {
 		fmt.Fprintln(e.out, "  has no listener: Transports= or another rpcd takes its endpoints")
 		return

@@ -8,6 +8,7 @@ package ctl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,8 @@ func (k *known) selected(names []string) ([]*unitgen.Rpcd, error) {
 		switch {
 		case r != nil:
 			rpcds = append(rpcds, r)
+		case slices.Contains(k.plan.KeepOut, n):
+			return nil, fmt.Errorf("rpcd %s keeps out, since Samba serves this elsewhere; msrpcctl list %s says more", n, n)
 		case k.catalogue.Entry(n) != nil:
 			return nil, fmt.Errorf("rpcd %s has no listener; msrpcctl list %s says what it serves", n, n)
 		default:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/status"
 	"msrpcd/pkg/systemctl"
@@ -20,12 +21,13 @@ import (
 
 // rpcdStatus is one rpcd of msrpcctl status.
 type rpcdStatus struct {
-	Name      string           `json:"name"`
-	Workers   int              `json:"workers"` // ordinary ones
-	Spares    int              `json:"spares"`
-	Listeners []listenerStatus `json:"listeners"`
-	Broker    brokerStatus     `json:"broker"`
-	Running   []workerStatus   `json:"running"` // workers that live, or have connections in their inbox
+	Name       string           `json:"name"`
+	Activation string           `json:"activation"` // broker or direct
+	Workers    int              `json:"workers"`    // ordinary ones
+	Spares     int              `json:"spares"`
+	Listeners  []listenerStatus `json:"listeners"`
+	Broker     *brokerStatus    `json:"broker,omitempty"` // nil with direct activation
+	Running    []workerStatus   `json:"running"`          // workers that live, or have connections in their inbox
 }
 
 type listenerStatus struct {
@@ -51,12 +53,13 @@ type workerStatus struct {
 	Index       int    `json:"index"`
 	Spare       bool   `json:"spare,omitempty"`
 	Unit        string `json:"unit"`
-	State       string `json:"state"` // starting, ready, draining, or down with something queued
+	State       string `json:"state"` // starting, ready, draining, or down with something queued; systemd's where only this is known
 	PID         uint32 `json:"pid,omitempty"`
 	RpcdPID     uint32 `json:"rpcd_pid,omitempty"`
 	Connections uint64 `json:"connections"`
 	Groups      uint32 `json:"groups"`
-	Queued      uint64 `json:"queued"` // handed over and not yet taken
+	Received    uint64 `json:"received"` // connections since boot
+	Queued      uint64 `json:"queued"`   // handed over and not yet taken
 	Memory      uint64 `json:"memory,omitempty"`
 }
 
@@ -108,9 +111,9 @@ proportional share (PSS) of its processes.`,
 
 // status looks at one rpcd; m is nil without systemd.
 func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStatus, error) {
-	s := &rpcdStatus{Name: r.Name, Workers: r.Workers, Spares: r.Spares, Running: []workerStatus{}, Listeners: []listenerStatus{}}
-	s.Broker = brokerStatus{Unit: layout.BrokerService(r.Name), State: "unknown"}
-	names := []string{s.Broker.Unit}
+	s := &rpcdStatus{Name: r.Name, Activation: activation(r), Workers: r.Workers, Spares: r.Spares,
+		Running: []workerStatus{}, Listeners: []listenerStatus{}}
+	service, names := "unknown", []string{r.Service()}
 	for _, l := range r.Listeners {
 		names = append(names, l.Unit)
 		s.Listeners = append(s.Listeners, listenerStatus{l.Transport, l.Unit, "unknown", l.Nodes})
@@ -120,26 +123,51 @@ func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStat
 		if err != nil {
 			return nil, err
 		}
-		s.Broker.State = state(units[0])
+		service = state(units[0])
 		for i := range s.Listeners {
 			s.Listeners[i].State = state(units[i+1])
 		}
 	}
-	f, err := status.Open(layout.StatusFile(r.Name), false)
-	if errors.Is(err, os.ErrNotExist) {
-		return s, nil // nothing ran yet
+	if !r.Direct {
+		s.Broker = &brokerStatus{Unit: r.Service(), State: service}
 	}
-	if err != nil {
+	if err := e.statusFile(ctx, m, r, s); err != nil {
 		return nil, err
 	}
+	if r.Direct && len(s.Running) == 0 && service != "dead" && service != "unknown" {
+		// It failed, or has not come as far as its line.
+		s.Running = append(s.Running, workerStatus{Unit: r.Service(), State: service})
+	}
+	return s, nil
+}
+
+// statusFile adds what broker and workers say of themselves.
+func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpcdStatus) error {
+	f, err := status.Open(layout.StatusFile(r.Name), false)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // nothing ran yet
+	}
+	if err != nil {
+		return err
+	}
 	defer f.Close()
-	e.brokerLine(ctx, m, f, &s.Broker)
+	if s.Broker != nil {
+		e.brokerLine(ctx, m, f, s.Broker)
+	}
 	for i := range min(f.Len(), r.Workers+r.Spares) {
 		if w, ok := e.workerLine(ctx, m, f, r, i); ok {
 			s.Running = append(s.Running, w)
 		}
 	}
-	return s, nil
+	return nil
+}
+
+// activation is the value of Activation= that holds.
+func activation(r *unitgen.Rpcd) string {
+	if r.Direct {
+		return config.ActivationDirect
+	}
+	return config.ActivationBroker
 }
 
 func (e *env) brokerLine(ctx context.Context, m manager, f *status.File, b *brokerStatus) {
@@ -159,8 +187,9 @@ func (e *env) brokerLine(ctx context.Context, m manager, f *status.File, b *brok
 func (e *env) workerLine(ctx context.Context, m manager, f *status.File, r *unitgen.Rpcd, i int) (workerStatus, bool) {
 	l := f.Worker(i)
 	w := workerStatus{Index: i, Spare: i >= r.Workers, Unit: layout.WorkerService(r.Name, i), State: "down"}
-	if sent, received := f.Sent(i).Sent.Load(), l.Received.Load(); sent > received {
-		w.Queued = sent - received
+	w.Received = l.Received.Load()
+	if sent := f.Sent(i).Sent.Load(); sent > w.Received && !r.Direct {
+		w.Queued = sent - w.Received
 	}
 	if !f.WorkerAlive(i) {
 		return w, w.Queued > 0

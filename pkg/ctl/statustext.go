@@ -21,9 +21,17 @@ func (e *env) statusTable(list []rpcdStatus) {
 				alive++
 			}
 		}
-		waiting += uint64(s.Broker.Pending)
-		mem += s.Broker.Memory
-		rows = append(rows, []string{s.Name, s.listenersText(), s.Broker.text(), fmt.Sprintf("%d of %d+%d", alive, s.Workers, s.Spares),
+		workers := fmt.Sprintf("%d of %d+%d", alive, s.Workers, s.Spares)
+		if s.Broker != nil {
+			waiting += uint64(s.Broker.Pending)
+			mem += s.Broker.Memory
+		} else {
+			workers = fmt.Sprintf("%d of %d", alive, s.Workers)
+			if alive == 0 && len(s.Running) > 0 {
+				workers += " (" + s.Running[0].State + ")"
+			}
+		}
+		rows = append(rows, []string{s.Name, s.listenersText(), s.Broker.text(), workers,
 			fmt.Sprint(connections), fmt.Sprint(groups), fmt.Sprint(waiting), memory(mem)})
 	}
 	table(e.out, "", rows)
@@ -42,7 +50,11 @@ func (s *rpcdStatus) listenersText() string {
 	return strings.Join(words, " ")
 }
 
+// text is the state; an rpcd with direct activation has no broker.
 func (b *brokerStatus) text() string {
+	if b == nil {
+		return "none"
+	}
 	if b.PID != 0 {
 		return fmt.Sprintf("%s (%d)", b.State, b.PID)
 	}
@@ -59,18 +71,22 @@ func (e *env) statusDetail(s *rpcdStatus) {
 		}
 	}
 	table(e.out, "  ", rows)
-	b := &s.Broker
-	table(e.out, "  ", [][]string{
-		{"BROKER", "STATE", "PID", "ACCEPTED", "HANDED OVER", "REFUSED", "PENDING", "PARKED", "MEMORY"},
-		{b.Unit, b.State, number(uint64(b.PID)), fmt.Sprint(b.Accepted), fmt.Sprint(b.Handed), fmt.Sprint(b.Refused),
-			fmt.Sprint(b.Pending), fmt.Sprint(b.Parked), memory(b.Memory)},
-	})
+	if b := s.Broker; b != nil {
+		table(e.out, "  ", [][]string{
+			{"BROKER", "STATE", "PID", "ACCEPTED", "HANDED OVER", "REFUSED", "PENDING", "PARKED", "MEMORY"},
+			{b.Unit, b.State, number(uint64(b.PID)), fmt.Sprint(b.Accepted), fmt.Sprint(b.Handed), fmt.Sprint(b.Refused),
+				fmt.Sprint(b.Pending), fmt.Sprint(b.Parked), memory(b.Memory)},
+		})
+	}
 	rows = [][]string{{"WORKER", "STATE", "PID", "RPCD PID", "CONNECTIONS", "GROUPS", "QUEUED", "MEMORY"}}
 	for _, w := range s.Running {
 		rows = append(rows, []string{w.Unit, w.State, number(uint64(w.PID)), number(uint64(w.RpcdPID)),
 			fmt.Sprint(w.Connections), fmt.Sprint(w.Groups), fmt.Sprint(w.Queued), memory(w.Memory)})
 	}
-	if len(s.Running) == 0 {
+	switch {
+	case len(s.Running) == 0 && s.Broker == nil:
+		fmt.Fprintln(e.out, "  the server does not run; it starts when a client comes")
+	case len(s.Running) == 0:
 		fmt.Fprintf(e.out, "  no worker runs; up to %d and %d spares start when clients come\n", s.Workers, s.Spares)
 	}
 	table(e.out, "  ", rows)

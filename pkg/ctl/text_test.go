@@ -21,7 +21,7 @@ func TestStatusText(t *testing.T) {
 			{layout.NP, "msrpc-np-winreg.socket", "running", []string{"/run/samba/ncalrpc/np/winreg"}},
 			{layout.TCP, "msrpc-tcp-winreg.socket", "failed", []string{":50113"}},
 		},
-		Broker: brokerStatus{Unit: "msrpc-broker@winreg.service", State: "running", PID: 100, Accepted: 9, Handed: 6, Refused: 1, Pending: 2, Parked: 1, Memory: 1 << 20},
+		Broker: &brokerStatus{Unit: "msrpc-broker@winreg.service", State: "running", PID: 100, Accepted: 9, Handed: 6, Refused: 1, Pending: 2, Parked: 1, Memory: 1 << 20},
 		Running: []workerStatus{
 			{Index: 0, Unit: "msrpc-worker-winreg@0.service", State: "ready", PID: 101, RpcdPID: 102, Connections: 4, Groups: 3, Memory: 20 << 20},
 			{Index: 5, Spare: true, Unit: "msrpc-worker-winreg@5.service", State: "down", Queued: 1},
@@ -42,6 +42,38 @@ winreg
   WORKER                         STATE  PID  RPCD PID  CONNECTIONS  GROUPS  QUEUED  MEMORY
   msrpc-worker-winreg@0.service  ready  101  102       4            3       0       20M
   msrpc-worker-winreg@5.service  down   -    -         0            0       1       -
+`
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestStatusTextOfDirectActivation(t *testing.T) {
+	down := rpcdStatus{
+		Name: "echo", Activation: "direct", Workers: 1,
+		Listeners: []listenerStatus{{layout.TCP, "msrpc-tcp-echo.socket", "listening", []string{":50113"}}},
+	}
+	failed, up := down, down
+	failed.Running = []workerStatus{{Unit: "msrpc-worker-echo@0.service", State: "failed"}}
+	up.Running = []workerStatus{{Unit: "msrpc-worker-echo@0.service", State: "ready", PID: 101, Connections: 4, Groups: 3, Memory: 2 << 20}}
+	var out bytes.Buffer
+	e := &env{out: &out}
+	e.statusTable([]rpcdStatus{down, failed, up})
+	e.statusDetail(&down)
+	e.statusDetail(&up)
+	want := `NAME  LISTENERS  BROKER  WORKERS          CONNECTIONS  GROUPS  WAITING  MEMORY
+echo  tcp        none    0 of 1           0            0       0        -
+echo  tcp        none    0 of 1 (failed)  0            0       0        -
+echo  tcp        none    1 of 1           4            3       0        2.0M
+echo
+  LISTENER               STATE      ENDPOINT
+  msrpc-tcp-echo.socket  listening  :50113
+  the server does not run; it starts when a client comes
+echo
+  LISTENER               STATE      ENDPOINT
+  msrpc-tcp-echo.socket  listening  :50113
+  WORKER                       STATE  PID  RPCD PID  CONNECTIONS  GROUPS  QUEUED  MEMORY
+  msrpc-worker-echo@0.service  ready  101  -         4            3       0       2.0M
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)

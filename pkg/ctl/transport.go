@@ -20,7 +20,8 @@ import (
 const transportLong = `Switch the listeners of one transport on or off, for all rpcds or for one.
 
 Off masks the socket units and restarts the brokers, which have a copy of each
-listener; connections that are there stay. On unmasks and starts them. The
+listener; connections that are there stay. Where a server has its listeners
+itself (Activation=direct), it is restarted. On unmasks and starts them. The
 choice outlives reboots and refreshes. The same by hand:
 
   systemctl mask --now msrpc-tcp-NAME.socket
@@ -132,24 +133,24 @@ func listener(r *unitgen.Rpcd, t layout.Transport) *unitgen.Listener {
 	return nil
 }
 
-// shut closes a listener that is masked: PID 1's copy, then the broker's. A
-// broker with no other listener has nothing to come back for.
+// shut closes a listener that is masked: PID 1's copy, then the service's. A
+// service with no other listener has nothing to come back for.
 func shut(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
 	if err := m.Stop(ctx, layout.ListenerSocket(t, r.Name)); err != nil {
 		return err
 	}
-	up, units, err := brokerAndListeners(ctx, m, r)
+	up, units, err := serviceAndListeners(ctx, m, r)
 	if err != nil || !up {
 		return err
 	}
 	if !slices.ContainsFunc(units, systemctl.Unit.Up) {
-		return m.Stop(ctx, layout.BrokerService(r.Name))
+		return m.Stop(ctx, r.Service())
 	}
-	return m.Restart(ctx, layout.BrokerService(r.Name))
+	return m.Restart(ctx, r.Service())
 }
 
-// open starts a listener. One that is new to a running broker comes with the
-// broker's restart and can not be started beside it.
+// open starts a listener. One that is new to a running service comes with the
+// service's restart and can not be started beside it.
 func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
 	unit := layout.ListenerSocket(t, r.Name)
 	state, err := m.Get(ctx, layout.Target, unit)
@@ -159,12 +160,12 @@ func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) e
 	if !state[0].Up() {
 		return nil // the target starts it
 	}
-	up, _, err := brokerAndListeners(ctx, m, r)
+	up, _, err := serviceAndListeners(ctx, m, r)
 	if err != nil {
 		return err
 	}
 	if up && !state[1].Up() {
-		if err := m.Restart(ctx, layout.BrokerService(r.Name)); err != nil {
+		if err := m.Restart(ctx, r.Service()); err != nil {
 			return err
 		}
 	}
@@ -189,8 +190,9 @@ func (e *env) explainPort(err error, r *unitgen.Rpcd, t layout.Transport) error 
 	return err
 }
 
-func brokerAndListeners(ctx context.Context, m manager, r *unitgen.Rpcd) (up bool, listeners []systemctl.Unit, err error) {
-	names := []string{layout.BrokerService(r.Name)}
+// serviceAndListeners looks at what has the listeners, and at these.
+func serviceAndListeners(ctx context.Context, m manager, r *unitgen.Rpcd) (up bool, listeners []systemctl.Unit, err error) {
+	names := []string{r.Service()}
 	for _, l := range r.Listeners {
 		names = append(names, l.Unit)
 	}

@@ -7,6 +7,7 @@ package ctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -62,6 +63,10 @@ func (v *verifier) listings(_ context.Context, check string) {
 // smbConf looks at smb.conf as it is now.
 func (v *verifier) smbConf(ctx context.Context, check string) {
 	now, err := v.e.samba(ctx, v.config.Global)
+	if was := v.known.catalogue.Samba; was != nil && !was.Installed() &&
+		(errors.Is(err, config.ErrNoSambaConfig) || errors.Is(err, config.ErrNoTestparm)) {
+		return // only native rpcds are served here
+	}
 	if err != nil {
 		v.find(check, "", "msrpcd serves what was known at the last refresh until this is mended", "%v", err)
 		return
