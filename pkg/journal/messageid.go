@@ -21,6 +21,7 @@ const (
 	IDChildUpgraded     = "2f558afac17f4a869c5746db242de20e" // worker: the rpcd's binary was replaced
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
 	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
+	IDOperationFailed   = "50e089747cee4a6a90fb26a7655cfb41" // native rpcd: an operation panicked
 	IDRefreshDone       = "0b723d85cc6a467083ef0d5bf2cd1ec6" // refresh: catalogue written
 	IDListingFailed     = "4d8ad2e5fae4455fb0e26f8057348343" // refresh: --list-interfaces of an rpcd failed
 	IDEndpointConflict  = "46c14c8ae46b43e28b62573fa1bf020c" // refresh: two rpcds claim one endpoint

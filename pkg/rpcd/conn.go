@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/dcerpc"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/npa"
+	"msrpcd/pkg/sys"
+)
+
+var errFull = errors.New("too many connections")
+
+type phase uint8
+
+const (
+	serving phase = iota
+	wantNPA       // np, direct activation: the auth request is not complete
+	ending        // what is in out is sent, then it closes
+)
+
+// conn is one connection. All that a restart would have to keep of it is here:
+// endpoint, npa or caller, state.
+type conn struct {
+	fd       int // -1: closed
+	gen      uint32
+	endpoint int
+	phase    phase
+	busy     bool   // a blocking operation runs: nothing is read
+	watching uint32 // what epoll looks for, 0: not registered
+	npa      []byte // np: the auth request, until caller is known
+	caller   *Caller
+	in       []byte // bytes that are no whole PDU yet, or wait for a busy connection
+	out      []byte // answers that the client has not taken yet
+	state    state
+	calls    dcerpc.Reassembler
+	held     int // bytes of an unfinished call, counted in loop.partial
+}
+
+// state is what a bind negotiates.
+type state struct {
+	bound    bool
+	maxFrag  uint16 // both directions
+	group    *group
+	contexts []presentation
+}
+
+// presentation is an accepted presentation context.
+type presentation struct {
+	id    uint16
+	ndr64 bool
+	iface *Interface
+}
+
+// add makes a conn of a connected descriptor.
+func (l *loop) add(fd, endpoint int) *conn {
+	for len(l.conns) <= fd {
+		l.conns = append(l.conns, nil)
+	}
+	l.gen++
+	c := &conn{fd: fd, gen: l.gen, endpoint: endpoint}
+	c.calls.MaxStub = l.srv.Limits.Stub
+	l.conns[fd] = c
+	l.open++
+	return c
+}
+
+// close ends the connection and what only it kept alive.
+func (c *conn) close(l *loop) {
+	if c.fd < 0 {
+		return
+	}
+	if c.watching != 0 {
+		l.ep.Delete(c.fd)
+	}
+	l.conns[c.fd] = nil
+	sys.Close(c.fd)
+	c.fd = -1
+	c.release(l)
+	if c.state.group != nil {
+		l.handles.Lock()
+		values := l.groups.leave(c.state.group)
+		l.handles.Unlock()
+		for _, v := range values {
+			v.Rundown()
+		}
+	}
+	l.open--
+	l.ended()
+}
+
+// release forgets the unfinished call.
+func (c *conn) release(l *loop) {
+	l.partial -= c.held
+	c.held = 0
+	c.calls.Drop()
+}
+
+// watch has epoll look for what the connection needs next.
+func (c *conn) watch(l *loop) {
+	want := uint32(unix.EPOLLRDHUP)
+	switch {
+	case len(c.out) > 0:
+		want |= unix.EPOLLOUT // a client that does not read is not read either
+	case !c.busy:
+		want |= unix.EPOLLIN
+	}
+	switch {
+	case c.watching == 0:
+		l.ep.Add(c.fd, want, token(kindConn, c.gen, c.fd))
+	case c.watching != want:
+		l.ep.Modify(c.fd, want, token(kindConn, c.gen, c.fd))
+	}
+	c.watching = want
+}
+
+func (c *conn) event(l *loop, events uint32) {
+	switch {
+	case events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+		c.close(l)
+	case len(c.out) > 0:
+		if events&unix.EPOLLOUT != 0 {
+			c.drainOut(l)
+		} else { // the client closes and does not read its answers
+			c.close(l)
+		}
+	case c.busy:
+		if events&unix.EPOLLRDHUP != 0 {
+			c.close(l)
+		}
+	default:
+		c.readable(l)
+	}
+}
+
+// readable reads what is there and serves it.
+func (c *conn) readable(l *loop) {
+	if c.phase == wantNPA {
+		c.readNPA(l)
+		return
+	}
+	have := copy(l.in[:], c.in)
+	n, errno := sys.Recv(c.fd, l.in[have:], 0)
+	if errno == unix.EAGAIN {
+		c.watch(l)
+		return
+	}
+	if errno != 0 || n == 0 {
+		c.close(l)
+		return
+	}
+	c.proceed(l, l.in[:have+n])
+}
+
+// proceed serves the whole PDUs in stream, or in what was kept when stream is
+// nil, keeps the rest and sends the answers.
+func (c *conn) proceed(l *loop, stream []byte) {
+	if stream == nil {
+		stream = l.in[:copy(l.in[:], c.in)]
+	}
+	for c.phase == serving && !c.busy && len(c.out) == 0 {
+		pdu, used, rej := c.next(l, stream)
+		if rej != nil {
+			c.reject(l, rej, pdu.Header, 0)
+			break
+		}
+		if used == 0 {
+			break
+		}
+		stream = stream[used:]
+		c.serve(l, pdu)
+		if len(l.out) >= keepBuffer {
+			c.send(l)
+		}
+		if c.fd < 0 {
+			return
+		}
+	}
+	if len(stream) > 0 && c.phase == serving {
+		if len(stream) > len(l.in)-maxRead {
+			c.close(l) // more than the longest PDU, and yet none
+			return
+		}
+		c.in = append(c.in[:0], stream...)
+	} else {
+		c.in = nil
+	}
+	c.send(l)
+	if c.fd < 0 {
+		return
+	}
+	if c.phase == ending && len(c.out) == 0 {
+		c.linger(l)
+		return
+	}
+	c.watch(l)
+}
+
+// maxRead is how much is read at once at least.
+const maxRead = 1 << 12
+
+// next takes the first PDU from stream; used is 0 while it is not complete.
+func (c *conn) next(l *loop, stream []byte) (pdu dcerpc.PDU, used int, rej *dcerpc.Reject) {
+	first := stream
+	np := l.endpoints[c.endpoint].transport == layout.NP
+	if np {
+		n, bad := npa.Gather(l.pdu[:], stream)
+		if bad != nil {
+			return pdu, 0, dcerpc.ErrTruncated
+		}
+		first = l.pdu[:n]
+	}
+	pdu, need, rej := dcerpc.Parse(first, c.maxFrag())
+	if rej != nil || need > 0 {
+		return pdu, 0, rej
+	}
+	used = int(pdu.FragLength)
+	if np {
+		span, bad := npa.Span(stream, used)
+		if bad != nil {
+			return pdu, 0, dcerpc.ErrTruncated
+		}
+		used = span
+	}
+	return pdu, used, nil
+}
+
+// maxFrag bounds fragments of calls. Windows and Samba take the longest that
+// they know whatever was negotiated.
+func (c *conn) maxFrag() int { return dcerpc.FragSizeTCP }
+
+// reject answers a PDU that is not acceptable and, unless the connection may go
+// on, ends it.
+func (c *conn) reject(l *loop, rej *dcerpc.Reject, h dcerpc.Header, contextID uint16) {
+	start := len(l.out)
+	l.out = rej.AppendAnswer(l.out, h, contextID)
+	c.frame(l, start)
+	if !rej.Keep {
+		c.complain(l, slog.LevelInfo, rej.Cause, journal.IDBadPDU, "PDU refused: "+rej.Cause)
+		c.phase = ending
+	}
+}
+
+// frame puts the PDUs that were appended to l.out since start into messages, on
+// a named pipe.
+func (c *conn) frame(l *loop, start int) {
+	if l.endpoints[c.endpoint].transport != layout.NP || len(l.out) == start {
+		return
+	}
+	pdus := append([]byte(nil), l.out[start:]...)
+	l.out = l.out[:start]
+	for len(pdus) > 0 {
+		h, _, _ := dcerpc.ParseHeader(pdus, 0)
+		n := int(h.FragLength)
+		l.out = append(l.out, byte(n), byte(n>>8))
+		l.out = append(l.out, pdus[:n]...)
+		pdus = pdus[n:]
+	}
+}
+
+// send sends l.out; what the client does not take now is kept.
+func (c *conn) send(l *loop) {
+	out := l.out
+	if cap(out) > keepBuffer {
+		l.out = nil
+	} else {
+		l.out = out[:0]
+	}
+	if len(out) == 0 || c.fd < 0 {
+		return
+	}
+	if len(c.out) == 0 {
+		n, errno := sys.Send(c.fd, out)
+		if errno != 0 && errno != unix.EAGAIN {
+			c.close(l)
+			return
+		}
+		if errno == 0 {
+			out = out[n:]
+		}
+	}
+	c.out = append(c.out, out...)
+}
+
+// drainOut goes on sending.
+func (c *conn) drainOut(l *loop) {
+	n, errno := sys.Send(c.fd, c.out)
+	if errno == unix.EAGAIN {
+		return
+	}
+	if errno != 0 {
+		c.close(l)
+		return
+	}
+	if c.out = c.out[n:]; len(c.out) > 0 {
+		return
+	}
+	c.out = nil
+	if c.phase == ending {
+		c.linger(l)
+		return
+	}
+	c.proceed(l, nil)
+}
+
+// linger closes after the last answer. What is unread would reset the
+// connection under it.
+func (c *conn) linger(l *loop) {
+	sys.Recv(c.fd, l.in[:], 0)
+	c.close(l)
+}
+
+// readNPA does the named pipe handshake of a listener of our own.
+func (c *conn) readNPA(l *loop) {
+	for {
+		want := npa.HeaderSize
+		if len(c.npa) >= want {
+			var rej *npa.Reject
+			if want, rej = npa.Length(c.npa, maxNPA); rej != nil {
+				c.rejectNPA(l, rej)
+				return
+			}
+			if want == len(c.npa) {
+				break
+			}
+		}
+		chunk := l.in[:min(want-len(c.npa), len(l.in))]
+		n, errno := sys.Recv(c.fd, chunk, 0)
+		if errno == unix.EAGAIN {
+			c.watch(l)
+			return
+		}
+		if errno != 0 || n == 0 {
+			c.close(l)
+			return
+		}
+		c.npa = append(c.npa, chunk[:n]...)
+	}
+	req, rej := npa.Parse(c.npa)
+	if rej != nil {
+		c.rejectNPA(l, rej)
+		return
+	}
+	reply := npa.AppendReply(l.out[:0], req.Level, npa.FileTypeMessage, npa.DeviceState, npa.Allocation, npa.StatusOK)
+	n, errno := sys.Send(c.fd, reply)
+	if errno != 0 || n != len(reply) || req.Flags&npa.ProbeOnly != 0 {
+		c.close(l)
+		return
+	}
+	c.phase = serving
+	c.watch(l)
+}
+
+const maxNPA = 1 << 20
+
+func (c *conn) rejectNPA(l *loop, rej *npa.Reject) {
+	c.complain(l, slog.LevelWarn, rej.Cause, journal.IDBadNPA, "named pipe auth refused: "+rej.Cause)
+	sys.Send(c.fd, rej.Reply)
+	c.close(l)
+}
+
+// complain logs a cause once.
+func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string) {
+	e := &l.endpoints[c.endpoint]
+	if !l.log.Enabled(context.Background(), level) {
+		return
+	}
+	client := "unknown"
+	if e.transport == layout.TCP {
+		client = c.identify(l).Remote.Addr().String()
+	}
+	l.causes.Log(l.log, level, string(e.transport)+" "+cause, id, msg,
+		journal.Transport, string(e.transport), journal.Binding, e.text(), journal.Client, client)
+}

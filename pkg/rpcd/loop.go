@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/inbox"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/status"
+	"msrpcd/pkg/sys"
+)
+
+// loop is the state of a serving process. One thread owns it; the goroutines of
+// blocking operations touch only done and the handles, under their locks.
+type loop struct {
+	srv    *Server
+	env    environment
+	log    *slog.Logger
+	causes journal.Limiter
+	notify *sys.Notifier
+
+	ep        *sys.Epoll
+	wake      int // eventfd: a signal, or a blocking operation has ended
+	listeners []listener
+	endpoints []endpoint
+	inbox     *inbox.Inbox // nil with direct activation
+	line      *inbox.Line
+	conns     []*conn // by descriptor
+	open      int
+	groups    *groups
+	mgmt      *Interface
+	ids       []ifID     // of mgmt, reused
+	stats     [4]uint32  // of mgmt: calls in, calls out, PDUs in, PDUs out
+	handles   sync.Mutex // of all groups
+	partial   int        // bytes that unfinished calls hold
+
+	mu       sync.Mutex
+	done     []*Call // blocking calls that have ended
+	stopping bool    // asked for, under mu
+
+	running    int // blocking calls
+	gen        uint32
+	now        time.Duration // since start
+	start      time.Time
+	lastActive time.Duration
+	lastTell   time.Duration
+	told       string // status line that systemd has
+	lastText   string // status line for lastOpen connections
+	lastOpen   int
+	acceptAt   time.Duration // accept again then, 0: any time
+	draining   bool          // no new connections; ends when no call runs
+	drainUntil time.Duration
+
+	in   [readSize]byte // what was read last
+	pdu  [1 << 16]byte  // a PDU without message headers
+	out  []byte         // answers of the connection in turn
+	stub []byte         // results of an operation
+	call Call           // of operations that do not block
+}
+
+const (
+	readSize    = 3 << 16 // np: a PDU may come in messages of a single byte
+	keepBuffer  = 1 << 18 // longer buffers are not kept between calls
+	acceptBatch = 64
+	acceptPause = 100 * time.Millisecond
+	tellEvery   = time.Second
+	drainLimit  = 10 * time.Second // for calls in progress at a stop
+)
+
+// Tokens of events: kind, generation of the connection, index.
+const (
+	kindWake = iota + 1
+	kindInbox
+	kindListener
+	kindConn
+)
+
+func token(kind int, gen uint32, index int) uint64 {
+	return uint64(kind)<<60 | uint64(gen&0xfffffff)<<32 | uint64(uint32(index))
+}
+
+func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
+	s.Limits.setDefaults()
+	l := &loop{srv: s, env: env, log: log, start: time.Now(),
+		groups: newGroups(env.index, env.indexBits, s.Limits.Groups)}
+	l.mgmt = newMgmt(l)
+	var err error
+	if l.notify, err = sys.NewNotifier(); err != nil {
+		return nil, err
+	}
+	if l.ep, err = sys.NewEpoll(); err != nil {
+		return nil, err
+	}
+	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	l.ep.Add(l.wake, unix.EPOLLIN, token(kindWake, 0, 0))
+	return l, nil
+}
+
+// stop makes run end soon; from any goroutine.
+func (l *loop) stop() {
+	l.mu.Lock()
+	l.stopping = true
+	l.mu.Unlock()
+	l.ring()
+}
+
+func (l *loop) ring() {
+	one := [8]byte{1}
+	unix.Write(l.wake, one[:])
+}
+
+// run serves until stop, or until there was no connection for the idle time.
+func (l *loop) run() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if l.line != nil {
+		l.line.Flags.Store(status.Ready)
+	}
+	if errno := l.notify.Send(nil, "READY=1"); errno != 0 {
+		return fmt.Errorf("tell systemd that we are ready: %w", errno)
+	}
+	for {
+		n, errno := l.ep.Wait(l.timeout())
+		if errno != 0 {
+			return fmt.Errorf("epoll_wait: %w", errno)
+		}
+		l.now = time.Since(l.start)
+		for i := range n {
+			l.event(l.ep.Event(i))
+		}
+		if l.acceptAt > 0 && l.now >= l.acceptAt {
+			l.resumeAccept()
+		}
+		l.tell()
+		if l.draining && (l.running == 0 || l.now >= l.drainUntil) {
+			l.shutdown()
+			return nil
+		}
+		if l.idle() {
+			l.log.Info(fmt.Sprintf("no connection for %v, exiting", l.env.idle), journal.MessageID, journal.IDWorkerIdle)
+			return nil
+		}
+	}
+}
+
+func (l *loop) event(tok uint64, events uint32) {
+	index := int(uint32(tok))
+	switch tok >> 60 {
+	case kindWake:
+		l.woken()
+	case kindInbox:
+		l.takeInbox()
+	case kindListener:
+		l.accept(&l.listeners[index])
+	case kindConn:
+		if c := l.conns[index]; c != nil && c.gen&0xfffffff == uint32(tok>>32)&0xfffffff {
+			c.event(l, events)
+		}
+	}
+}
+
+// woken looks after blocking calls that ended, and after a wish to stop.
+func (l *loop) woken() {
+	var count [8]byte
+	unix.Read(l.wake, count[:])
+	l.mu.Lock()
+	done, stop := l.done, l.stopping
+	l.done = nil
+	l.mu.Unlock()
+	for _, call := range done {
+		l.running--
+		if c := call.conn; c.fd >= 0 {
+			c.busy = false
+			c.finish(l, call)
+			c.proceed(l, nil)
+		}
+	}
+	if stop && !l.draining {
+		l.drain()
+	}
+}
+
+// drain begins a graceful stop: nobody new, calls in progress end.
+func (l *loop) drain() {
+	l.draining, l.drainUntil = true, l.now+drainLimit
+	l.notify.Send(nil, "STOPPING=1")
+	for _, ls := range l.listeners {
+		l.ep.Delete(ls.fd)
+	}
+	if l.inbox != nil {
+		l.ep.Delete(l.inbox.FD)
+	}
+	if l.line != nil {
+		l.line.Flags.Store(0)
+	}
+}
+
+func (l *loop) idle() bool {
+	return l.env.idle > 0 && l.open == 0 && !l.draining && l.now-l.lastActive >= l.env.idle &&
+		(l.inbox == nil || l.inbox.Empty())
+}
+
+// timeout is the time until something is due, in milliseconds, -1 for ever.
+func (l *loop) timeout() int {
+	const never = time.Duration(1<<63 - 1)
+	due := never
+	if l.env.idle > 0 && l.open == 0 {
+		due = l.lastActive + l.env.idle
+	}
+	if l.acceptAt > 0 {
+		due = min(due, l.acceptAt)
+	}
+	if l.draining {
+		due = min(due, l.drainUntil)
+	}
+	if l.told != l.text() {
+		due = min(due, l.lastTell+tellEvery)
+	}
+	if due == never {
+		return -1
+	}
+	return int(max(0, (due-time.Since(l.start)+time.Millisecond-1)/time.Millisecond))
+}
+
+// tell keeps the status file and systemctl's status line up to date.
+func (l *loop) tell() {
+	if l.line != nil {
+		l.line.Groups.Store(uint32(len(l.groups.byID)))
+	}
+	if l.now-l.lastTell < tellEvery {
+		return
+	}
+	if s := l.text(); s != l.told && l.notify.Send(nil, "STATUS="+s) == 0 {
+		l.told = s
+	}
+	l.lastTell = l.now
+}
+
+func (l *loop) text() string {
+	if l.open == l.lastOpen && l.lastText != "" {
+		return l.lastText
+	}
+	l.lastOpen, l.lastText = l.open, fmt.Sprintf("Serving, %d connections", l.open)
+	return l.lastText
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"msrpcd/pkg/inbox"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/listing"
+	"msrpcd/pkg/sys"
+)
+
+// Main runs the server as a program and returns the exit status. args are
+// those of the command line without the program's name.
+func Main(s *Server, args []string) int {
+	flags := flag.NewFlagSet("rpcd_"+s.Name, flag.ContinueOnError)
+	list := flags.Bool("list-interfaces", false, "print what is served and where, as rpcds of Samba do, and exit")
+	flags.String("configfile", "", "ignored: rpcds of Samba read smb.conf")
+	if err := flags.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return 0
+		}
+		return 2
+	}
+	if *list {
+		text, err := s.list()
+		if err == nil {
+			_, err = os.Stdout.Write(text)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "rpcd_%s: %v\n", s.Name, err)
+			return 1
+		}
+		return 0
+	}
+	env, err := readEnvironment(s, os.Getenv)
+	log := journal.Setup(slog.String(journal.Rpcd, s.Name), slog.Int(journal.Worker, env.index))
+	if err == nil {
+		err = s.serve(env, log)
+	}
+	if err != nil {
+		log.Error(err.Error())
+		return 1
+	}
+	return 0
+}
+
+// list is the text of --list-interfaces.
+func (s *Server) list() ([]byte, error) {
+	t := listing.Listing{Workers: max(s.Workers, 1), IdleSec: s.IdleSec}
+	if t.IdleSec == 0 {
+		t.IdleSec = 60
+	}
+	for _, i := range s.Interfaces {
+		t.Interfaces = append(t.Interfaces, listing.Interface{UUID: i.UUID, Version: i.version(), Name: i.Name, Bindings: i.Bindings})
+	}
+	return t.AppendText(nil)
+}
+
+// environment is what the unit tells, see msrpc-generator(8).
+type environment struct {
+	index     int           // MSRPC_WORKER
+	indexBits int           // MSRPC_INDEX_BITS
+	idle      time.Duration // MSRPC_IDLE_SEC, 0: never
+	npDir     string        // MSRPC_NP_DIR
+}
+
+func readEnvironment(s *Server, getenv func(string) string) (environment, error) {
+	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR")}
+	if s.IdleSec > 0 {
+		e.idle = time.Duration(s.IdleSec) * time.Second
+	}
+	for _, v := range []struct {
+		name      string
+		low, high int
+		set       func(int)
+	}{
+		{"MSRPC_WORKER", 0, 1<<16 - 1, func(n int) { e.index = n }},
+		{"MSRPC_INDEX_BITS", 8, 16, func(n int) { e.indexBits = n }},
+		{"MSRPC_IDLE_SEC", 0, 1 << 30, func(n int) { e.idle = time.Duration(n) * time.Second }},
+	} {
+		text := getenv(v.name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < v.low || n > v.high {
+			return e, fmt.Errorf("%s=%q is not a number from %d to %d; run msrpcctl refresh, it writes this variable", v.name, text, v.low, v.high)
+		}
+		v.set(n)
+	}
+	if e.index >= 1<<e.indexBits {
+		return e, fmt.Errorf("MSRPC_WORKER=%d does not fit %d index bits", e.index, e.indexBits)
+	}
+	return e, nil
+}
+
+// serve runs the loop until it is idle or told to stop.
+func (s *Server) serve(env environment, log *slog.Logger) error {
+	fds, err := sys.PassedFDs()
+	if err != nil {
+		return err
+	}
+	l, err := newLoop(s, env, log)
+	if err != nil {
+		return err
+	}
+	if s.Start != nil {
+		if err := s.Start(); err != nil {
+			return err
+		}
+	}
+	if l.line, err = inbox.TakeLine(s.Name, env.index); err != nil {
+		return err
+	}
+	defer l.line.Clear()
+	l.line.PID.Store(uint32(os.Getpid()))
+	if err := l.takeListeners(fds); err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // what starting needed, before the long wait
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-stop
+		l.stop()
+	}()
+	log.Info("serving", journal.MessageID, journal.IDWorkerReady)
+	return l.run()
+}

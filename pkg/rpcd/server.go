@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rpcd is the server library for native rpcds: a program describes its
+// interfaces and calls Main. It is started as any rpcd of msrpcd is: with
+// --list-interfaces it says what it serves, under systemd it takes its
+// listeners (Activation=direct) or its inbox from LISTEN_FDS.
+//
+//	func main() {
+//		os.Exit(rpcd.Main(&rpcd.Server{
+//			Name: "clock", Workers: 1, IdleSec: 60,
+//			Interfaces: []*rpcd.Interface{{
+//				UUID: uuid.MustParse("..."), Major: 1, Name: "clock",
+//				Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+//				Ops:      []rpcd.Op{{Name: "Now", Run: now}},
+//			}},
+//		}, os.Args[1:]))
+//	}
+//
+//	func now(c *rpcd.Call) dcerpc.Status {
+//		c.Out.Uint64(uint64(time.Now().Unix()))
+//		return 0
+//	}
+//
+// One event loop on one thread owns all connections, association groups and
+// context handles. Operations run on it, one at a time, and need no locks; one
+// that may block says so (Op.Blocking) and runs in a goroutine, during which
+// its connection takes no other call. An idle connection costs less than 1 KiB.
+package rpcd
+
+import (
+	"msrpcd/pkg/dcerpc"
+	"msrpcd/pkg/listing"
+	"msrpcd/pkg/uuid"
+)
+
+// Server describes an rpcd.
+type Server struct {
+	Name       string // as in unit names, [a-z0-9_]{1,32}
+	Interfaces []*Interface
+	Workers    int // processes that share the load, as --list-interfaces tells; 0 = 1
+	IdleSec    int // seconds without a connection until the process ends; 0 = 60
+
+	// Start, if set, is called before anything is served: it may refuse to.
+	Start func() error
+	// Limits bound what one peer can take; zero fields have defaults.
+	Limits Limits
+}
+
+// Limits bound what peers can take.
+type Limits struct {
+	Connections int // at once, 20,000
+	Contexts    int // presentation contexts of a connection, 128
+	Groups      int // association groups, 20,000
+	Handles     int // context handles of an association group, 1,024
+	Stub        int // bytes of the stub data of a request, 4 MiB
+	Partial     int // bytes of unfinished requests of all connections, 64 MiB
+}
+
+func (l *Limits) setDefaults() {
+	for _, f := range []struct {
+		value    *int
+		standard int
+	}{
+		{&l.Connections, 20000}, {&l.Contexts, 128}, {&l.Groups, 20000}, {&l.Handles, 1024},
+		{&l.Stub, 4 << 20}, {&l.Partial, 64 << 20},
+	} {
+		if *f.value == 0 {
+			*f.value = f.standard
+		}
+	}
+}
+
+// Interface is an RPC interface of a Server.
+type Interface struct {
+	UUID     uuid.UUID
+	Major    uint16
+	Minor    uint16
+	Name     string            // as --list-interfaces tells
+	Bindings []listing.Binding // where it is offered; without endpoint: on the dynamic one
+	Ops      []Op              // by opnum; one without Run faults with nca_s_op_rng_error
+}
+
+// Op is an operation of an interface.
+type Op struct {
+	Name string
+	// Run reads its arguments from c.In and writes its results to c.Out. A
+	// status other than 0 is sent as a fault; what c.In could not
+	// decode is a fault too, whatever Run returns.
+	Run func(c *Call) dcerpc.Status
+	// Blocking: Run may wait for something, so it gets a goroutine of its own.
+	// It must not touch context handles of the group from there but through
+	// the methods of Call.
+	Blocking bool
+}
+
+// version is the version of an interface as on the wire: minor in the high bits.
+func (i *Interface) version() uint32 { return uint32(i.Minor)<<16 | uint32(i.Major) }
+
+// offered reports whether i is served where a connection came in. endpoint is
+// "" on a dynamic one.
+func (i *Interface) offered(protseq, endpoint string) bool {
+	for _, b := range i.Bindings {
+		if b.Protseq == protseq && (equalEndpoint(b.Endpoint, endpoint) || b.Endpoint == "") {
+			return true
+		}
+	}
+	return false
+}

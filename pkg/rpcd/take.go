@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/inbox"
+	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listing"
+	"msrpcd/pkg/npa"
+	"msrpcd/pkg/sys"
+)
+
+// endpoint is where connections come in, by listener or by inbox.
+type endpoint struct {
+	transport layout.Transport
+	protseq   string
+	name      string // "\pipe\winreg", "135", "EPMAPPER"
+}
+
+// text is the binding string.
+func (e *endpoint) text() string { return e.protseq + ":[" + e.name + "]" }
+
+type listener struct {
+	fd       int
+	endpoint int
+}
+
+var protseqs = map[layout.Transport]string{
+	layout.NP: listing.ProtseqNP, layout.TCP: listing.ProtseqTCP, layout.Ncalrpc: listing.ProtseqNcalrpc,
+}
+
+func equalEndpoint(a, b string) bool { return strings.EqualFold(a, b) }
+
+// takeListeners adopts what systemd passed: listeners, or the inbox.
+func (l *loop) takeListeners(fds []sys.PassedFD) error {
+	for _, p := range fds {
+		if p.Name == layout.FDNameInbox {
+			return l.useInbox(fds)
+		}
+	}
+	for _, p := range fds {
+		t := layout.Transport(p.Name)
+		if protseqs[t] == "" {
+			return fmt.Errorf("descriptor %d has the unknown name %q; a drop-in of a socket unit must keep FileDescriptorName=", p.FD, p.Name)
+		}
+		if v, err := unix.GetsockoptInt(p.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || v == 0 {
+			return fmt.Errorf("descriptor %d (%s) is no listening stream socket", p.FD, p.Name)
+		}
+		name, err := endpointOf(p.FD, t)
+		if err != nil {
+			return fmt.Errorf("listener %d (%s): %w", p.FD, p.Name, err)
+		}
+		l.listeners = append(l.listeners, listener{p.FD, l.endpointIndex(t, name)})
+	}
+	if len(l.listeners) == 0 {
+		return fmt.Errorf("no listener and no inbox was passed; systemd starts this program, see systemctl list-sockets 'msrpc-*-%s.socket', or use --list-interfaces", l.srv.Name)
+	}
+	l.resumeAccept()
+	return nil
+}
+
+func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
+	dirs := inbox.Directories{NP: []byte(l.env.npDir), Ncalrpc: []byte(path.Dir(l.env.npDir))}
+	if l.inbox, err = inbox.Take(fds, layout.WorkerSocket(l.srv.Name, l.env.index), dirs); err != nil {
+		return err
+	}
+	l.inbox.RootUID = 0
+	l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
+	return nil
+}
+
+func (l *loop) endpointIndex(t layout.Transport, name string) int {
+	for i := range l.endpoints {
+		if l.endpoints[i].transport == t && l.endpoints[i].name == name {
+			return i
+		}
+	}
+	l.endpoints = append(l.endpoints, endpoint{t, protseqs[t], name})
+	return len(l.endpoints) - 1
+}
+
+func endpointOf(fd int, t layout.Transport) (string, error) {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", fmt.Errorf("getsockname: %w", err)
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		if t == layout.TCP {
+			return strconv.Itoa(sa.Port), nil
+		}
+	case *unix.SockaddrInet6:
+		if t == layout.TCP {
+			return strconv.Itoa(sa.Port), nil
+		}
+	case *unix.SockaddrUnix:
+		if t == layout.NP {
+			return `\pipe\` + path.Base(sa.Name), nil
+		}
+		if t == layout.Ncalrpc {
+			return path.Base(sa.Name), nil
+		}
+	}
+	return "", fmt.Errorf("is of another address family than its name says")
+}
+
+// accept takes connections from a listener until it is empty or the others
+// should have their turn.
+func (l *loop) accept(ls *listener) {
+	for range acceptBatch {
+		fd, errno := sys.Accept(ls.fd)
+		switch errno {
+		case 0:
+		case unix.EAGAIN:
+			return
+		case unix.ECONNABORTED, unix.EINTR, unix.EPROTO, unix.EPERM:
+			continue
+		default:
+			l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
+				"accept fails, clients wait in the listen queue; look at LimitNOFILE= of this unit and at fs.file-max",
+				journal.Error, errno.Error())
+			l.acceptAt = l.now + acceptPause
+			for _, ls := range l.listeners {
+				l.ep.Delete(ls.fd)
+			}
+			return
+		}
+		l.received()
+		if l.open >= l.srv.Limits.Connections {
+			l.full()
+			sys.Close(fd)
+			l.ended()
+			continue
+		}
+		c := l.add(fd, ls.endpoint)
+		if l.endpoints[ls.endpoint].transport == layout.NP {
+			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != 0 {
+				c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
+				c.close(l)
+				continue
+			}
+			c.phase = wantNPA
+		}
+		c.readable(l)
+	}
+}
+
+func (l *loop) resumeAccept() {
+	l.acceptAt = 0
+	for i, ls := range l.listeners {
+		l.ep.Add(ls.fd, unix.EPOLLIN, token(kindListener, 0, i))
+	}
+}
+
+func (l *loop) full() {
+	l.causes.Log(l.log, slog.LevelError, "connections", journal.IDLimit,
+		fmt.Sprintf("more than %d connections at once: new ones are closed", l.srv.Limits.Connections))
+}
+
+// received and ended count connections in the status file.
+func (l *loop) received() {
+	l.lastActive = l.now
+	if l.line != nil {
+		l.line.Received.Add(1)
+	}
+}
+
+func (l *loop) ended() {
+	l.lastActive = l.now
+	if l.line != nil {
+		l.line.Ended(1)
+	}
+}
+
+// takeInbox takes what the broker handed over.
+func (l *loop) takeInbox() {
+	for range acceptBatch {
+		sent := l.line.Sent()
+		n, errno := l.inbox.Receive()
+		if errno != 0 {
+			if errno == unix.EAGAIN {
+				l.line.SettleLost(sent)
+			}
+			return
+		}
+		l.received()
+		c, err := l.takeOne(n)
+		if err != nil {
+			l.inbox.Discard()
+			l.ended()
+			l.causes.Log(l.log, slog.LevelWarn, err.Error(), journal.IDHandoverRefused, "hand-over refused: "+err.Error(),
+				journal.Transport, string(l.inbox.Peer.Transport), journal.Binding, string(l.inbox.Message.Binding))
+			continue
+		}
+		c.readable(l)
+	}
+}
+
+func (l *loop) takeOne(n int) (*conn, error) {
+	if err := l.inbox.Check(n); err != nil {
+		return nil, err
+	}
+	m, p := &l.inbox.Message, &l.inbox.Peer
+	if l.open >= l.srv.Limits.Connections {
+		l.full()
+		return nil, errFull
+	}
+	var session []byte
+	if p.Transport == layout.NP {
+		// ParseSession wants a whole request: the length and the level twice come first.
+		session = npa.AppendHeader(make([]byte, 0, npa.HeaderSize+int(m.NPALength)), m.NPALevel, int(m.NPALength))
+		var err error
+		if session, err = l.inbox.AppendNPA(session); err != nil {
+			return nil, err
+		}
+	}
+	_, name, _ := strings.Cut(string(m.Binding), ":[")
+	c := l.add(l.inbox.Conn(), l.endpointIndex(p.Transport, strings.TrimSuffix(name, "]")))
+	l.inbox.Keep()
+	if session != nil {
+		c.npa = session
+	}
+	return c, nil
+}
+
+// caller is who is at the other end of c, found out at the first question.
+func (c *conn) identify(l *loop) *Caller {
+	if c.caller != nil {
+		return c.caller
+	}
+	e := &l.endpoints[c.endpoint]
+	who := &Caller{Transport: e.transport}
+	switch e.transport {
+	case layout.TCP:
+		if sa, err := unix.Getpeername(c.fd); err == nil {
+			who.Remote = addrPort(sa)
+		}
+		if sa, err := unix.Getsockname(c.fd); err == nil {
+			who.Local = addrPort(sa)
+		}
+	case layout.Ncalrpc:
+		cred, errno := sys.PeerCred(c.fd)
+		if errno != 0 {
+			cred = unix.Ucred{Uid: 1<<32 - 1, Gid: 1<<32 - 1}
+		}
+		who.Cred = cred
+	case layout.NP:
+		s, err := npa.ParseSession(c.npa)
+		if err != nil {
+			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
+			break
+		}
+		who.Session = &s
+		if a, err := netip.ParseAddr(s.ClientAddr); err == nil {
+			who.Remote = netip.AddrPortFrom(a.Unmap(), s.ClientPort)
+		}
+		if a, err := netip.ParseAddr(s.ServerAddr); err == nil {
+			who.Local = netip.AddrPortFrom(a.Unmap(), s.ServerPort)
+		}
+	}
+	c.npa, c.caller = nil, who
+	return who
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
