@@ -151,7 +151,7 @@ func (b *Broker) readBind(fd int) {
 		return
 	}
 	stream := b.in[:n]
-	np := b.bindings[c.binding].transport == layout.NP
+	np := b.bindings[c.binding].Transport == layout.NP
 	first := stream
 	if np {
 		k, rej := npa.Gather(b.pdu[:], stream)

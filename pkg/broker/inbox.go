@@ -65,17 +65,17 @@ func (b *Broker) send(fd, i int) sys.Errno {
 	c, in := &b.conns[fd], &b.inboxes[i]
 	bind := &b.bindings[c.binding]
 	m := handoff.Message{
-		ConnID: c.id, AssocGroup: c.groupID, FragLength: c.frag, NPALevel: c.npaLevel, Binding: bind.bytes,
+		ConnID: c.id, AssocGroup: c.groupID, FragLength: c.frag, NPALevel: c.npaLevel, Binding: bind.text,
 	}
 	if bind.raw {
 		m.Flags |= handoff.FlagNoPDU
 	}
 	fds := [2]int32{int32(fd), -1}
 	n := 1
-	if bind.transport == layout.NP {
+	if bind.Transport == layout.NP {
 		m.NPA = c.npa[npaHeader:]
 		m.NPALength = uint32(len(m.NPA))
-		if len(m.NPA) > handoff.MaxDatagram-handoff.HeaderSize-len(bind.bytes) {
+		if len(m.NPA) > handoff.MaxDatagram-handoff.HeaderSize-len(bind.text) {
 			memfd, err := memfdOf(m.NPA)
 			if err != nil {
 				return err.(sys.Errno)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/parking"
@@ -64,7 +65,10 @@ func (b *Broker) store() {
 func (b *Broker) restore() error {
 	var taken []int
 	err := b.lot.Restore(func(e *parking.Entry, fd, memfd int) {
-		i := b.parseBinding(string(e.Binding))
+		i := none
+		if at, ok := endpoint.Parse(string(e.Binding)); ok {
+			i = b.bindingIndex(at)
+		}
 		npa := append([]byte(nil), e.NPA...)
 		if memfd >= 0 {
 			npa = make([]byte, e.NPALen)
@@ -81,7 +85,7 @@ func (b *Broker) restore() error {
 		c := b.admit(fd, i)
 		c.id, c.accepted, c.parked, c.npa = e.ID, e.Accepted, true, npa
 		c.state = wantBind
-		if b.bindings[i].transport == layout.NP {
+		if b.bindings[i].Transport == layout.NP {
 			c.state = wantNPA
 			c.replied = e.Flags&parking.FlagReplied != 0
 		}
@@ -109,7 +113,7 @@ func (b *Broker) park(fd int) bool {
 		}
 	}
 	e := parking.Entry{
-		ID: c.id, Accepted: c.accepted, Binding: b.bindings[c.binding].bytes,
+		ID: c.id, Accepted: c.accepted, Binding: b.bindings[c.binding].text,
 		NPALen: uint32(len(c.npa)), NPA: c.npa,
 	}
 	if c.replied {

@@ -3,9 +3,8 @@
 package rpcd
 
 import (
-	"strings"
-
 	"msrpcd/pkg/dcerpc"
+	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/layout"
 )
 
@@ -46,15 +45,15 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	}
 	e := &l.endpoints[c.endpoint]
 	own := dcerpc.FragSizeTCP
-	if e.transport == layout.NP {
+	if e.Transport == layout.NP {
 		own = dcerpc.FragSizeNP
 	}
 	g := (*group)(nil)
 	if offer.AssocGroup == 0 {
-		if g = l.groups.add(e.transport); g == nil {
+		if g = l.groups.add(e.Transport); g == nil {
 			return errGroups
 		}
-	} else if g = l.groups.join(offer.AssocGroup, e.transport); g == nil {
+	} else if g = l.groups.join(offer.AssocGroup, e.Transport); g == nil {
 		return errNoGroup
 	}
 	c.state.group, c.state.maxFrag = g, dcerpc.ServerFragSize(own, offer)
@@ -63,7 +62,7 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return rej
 	}
 	c.state.bound = true
-	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(e.secondary())}
+	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
 	start := len(l.out)
 	l.out = dcerpc.AppendBindAck(l.out, p.Reply(dcerpc.FlagFirst|dcerpc.FlagLast), ack, results)
 	c.frame(l, start)
@@ -71,11 +70,11 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 }
 
 // secondary is the secondary address, the endpoint as Windows spells it.
-func (e *endpoint) secondary() string {
-	if e.transport == layout.NP {
-		return `\PIPE\` + strings.TrimPrefix(e.name, `\pipe\`)
+func secondary(e *endpoint.Endpoint) string {
+	if e.Transport == layout.NP {
+		return `\PIPE\` + e.Pipe()
 	}
-	return e.name
+	return e.Name
 }
 
 // alter adds presentation contexts.
@@ -160,9 +159,9 @@ func (c *conn) offer(l *loop, ctx dcerpc.Context) dcerpc.Result {
 
 // find looks for an interface of that id where the client came in: equal major
 // version, and no older minor version than it asks for (C706 12.6.3.1).
-func (l *loop) find(id dcerpc.SyntaxID, e *endpoint) *Interface {
+func (l *loop) find(id dcerpc.SyntaxID, e *endpoint.Endpoint) *Interface {
 	for _, i := range l.srv.Interfaces {
-		if i.UUID == id.UUID && i.Major == id.Major() && i.Minor >= id.Minor() && i.offered(e.protseq, e.name) {
+		if i.UUID == id.UUID && i.Major == id.Major() && i.Minor >= id.Minor() && i.offered(e.Protseq(), e.Name) {
 			return i
 		}
 	}

@@ -41,7 +41,7 @@ func (c *Call) Caller() *Caller {
 }
 
 // Transport is how the call came.
-func (c *Call) Transport() layout.Transport { return c.loop.endpoints[c.conn.endpoint].transport }
+func (c *Call) Transport() layout.Transport { return c.loop.endpoints[c.conn.endpoint].Transport }
 
 // AssocGroup is the id of the caller's association group.
 func (c *Call) AssocGroup() uint32 { return c.group.id }

@@ -209,7 +209,7 @@ const maxRead = 1 << 12
 // next takes the first PDU from stream; used is 0 while it is not complete.
 func (c *conn) next(l *loop, stream []byte) (pdu dcerpc.PDU, used int, rej *dcerpc.Reject) {
 	first := stream
-	np := l.endpoints[c.endpoint].transport == layout.NP
+	np := l.endpoints[c.endpoint].Transport == layout.NP
 	if np {
 		n, bad := npa.Gather(l.pdu[:], stream)
 		if bad != nil {
@@ -251,7 +251,7 @@ func (c *conn) reject(l *loop, rej *dcerpc.Reject, h dcerpc.Header, contextID ui
 // frame puts the PDUs that were appended to l.out since start into messages, on
 // a named pipe.
 func (c *conn) frame(l *loop, start int) {
-	if l.endpoints[c.endpoint].transport != layout.NP || len(l.out) == start {
+	if l.endpoints[c.endpoint].Transport != layout.NP || len(l.out) == start {
 		return
 	}
 	pdus := append([]byte(nil), l.out[start:]...)
@@ -373,9 +373,9 @@ func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string) {
 		return
 	}
 	client := "unknown"
-	if e.transport == layout.TCP {
+	if e.Transport == layout.TCP {
 		client = c.identify(l).Remote.Addr().String()
 	}
-	l.causes.Log(l.log, level, string(e.transport)+" "+cause, id, msg,
-		journal.Transport, string(e.transport), journal.Binding, e.text(), journal.Client, client)
+	l.causes.Log(l.log, level, string(e.Transport)+" "+cause, id, msg,
+		journal.Transport, string(e.Transport), journal.Binding, e.String(), journal.Client, client)
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/status"
@@ -29,7 +30,7 @@ type loop struct {
 	ep        *sys.Epoll
 	wake      int // eventfd: a signal, or a blocking operation has ended
 	listeners []listener
-	endpoints []endpoint
+	endpoints []endpoint.Endpoint
 	inbox     *inbox.Inbox // nil with direct activation
 	line      *inbox.Line
 	conns     []*conn // by descriptor

@@ -67,7 +67,7 @@ func (l *loop) offeredIDs(c *Call) []ifID {
 	e := &l.endpoints[c.conn.endpoint]
 	ids := l.ids[:0]
 	for _, i := range l.srv.Interfaces {
-		if i.offered(e.protseq, e.name) {
+		if i.offered(e.Protseq(), e.Name) {
 			ids = append(ids, ifID{i.UUID, i.Major, i.Minor})
 		}
 	}

@@ -7,36 +7,21 @@ import (
 	"log/slog"
 	"net/netip"
 	"path"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/listing"
 	"msrpcd/pkg/npa"
 	"msrpcd/pkg/sys"
 )
 
-// endpoint is where connections come in, by listener or by inbox.
-type endpoint struct {
-	transport layout.Transport
-	protseq   string
-	name      string // "\pipe\winreg", "135", "EPMAPPER"
-}
-
-// text is the binding string.
-func (e *endpoint) text() string { return e.protseq + ":[" + e.name + "]" }
-
 type listener struct {
 	fd       int
-	endpoint int
-}
-
-var protseqs = map[layout.Transport]string{
-	layout.NP: listing.ProtseqNP, layout.TCP: listing.ProtseqTCP, layout.Ncalrpc: listing.ProtseqNcalrpc,
+	endpoint int // index into loop.endpoints
 }
 
 func equalEndpoint(a, b string) bool { return strings.EqualFold(a, b) }
@@ -48,22 +33,12 @@ func (l *loop) takeListeners(fds []sys.PassedFD) error {
 			return l.useInbox(fds)
 		}
 	}
-	for _, p := range fds {
-		t := layout.Transport(p.Name)
-		if protseqs[t] == "" {
-			return fmt.Errorf("descriptor %d has the unknown name %q; a drop-in of a socket unit must keep FileDescriptorName=", p.FD, p.Name)
-		}
-		if v, err := unix.GetsockoptInt(p.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || v == 0 {
-			return fmt.Errorf("descriptor %d (%s) is no listening stream socket", p.FD, p.Name)
-		}
-		name, err := endpointOf(p.FD, t)
-		if err != nil {
-			return fmt.Errorf("listener %d (%s): %w", p.FD, p.Name, err)
-		}
-		l.listeners = append(l.listeners, listener{p.FD, l.endpointIndex(t, name)})
+	ls, err := endpoint.Listeners(fds, "msrpc-*-"+l.srv.Name+".socket")
+	if err != nil {
+		return err
 	}
-	if len(l.listeners) == 0 {
-		return fmt.Errorf("no listener and no inbox was passed; systemd starts this program, see systemctl list-sockets 'msrpc-*-%s.socket', or use --list-interfaces", l.srv.Name)
+	for _, e := range ls {
+		l.listeners = append(l.listeners, listener{e.FD, l.endpointIndex(e.Endpoint)})
 	}
 	l.resumeAccept()
 	return nil
@@ -79,39 +54,14 @@ func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
 	return nil
 }
 
-func (l *loop) endpointIndex(t layout.Transport, name string) int {
+func (l *loop) endpointIndex(e endpoint.Endpoint) int {
 	for i := range l.endpoints {
-		if l.endpoints[i].transport == t && l.endpoints[i].name == name {
+		if l.endpoints[i] == e {
 			return i
 		}
 	}
-	l.endpoints = append(l.endpoints, endpoint{t, protseqs[t], name})
+	l.endpoints = append(l.endpoints, e)
 	return len(l.endpoints) - 1
-}
-
-func endpointOf(fd int, t layout.Transport) (string, error) {
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return "", fmt.Errorf("getsockname: %w", err)
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		if t == layout.TCP {
-			return strconv.Itoa(sa.Port), nil
-		}
-	case *unix.SockaddrInet6:
-		if t == layout.TCP {
-			return strconv.Itoa(sa.Port), nil
-		}
-	case *unix.SockaddrUnix:
-		if t == layout.NP {
-			return `\pipe\` + path.Base(sa.Name), nil
-		}
-		if t == layout.Ncalrpc {
-			return path.Base(sa.Name), nil
-		}
-	}
-	return "", fmt.Errorf("is of another address family than its name says")
 }
 
 // accept takes connections from a listener until it is empty or the others
@@ -119,11 +69,11 @@ func endpointOf(fd int, t layout.Transport) (string, error) {
 func (l *loop) accept(ls *listener) {
 	for range acceptBatch {
 		fd, errno := sys.Accept(ls.fd)
-		switch errno {
-		case 0:
-		case unix.EAGAIN:
+		switch {
+		case errno == 0:
+		case errno == unix.EAGAIN:
 			return
-		case unix.ECONNABORTED, unix.EINTR, unix.EPROTO, unix.EPERM:
+		case endpoint.AcceptNext(errno):
 			continue
 		default:
 			l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
@@ -143,7 +93,7 @@ func (l *loop) accept(ls *listener) {
 			continue
 		}
 		c := l.add(fd, ls.endpoint)
-		if l.endpoints[ls.endpoint].transport == layout.NP {
+		if l.endpoints[ls.endpoint].Transport == layout.NP {
 			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != 0 {
 				c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
 				c.close(l)
@@ -224,8 +174,8 @@ func (l *loop) takeOne(n int) (*conn, error) {
 			return nil, err
 		}
 	}
-	_, name, _ := strings.Cut(string(m.Binding), ":[")
-	c := l.add(l.inbox.Conn(), l.endpointIndex(p.Transport, strings.TrimSuffix(name, "]")))
+	e, _ := endpoint.Parse(string(m.Binding)) // it agrees with the socket
+	c := l.add(l.inbox.Conn(), l.endpointIndex(e))
 	l.inbox.Keep()
 	if session != nil {
 		c.npa = session
@@ -239,8 +189,8 @@ func (c *conn) identify(l *loop) *Caller {
 		return c.caller
 	}
 	e := &l.endpoints[c.endpoint]
-	who := &Caller{Transport: e.transport}
-	switch e.transport {
+	who := &Caller{Transport: e.Transport}
+	switch e.Transport {
 	case layout.TCP:
 		if sa, err := unix.Getpeername(c.fd); err == nil {
 			who.Remote = addrPort(sa)
