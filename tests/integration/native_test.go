@@ -197,3 +197,23 @@ func TestNativeRpcdKeepsOutWhereSambasListsNothing(t *testing.T) {
 	h.run("msrpcctl", "refresh")
 	h.seen(h.dial(probeLocal), false)
 }
+
+// Neither smb.conf nor a program of Samba: its usual directories and ports.
+func TestNativeRpcdOnAHostWithoutSamba(t *testing.T) {
+	h := boot(t,
+		file("/etc/msrpcd/rpcd.d/50-samba.conf", ""), // masks
+		file("/etc/msrpcd/rpcd.d/probe.conf", "[Rpcd]\nExec=/opt/native/rpcd_probe\nKind=native\nActivation=direct\n"))
+	h.run("install", "-D", "-m", "0755", "/tools/probe", "/opt/native/rpcd_probe")
+	h.run("rm", "-rf", "/etc/samba/smb.conf", "/run/samba")
+	h.install()
+	h.seen(h.dial(probeLocal), false)
+	if port, err := strconv.Atoi(h.port("probe")); err != nil || port < 49152 {
+		t.Errorf("port %d, %v", port, err)
+	}
+	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
+		t.Errorf("verify: exit status %d\n%s", rc, out)
+	}
+	if out, rc := h.try("ls", "/run/samba/msg.lock"); rc == 0 {
+		t.Errorf("there is a directory for Samba's messages: %s", out)
+	}
+}
