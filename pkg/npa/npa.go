@@ -113,13 +113,3 @@ func AppendReply(dst []byte, level uint32, fileType, deviceState uint16, allocat
 	}
 	return binary.LittleEndian.AppendUint32(dst, status)
 }
-
-// AppendHeader appends what stands before the n bytes of a
-// named_pipe_auth_req_info of the given level, so that a hand-over's bytes are
-// a whole request again.
-func AppendHeader(dst []byte, level uint32, n int) []byte {
-	dst = binary.BigEndian.AppendUint32(dst, uint32(HeaderSize-4+n))
-	dst = append(dst, "NPAM"...)
-	dst = binary.LittleEndian.AppendUint32(dst, level)
-	return binary.LittleEndian.AppendUint32(dst, level)
-}

@@ -19,6 +19,8 @@ func (c *conn) serve(l *loop, p dcerpc.PDU) {
 		rej = dcerpc.ErrUnexpected
 	case p.Type == dcerpc.PTypeAlterContext:
 		rej = c.alter(l, p)
+	case p.Type == dcerpc.PTypeAuth3:
+		rej = c.auth3(p)
 	case p.Type == dcerpc.PTypeRequest:
 		c.request(l, p)
 	case p.Type == dcerpc.PTypeCancel, p.Type == dcerpc.PTypeOrphaned:
@@ -40,8 +42,9 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	if rej != nil {
 		return rej
 	}
-	if p.AuthLength > 0 {
-		return dcerpc.ErrAuthType // never served as anonymous
+	token, rej := c.negotiateAuth(l, p)
+	if rej != nil {
+		return rej
 	}
 	e := &l.endpoints[c.endpoint]
 	own := dcerpc.FragSizeTCP
@@ -64,8 +67,8 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	c.state.bound = true
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
 	start := len(l.out)
-	l.out = dcerpc.AppendBindAck(l.out, p.Reply(dcerpc.FlagFirst|dcerpc.FlagLast), ack, results)
-	c.frame(l, start)
+	l.out = dcerpc.AppendBindAck(l.out, c.ackHeader(p), ack, results)
+	c.endAck(l, start, token)
 	return nil
 }
 
@@ -87,8 +90,9 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	if rej != nil {
 		return rej
 	}
-	if p.AuthLength > 0 {
-		return dcerpc.ErrAuthType
+	token, rej := c.negotiateAuth(l, p)
+	if rej != nil {
+		return rej
 	}
 	results, rej := c.negotiate(l, list)
 	if rej != nil {
@@ -96,9 +100,26 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	}
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.group.id}
 	start := len(l.out)
-	l.out = dcerpc.AppendAlterContextResp(l.out, p.Reply(dcerpc.FlagFirst|dcerpc.FlagLast), ack, results)
-	c.frame(l, start)
+	l.out = dcerpc.AppendAlterContextResp(l.out, c.ackHeader(p), ack, results)
+	c.endAck(l, start, token)
 	return nil
+}
+
+// ackHeader is the header of an answer to a bind or alter_context.
+func (c *conn) ackHeader(p dcerpc.PDU) dcerpc.Header {
+	flags := byte(dcerpc.FlagFirst | dcerpc.FlagLast)
+	if s := c.state.security; s != nil && s.signHeader {
+		flags |= dcerpc.FlagSignHeader
+	}
+	return p.Reply(flags)
+}
+
+// endAck adds the token of the server, if there is one, to the PDU at start.
+func (c *conn) endAck(l *loop, start int, token *dcerpc.Auth) {
+	if token != nil {
+		l.out, _ = dcerpc.AppendAuth(l.out, start, *token, len(token.Value))
+	}
+	c.frame(l, start)
 }
 
 var (

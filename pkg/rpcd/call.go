@@ -40,6 +40,14 @@ func (c *Call) Caller() *Caller {
 	return c.caller
 }
 
+// Identity is whom the Authenticator found the caller to be, nil without one.
+func (c *Call) Identity() any {
+	if s := c.conn.state.security; s != nil && s.done {
+		return s.Identity()
+	}
+	return nil
+}
+
 // Transport is how the call came.
 func (c *Call) Transport() layout.Transport { return c.loop.endpoints[c.conn.endpoint].Transport }
 
@@ -81,6 +89,10 @@ func Handle[T any](c *Call, h ndr.ContextHandle) (T, dcerpc.Status) {
 
 // request collects the fragments of a call and runs it.
 func (c *conn) request(l *loop, p dcerpc.PDU) {
+	if rej := c.unprotect(p); rej != nil {
+		c.reject(l, rej, p.Header, 0)
+		return
+	}
 	q, rej := dcerpc.ParseRequest(p)
 	if rej != nil {
 		c.reject(l, rej, p.Header, 0)
@@ -202,7 +214,9 @@ func (c *conn) finish(l *loop, k *Call) {
 	if status != 0 {
 		l.out = dcerpc.AppendFault(l.out, k.header.Reply(0), dcerpc.Fault{ContextID: k.ctx, Status: status})
 	} else if k.header.Flags&dcerpc.FlagMaybe == 0 {
-		l.out = dcerpc.AppendFragments(l.out, k.header, k.ctx, k.Out.Bytes(), int(c.state.maxFrag))
+		if !c.respond(l, k) {
+			l.out, c.phase = l.out[:start], ending
+		}
 	}
 	c.frame(l, start)
 }

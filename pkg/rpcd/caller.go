@@ -27,13 +27,14 @@ type Caller struct {
 // user over ncalrpc, the only caller that may administer.
 func (c *Caller) LocalRoot() bool { return c.Transport == layout.Ncalrpc && c.Cred.Uid == 0 }
 
-// Anonymous reports whether nobody vouches for the caller.
+// Anonymous reports whether nobody vouches for the caller: over TCP, and for
+// clients that the SMB server let in without a password or as a guest.
 func (c *Caller) Anonymous() bool {
 	switch c.Transport {
 	case layout.Ncalrpc:
 		return false
 	case layout.NP:
-		return c.Session == nil || c.Session.Anonymous
+		return c.Session == nil || !c.Session.Authenticated()
 	}
 	return true
 }

@@ -35,7 +35,8 @@ type conn struct {
 	phase    phase
 	busy     bool   // a blocking operation runs: nothing is read
 	watching uint32 // what epoll looks for, 0: not registered
-	npa      []byte // np: the auth request, until caller is known
+	npa      []byte // np: the auth request; once answered, its info until caller is known
+	npaLevel uint32
 	caller   *Caller
 	in       []byte // bytes that are no whole PDU yet, or wait for a busy connection
 	out      []byte // answers that the client has not taken yet
@@ -49,6 +50,7 @@ type state struct {
 	bound    bool
 	maxFrag  uint16 // both directions
 	group    *group
+	security *security // nil: nobody asked for any
 	contexts []presentation
 }
 
@@ -354,7 +356,7 @@ func (c *conn) readNPA(l *loop) {
 		c.close(l)
 		return
 	}
-	c.phase = serving
+	c.phase, c.npa, c.npaLevel = serving, c.npa[npa.HeaderSize:], req.Level
 	c.watch(l)
 }
 

@@ -165,21 +165,17 @@ func (l *loop) takeOne(n int) (*conn, error) {
 		l.full()
 		return nil, errFull
 	}
-	var session []byte
+	var info []byte
 	if p.Transport == layout.NP {
-		// ParseSession wants a whole request: the length and the level twice come first.
-		session = npa.AppendHeader(make([]byte, 0, npa.HeaderSize+int(m.NPALength)), m.NPALevel, int(m.NPALength))
 		var err error
-		if session, err = l.inbox.AppendNPA(session); err != nil {
+		if info, err = l.inbox.AppendNPA(make([]byte, 0, int(m.NPALength))); err != nil {
 			return nil, err
 		}
 	}
 	e, _ := endpoint.Parse(string(m.Binding)) // it agrees with the socket
 	c := l.add(l.inbox.Conn(), l.endpointIndex(e))
 	l.inbox.Keep()
-	if session != nil {
-		c.npa = session
-	}
+	c.npa, c.npaLevel = info, m.NPALevel
 	return c, nil
 }
 
@@ -205,7 +201,7 @@ func (c *conn) identify(l *loop) *Caller {
 		}
 		who.Cred = cred
 	case layout.NP:
-		s, err := npa.ParseSession(c.npa)
+		s, err := npa.ParseSessionInfo(c.npaLevel, c.npa)
 		if err != nil {
 			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
 			break
