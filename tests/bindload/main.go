@@ -14,6 +14,7 @@ import (
 	"os"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,6 +60,7 @@ func main() {
 	flag.DurationVar(&l.silence, "silence", 0, "wait between connect and bind")
 	flag.IntVar(&l.hold, "hold", 0, "keep this many bound connections until a line comes from standard input")
 	flag.UintVar(&l.indexBits, "index-bits", 16, "high bits of the group id that are the worker's index")
+	calls := flag.Bool("calls", false, "bind once for each client and then make null calls (opnum 0, no arguments) until -d")
 	silent := flag.Bool("silent", false, "connect -n times, say so, and bind only after a line from standard input")
 	flag.Parse()
 	l.res.Errors, l.res.Workers = map[string]int{}, map[uint32]int{}
@@ -69,6 +71,8 @@ func main() {
 	switch {
 	case *silent:
 		l.runSilent()
+	case *calls:
+		l.runCalls()
 	case l.hold > 0:
 		l.total = l.hold
 		l.run()
@@ -85,26 +89,21 @@ func main() {
 func (l *load) run() {
 	start := time.Now()
 	end := start.Add(l.duration)
-	tickets := make(chan struct{})
-	go func() {
-		defer close(tickets)
-		for i := 0; l.total == 0 || i < l.total; i++ {
-			if l.rate > 0 {
-				time.Sleep(time.Until(start.Add(time.Duration(float64(i) / l.rate * float64(time.Second)))))
-			}
-			if time.Now().After(end) {
-				return
-			}
-			tickets <- struct{}{}
+	var taken atomic.Int64
+	next := func() bool { // waits until it is time for one more connection
+		i := taken.Add(1) - 1
+		if l.rate > 0 {
+			time.Sleep(time.Until(start.Add(time.Duration(float64(i) / l.rate * float64(time.Second)))))
 		}
-	}()
+		return (l.total == 0 || i < int64(l.total)) && time.Now().Before(end)
+	}
 	var wg sync.WaitGroup
 	for range l.clients {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			buf := make([]byte, 1<<16)
-			for range tickets {
+			for next() {
 				l.one(buf)
 			}
 		}()
