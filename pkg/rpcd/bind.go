@@ -65,6 +65,8 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return rej
 	}
 	c.state.bound = true
+	l.unbound.remove(c)
+	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
 	start := len(l.out)
 	l.out = dcerpc.AppendBindAck(l.out, c.ackHeader(p), ack, results)
@@ -107,7 +109,7 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 
 // ackHeader is the header of an answer to a bind or alter_context.
 func (c *conn) ackHeader(p dcerpc.PDU) dcerpc.Header {
-	flags := byte(dcerpc.FlagFirst | dcerpc.FlagLast)
+	flags := dcerpc.FlagFirst | dcerpc.FlagLast | p.Flags&dcerpc.FlagMultiplex
 	if s := c.state.security; s != nil && s.signHeader {
 		flags |= dcerpc.FlagSignHeader
 	}

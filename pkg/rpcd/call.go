@@ -30,6 +30,7 @@ type Call struct {
 	stub   []byte // a blocking call's own copy of the arguments
 	caller *Caller
 	group  *group
+	gone   <-chan struct{}
 }
 
 // Caller is who makes the call.
@@ -50,6 +51,10 @@ func (c *Call) Identity() any {
 
 // Transport is how the call came.
 func (c *Call) Transport() layout.Transport { return c.loop.endpoints[c.conn.endpoint].Transport }
+
+// Gone is closed when the connection of a blocking operation has closed. For
+// others, which nobody can wait for meanwhile, it is nil.
+func (c *Call) Gone() <-chan struct{} { return c.gone }
 
 // AssocGroup is the id of the caller's association group.
 func (c *Call) AssocGroup() uint32 { return c.group.id }
@@ -139,6 +144,10 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 	op := &ctx.iface.Ops[call.Opnum]
 	k := &l.call
 	if op.Blocking {
+		if l.running >= l.srv.Limits.Blocking {
+			c.reject(l, errBlocking, call.Header, call.ContextID)
+			return
+		}
 		k = &Call{stub: append([]byte(nil), call.Stub...)}
 		call.Stub = k.stub
 	}
@@ -163,6 +172,8 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 	}
 	k.Caller() // while this is the loop's thread
 	k.Out.Reset(nil, out)
+	c.gone = make(chan struct{})
+	k.gone = c.gone
 	c.busy = true
 	l.running++
 	go func() {
@@ -173,6 +184,8 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 		l.ring()
 	}()
 }
+
+var errBlocking = &dcerpc.Reject{Cause: "too many blocking operations", Fault: dcerpc.NcaServerTooBusy, Flags: dcerpc.FlagNotExecuted, Keep: true}
 
 var errFormat = &dcerpc.Reject{Cause: "characters are not ASCII", Fault: dcerpc.NcaUnsupportedType, Flags: dcerpc.FlagNotExecuted, Keep: true}
 
@@ -197,6 +210,17 @@ func (c *Call) invoke(op *Op) (status dcerpc.Status) {
 		}
 	}()
 	return op.Run(c)
+}
+
+// rundown runs a handle's value down, which may panic as an operation may.
+func (l *loop) rundown(v Rundowner) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.causes.Log(l.log, slog.LevelError, "panic rundown", journal.IDOperationFailed,
+				"rundown of a context handle failed: report this as a bug", journal.Error, r, "STACK", string(debug.Stack()))
+		}
+	}()
+	v.Rundown()
 }
 
 // finish answers a call that has run.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,16 +34,19 @@ type conn struct {
 	gen      uint32
 	endpoint int
 	phase    phase
-	busy     bool   // a blocking operation runs: nothing is read
-	watching uint32 // what epoll looks for, 0: not registered
-	npa      []byte // np: the auth request; once answered, its info until caller is known
+	busy     bool          // a blocking operation runs: nothing is read
+	gone     chan struct{} // of that operation, closed with the connection
+	watching uint32        // what epoll looks for, 0: not registered
+	npa      []byte        // np: the auth request; once answered, its info until caller is known
 	npaLevel uint32
 	caller   *Caller
 	in       []byte // bytes that are no whole PDU yet, or wait for a busy connection
 	out      []byte // answers that the client has not taken yet
 	state    state
 	calls    dcerpc.Reassembler
-	held     int // bytes of an unfinished call, counted in loop.partial
+	waiting  place         // in loop.unbound
+	since    time.Duration // l.now of its begin
+	held     int           // bytes of an unfinished call, counted in loop.partial
 }
 
 // state is what a bind negotiates.
@@ -71,6 +75,7 @@ func (l *loop) add(fd, endpoint int) *conn {
 	c.calls.MaxStub = l.srv.Limits.Stub
 	l.conns[fd] = c
 	l.open++
+	l.unbound.add(l, c)
 	return c
 }
 
@@ -85,17 +90,32 @@ func (c *conn) close(l *loop) {
 	l.conns[c.fd] = nil
 	sys.Close(c.fd)
 	c.fd = -1
+	l.unbound.remove(c)
 	c.release(l)
-	if c.state.group != nil {
-		l.handles.Lock()
-		values := l.groups.leave(c.state.group)
-		l.handles.Unlock()
-		for _, v := range values {
-			v.Rundown()
-		}
+	l.partial -= len(c.in)
+	l.unsent -= len(c.out)
+	c.in, c.out = nil, nil
+	if c.busy {
+		close(c.gone) // the operation may still make handles: woken leaves the group
+	} else {
+		c.leave(l)
 	}
 	l.open--
 	l.ended()
+}
+
+// leave takes the connection out of its group and runs down what only it kept.
+func (c *conn) leave(l *loop) {
+	if c.state.group == nil {
+		return
+	}
+	l.handles.Lock()
+	values := l.groups.leave(c.state.group)
+	l.handles.Unlock()
+	c.state.group = nil
+	for _, v := range values {
+		l.rundown(v)
+	}
 }
 
 // release forgets the unfinished call.
@@ -167,13 +187,14 @@ func (c *conn) proceed(l *loop, stream []byte) {
 	if stream == nil {
 		stream = l.in[:copy(l.in[:], c.in)]
 	}
+	incomplete := false
 	for c.phase == serving && !c.busy && len(c.out) == 0 {
 		pdu, used, rej := c.next(l, stream)
 		if rej != nil {
 			c.reject(l, rej, pdu.Header, 0)
 			break
 		}
-		if used == 0 {
+		if incomplete = used == 0; incomplete {
 			break
 		}
 		stream = stream[used:]
@@ -185,15 +206,10 @@ func (c *conn) proceed(l *loop, stream []byte) {
 			return
 		}
 	}
-	if len(stream) > 0 && c.phase == serving {
-		if len(stream) > len(l.in)-maxRead {
-			c.close(l) // more than the longest PDU, and yet none
-			return
-		}
-		c.in = append(c.in[:0], stream...)
-	} else {
-		c.in = nil
+	if incomplete && len(stream) > len(l.in)-maxRead {
+		c.phase = ending // more than the longest PDU, and yet none
 	}
+	c.keep(l, stream)
 	c.send(l)
 	if c.fd < 0 {
 		return
@@ -203,6 +219,23 @@ func (c *conn) proceed(l *loop, stream []byte) {
 		return
 	}
 	c.watch(l)
+}
+
+// keep remembers what could not be served yet.
+func (c *conn) keep(l *loop, stream []byte) {
+	if c.phase != serving {
+		stream = nil
+	}
+	l.partial += len(stream) - len(c.in)
+	if len(stream) == 0 {
+		c.in = nil
+		return
+	}
+	c.in = append(c.in[:0], stream...)
+	if l.partial > l.srv.Limits.Partial {
+		c.complain(l, slog.LevelWarn, errPartial.Cause, journal.IDLimit, errPartial.Cause+": connection closed")
+		c.phase = ending
+	}
 }
 
 // maxRead is how much is read at once at least.
@@ -288,6 +321,12 @@ func (c *conn) send(l *loop) {
 			out = out[n:]
 		}
 	}
+	if l.unsent += len(out); l.unsent > l.srv.Limits.Unsent {
+		l.unsent -= len(out)
+		c.complain(l, slog.LevelWarn, "unsent", journal.IDLimit, "answers that clients do not take hold too much memory: connection closed")
+		c.close(l)
+		return
+	}
 	c.out = append(c.out, out...)
 }
 
@@ -301,6 +340,7 @@ func (c *conn) drainOut(l *loop) {
 		c.close(l)
 		return
 	}
+	l.unsent -= n
 	if c.out = c.out[n:]; len(c.out) > 0 {
 		return
 	}

@@ -35,12 +35,15 @@ type loop struct {
 	line      *inbox.Line
 	conns     []*conn // by descriptor
 	open      int
+	unbound   unbound
+	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
 	groups    *groups
 	mgmt      *Interface
 	ids       []ifID     // of mgmt, reused
 	stats     [4]uint32  // of mgmt: calls in, calls out, PDUs in, PDUs out
 	handles   sync.Mutex // of all groups
 	partial   int        // bytes that unfinished calls hold
+	unsent    int        // bytes that answers hold which clients do not take
 
 	mu       sync.Mutex
 	done     []*Call // blocking calls that have ended
@@ -141,6 +144,7 @@ func (l *loop) run() error {
 		if l.acceptAt > 0 && l.now >= l.acceptAt {
 			l.resumeAccept()
 		}
+		l.unbound.expire(l)
 		l.tell()
 		if l.draining && (l.running == 0 || l.now >= l.drainUntil) {
 			l.shutdown()
@@ -179,11 +183,13 @@ func (l *loop) woken() {
 	l.mu.Unlock()
 	for _, call := range done {
 		l.running--
-		if c := call.conn; c.fd >= 0 {
-			c.busy = false
-			c.finish(l, call)
-			c.proceed(l, nil)
+		c := call.conn
+		if c.busy, c.gone = false, nil; c.fd < 0 {
+			c.leave(l)
+			continue
 		}
+		c.finish(l, call)
+		c.proceed(l, nil)
 	}
 	if stop && !l.draining {
 		l.drain()
@@ -219,6 +225,9 @@ func (l *loop) timeout() int {
 	}
 	if l.acceptAt > 0 {
 		due = min(due, l.acceptAt)
+	}
+	if c := l.unbound.first; c != nil && l.env.bindTimeout > 0 {
+		due = min(due, c.since+l.env.bindTimeout)
 	}
 	if l.draining {
 		due = min(due, l.drainUntil)

@@ -72,10 +72,13 @@ type environment struct {
 	indexBits int           // MSRPC_INDEX_BITS
 	idle      time.Duration // MSRPC_IDLE_SEC, 0: never
 	npDir     string        // MSRPC_NP_DIR
+
+	maxUnbound  int           // MSRPC_MAX_UNBOUND
+	bindTimeout time.Duration // MSRPC_BIND_TIMEOUT_SEC
 }
 
 func readEnvironment(s *Server, getenv func(string) string) (environment, error) {
-	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR")}
+	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR"), maxUnbound: 4096, bindTimeout: 30 * time.Second}
 	if s.IdleSec > 0 {
 		e.idle = time.Duration(s.IdleSec) * time.Second
 	}
@@ -87,6 +90,8 @@ func readEnvironment(s *Server, getenv func(string) string) (environment, error)
 		{"MSRPC_WORKER", 0, 1<<16 - 1, func(n int) { e.index = n }},
 		{"MSRPC_INDEX_BITS", 8, 16, func(n int) { e.indexBits = n }},
 		{"MSRPC_IDLE_SEC", 0, 1 << 30, func(n int) { e.idle = time.Duration(n) * time.Second }},
+		{"MSRPC_MAX_UNBOUND", 1, 1 << 20, func(n int) { e.maxUnbound = n }},
+		{"MSRPC_BIND_TIMEOUT_SEC", 1, 1 << 30, func(n int) { e.bindTimeout = time.Duration(n) * time.Second }},
 	} {
 		text := getenv(v.name)
 		if text == "" {

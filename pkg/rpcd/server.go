@@ -56,7 +56,9 @@ type Limits struct {
 	Groups      int // association groups, 20,000
 	Handles     int // context handles of an association group, 1,024
 	Stub        int // bytes of the stub data of a request, 4 MiB
-	Partial     int // bytes of unfinished requests of all connections, 64 MiB
+	Partial     int // bytes of unfinished PDUs and requests of all connections, 64 MiB
+	Unsent      int // bytes of answers that clients do not take, of all connections, 256 MiB
+	Blocking    int // blocking operations at once, 1,024
 }
 
 func (l *Limits) setDefaults() {
@@ -65,7 +67,7 @@ func (l *Limits) setDefaults() {
 		standard int
 	}{
 		{&l.Connections, 20000}, {&l.Contexts, 128}, {&l.Groups, 20000}, {&l.Handles, 1024},
-		{&l.Stub, 4 << 20}, {&l.Partial, 64 << 20},
+		{&l.Stub, 4 << 20}, {&l.Partial, 64 << 20}, {&l.Unsent, 256 << 20}, {&l.Blocking, 1024},
 	} {
 		if *f.value == 0 {
 			*f.value = f.standard
@@ -90,7 +92,8 @@ type Op struct {
 	// status other than 0 is sent as a fault; what c.In could not
 	// decode is a fault too, whatever Run returns.
 	Run func(c *Call) dcerpc.Status
-	// Blocking: Run may wait for something, so it gets a goroutine of its own.
+	// Blocking: Run may wait for something, so it gets a goroutine of its own,
+	// and should end when Call.Gone says that nobody wants its results.
 	// It must not touch context handles of the group from there but through
 	// the methods of Call.
 	Blocking bool

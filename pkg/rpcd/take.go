@@ -49,7 +49,7 @@ func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
 	if l.inbox, err = inbox.Take(fds, layout.WorkerSocket(l.srv.Name, l.env.index), dirs); err != nil {
 		return err
 	}
-	l.inbox.RootUID = 0
+	l.inbox.RootUID = l.rootUID
 	l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
 	return nil
 }
@@ -94,7 +94,7 @@ func (l *loop) accept(ls *listener) {
 		}
 		c := l.add(fd, ls.endpoint)
 		if l.endpoints[ls.endpoint].Transport == layout.NP {
-			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != 0 {
+			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != l.rootUID {
 				c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
 				c.close(l)
 				continue
