@@ -80,6 +80,9 @@ func (b *bench) compare(title string, counts []int, cs ...contender) {
 	}
 	fmt.Printf("\n### %s\n\n| clients | who | per second | p50 µs | p99 µs | failed | rate ratio | p50 ratio |\n|---|---|---|---|---|---|---|---|\n", title)
 	for _, n := range counts {
+		for _, c := range cs { // what starts now is not measured
+			c.box.Run(context.Background(), append([]string{"bindload", "-n", "200", "-d", "100ms", "-c", fmt.Sprint(n)}, c.args...)...)
+		}
 		all := make([][]sample, len(cs))
 		for range b.rounds {
 			for i, c := range cs {
