@@ -105,9 +105,9 @@ func (p *Plan) ports(e *catalogue.Entry, pinned int, c claims) []int {
 		}
 	}
 	if dynamic {
-		port := pinned
+		port := e.Port // the pinned one, unless refresh found that it can not be had
 		if port == 0 {
-			port = e.Port
+			port = pinned
 		}
 		if port > 0 && port <= 65535 {
 			ports = append(ports, port)

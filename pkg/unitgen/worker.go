@@ -58,7 +58,7 @@ func (p *Plan) sambaWorkerArgs(r *Rpcd) []any {
 	args := []any{
 		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
 		"--exec-id", fmt.Sprintf("%d:%d:%d", e.Binary.Size, e.Binary.MTimeNS, e.Binary.Inode),
-		"--smb-conf", s.ConfigFile, "--messaging-dir", messaging, "--lock-dir", s.LockDir, "--np-dir", s.NPDir,
+		"--smb-conf", s.ConfigFile, "--messaging-dir", messaging, "--lock-dir", s.LockDir, "--np-dir", s.NPDir, "--ncalrpc-dir", s.NcalrpcDir,
 		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"),
 	}
 	for _, o := range []struct{ option, value string }{
