@@ -35,7 +35,7 @@ func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []string
 		case layout.Ncalrpc:
 			l.Nodes = p.nodes(e, "ncalrpc endpoint", p.samba.NcalrpcDir, ncalrpcNodes(e), c)
 		case layout.TCP:
-			l.Ports = p.ports(e, set.Port, c)
+			l.Ports = p.ports(e, set, c)
 			l.Nodes = tcpNodes(l.Ports, addresses)
 		}
 		if len(l.Nodes) > 0 {
@@ -92,7 +92,7 @@ func (p *Plan) nodes(e *catalogue.Entry, what, dir string, names []string, c cla
 
 // ports claims the TCP ports: those that the listing names, and one for all
 // bindings that name none.
-func (p *Plan) ports(e *catalogue.Entry, pinned int, c claims) []int {
+func (p *Plan) ports(e *catalogue.Entry, set config.Rpcd, c claims) []int {
 	var ports []int
 	dynamic := false
 	for _, b := range bindings(&e.Listing, listing.ProtseqTCP) {
@@ -105,11 +105,7 @@ func (p *Plan) ports(e *catalogue.Entry, pinned int, c claims) []int {
 		}
 	}
 	if dynamic {
-		port := e.Port // the pinned one, unless refresh found that it can not be had
-		if port == 0 {
-			port = pinned
-		}
-		if port > 0 && port <= 65535 {
+		if port := dynamicPort(e, set); port != 0 {
 			ports = append(ports, port)
 		} else {
 			p.problem("%s: it has no TCP port; see why with msrpcctl refresh, or set Port= for it", e.Name)
@@ -119,6 +115,18 @@ func (p *Plan) ports(e *catalogue.Entry, pinned int, c claims) []int {
 	return slices.DeleteFunc(slices.Compact(ports), func(n int) bool {
 		return !p.claim(c, e.Name, fmt.Sprintf("TCP port %d", n), fmt.Sprintf("tcp:%d", n))
 	})
+}
+
+// dynamicPort is the port of bindings that name none, 0 for none.
+func dynamicPort(e *catalogue.Entry, set config.Rpcd) int {
+	port := e.Port // the pinned one, unless refresh found that it can not be had
+	if port == 0 {
+		port = set.Port
+	}
+	if port < 0 || port > 65535 {
+		return 0
+	}
+	return port
 }
 
 // claim gives key to name unless another rpcd has it.

@@ -44,6 +44,7 @@ type Rpcd struct {
 	IndexBits int  // high bits of an association group id that are the worker's index, 8 or 16
 	FillFirst int  // connections per worker before the next one is used, 0 = spread
 	Prestart  bool
+	Port      int              // TCP port of bindings that name none; 0 = none
 	Listeners []Listener       // in the order of layout.Transports, at least one
 	Entry     *catalogue.Entry // what it was made from
 }
@@ -104,7 +105,7 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 		}
 		if ls := p.listeners(e, s, c.Addresses, claims); len(ls) > 0 {
 			r := p.resolve(e, s)
-			r.Listeners = ls
+			r.Listeners, r.Port = ls, dynamicPort(e, s)
 			p.Rpcds = append(p.Rpcds, r)
 		}
 	}
