@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// rpcd_epmapper is the endpoint mapper, see rpcd_epmapper(8).
+package main
+
+import (
+	"os"
+
+	"msrpcd/pkg/epm"
+	"msrpcd/pkg/rpcd"
+)
+
+func main() { os.Exit(rpcd.Main(epm.Server(), os.Args[1:])) }
