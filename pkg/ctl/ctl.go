@@ -115,7 +115,8 @@ func unknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unk
 const long = `msrpcctl looks at and changes what MSRPC services systemd serves on this host.
 
 refresh finds out what the RPC servers of this host serve and applies it; list,
-status and verify show it; transport switches listeners off and on.`
+status and verify show it; transport switches listeners off and on. endpoints
+and ping ask servers of any host over the network.`
 
 func (e *env) command() *cobra.Command {
 	root := &cobra.Command{
@@ -130,7 +131,7 @@ func (e *env) command() *cobra.Command {
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "write JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(e.refreshCommand(), e.listCommand(), e.statusCommand(), e.transportCommand(),
-		e.verifyCommand(), e.preflightCommand())
+		e.verifyCommand(), e.preflightCommand(), e.endpointsCommand(), e.pingCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true // the flags follow anyway
 	}

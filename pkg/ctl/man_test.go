@@ -22,11 +22,14 @@ func TestManPage(t *testing.T) {
 	}
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	find := func(section, pattern string) []string {
-		_, part, _ := strings.Cut(page, section)
-		part, _, _ = strings.Cut(part, "\n.S"+section[2:3])
+		_, part, _ := strings.Cut(page, section+"\n")
+		part, _, _ = strings.Cut(part, "\n.SH")
+		if section[2] == 'S' {
+			part, _, _ = strings.Cut(part, "\n.SS")
+		}
 		var found []string
 		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(part, -1) {
-			found = append(found, m[1])
+			found = append(found, strings.Join(m[1:], ""))
 		}
 		slices.Sort(found)
 		return found
@@ -36,20 +39,27 @@ func TestManPage(t *testing.T) {
 	root.InitDefaultHelpFlag()
 	root.InitDefaultVersionFlag()
 	root.InitDefaultCompletionCmd()
-	var commands, flags []string
+	const option = `(?m)^\.TP\n\.B\w? (?:-(\w) ", " )?--([\w-]+)`
+	options := func(sets ...*pflag.FlagSet) []string {
+		var list []string
+		for _, set := range sets {
+			set.VisitAll(func(f *pflag.Flag) { list = append(list, f.Shorthand+f.Name) })
+		}
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	var commands []string
 	for _, c := range root.Commands() {
 		commands = append(commands, c.Name())
-		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { t.Errorf("%s has an option of its own: %s", c.Name(), f.Name) })
+		if d := cmp.Diff(options(c.LocalNonPersistentFlags()), find(".SS "+c.Name(), option)); d != "" {
+			t.Error("options of ", c.Name(), ": ", d)
+		}
 	}
-	add := func(f *pflag.Flag) { flags = append(flags, f.Name) }
-	root.Flags().VisitAll(add)
-	root.PersistentFlags().VisitAll(add)
 	slices.Sort(commands)
-	slices.Sort(flags)
 	if d := cmp.Diff(slices.Compact(commands), find(".SH COMMANDS", `(?m)^\.SS (\w+)$`)); d != "" {
 		t.Error("commands: ", d)
 	}
-	if d := cmp.Diff(slices.Compact(flags), find(".SH OPTIONS", `--(\w+)`)); d != "" {
+	if d := cmp.Diff(options(root.Flags(), root.PersistentFlags()), find(".SH OPTIONS", option)); d != "" {
 		t.Error("options: ", d)
 	}
 

@@ -66,11 +66,17 @@ func (v *verifier) sockets(ctx context.Context, check string) {
 				continue // switched off
 			}
 			if what := v.listener(l); what != "" {
-				v.find(check, r.Name, "run msrpcctl refresh, which starts "+l.Unit+" anew", "%s", what)
+				remedy := "run msrpcctl refresh, which starts " + l.Unit + " anew"
+				if strings.Contains(what, heldBy) {
+					remedy = "end who holds it, then " + remedy
+				}
+				v.find(check, r.Name, remedy, "%s", what)
 			}
 		}
 	}
 }
+
+const heldBy = "is held by "
 
 // listener says what is wrong with the first of its nodes that is not well.
 func (v *verifier) listener(l unitgen.Listener) string {
@@ -97,7 +103,7 @@ func (v *verifier) socket(t layout.Transport, node string) string {
 	case slices.ContainsFunc(inodes, v.s.HeldBySystemd):
 		return ""
 	case len(inodes) > 0:
-		return "is held by " + v.holders(inodes[0]) + " and not by systemd"
+		return heldBy + v.holders(inodes[0]) + " and not by systemd"
 	case t == layout.TCP:
 		return "is not listened on"
 	}

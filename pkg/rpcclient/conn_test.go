@@ -53,6 +53,16 @@ func TestCallHasItsObject(t *testing.T) {
 	}
 }
 
+func TestResultsThatAreNotThere(t *testing.T) {
+	c := bound(t, Options{}, func(p dcerpc.PDU) []byte { return dcerpc.AppendFragments(nil, p.Header, 0, nil, 1432) })
+	for range 2 { // the connection is good
+		var out blob
+		if err := c.Call(soon(t), Operation{Interface: echo}, nil, &out); !errors.Is(err, ndr.ErrShort) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestGroupAndAlter(t *testing.T) {
 	c := connect(t, Options{}, func(p dcerpc.PDU) []byte {
 		if p.Type == dcerpc.PTypeRequest {

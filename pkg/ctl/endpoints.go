@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/listing"
+)
+
+const endpointsLong = `Ask the endpoint mapper of a host, this one without HOST, for all that is
+registered there, over TCP port 135. HOST can also be a binding, such as
+ncalrpc:[EPMAPPER].`
+
+func (e *env) endpointsCommand() *cobra.Command {
+	var iface string
+	var timeout float64
+	cmd := &cobra.Command{
+		Use:               "endpoints [HOST]",
+		Short:             "Show what an endpoint mapper knows, of this or another host",
+		Long:              endpointsLong,
+		Args:              args(0, 1, "at most one host"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if err := checkTimeout(timeout); err != nil {
+				return err
+			}
+			host := strings.Join(given, "")
+			list, err := e.endpoints(cmd.Context(), host, iface, seconds(timeout))
+			if err != nil {
+				return err
+			}
+			return e.show(list, func() { e.endpointsText(list) })
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&iface, "interface", "", "ask only where `INTERFACE`, a name or UUID/VERSION, is served over TCP")
+	f.Float64VarP(&timeout, "timeout", "W", 10, "give up when an answer takes longer than `SECONDS`")
+	cmd.RegisterFlagCompletionFunc("interface", completeInterface)
+	return cmd
+}
+
+// seconds is a number of seconds as Go has it.
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+func checkTimeout(n float64) error {
+	if !(n > 0 && n <= 86400) {
+		return usageError{fmt.Errorf("--timeout %g is not above 0 and up to 86400", n)}
+	}
+	return nil
+}
+
+// endpoints asks the mapper of a host for one interface, or for all.
+func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Duration) ([]mapped, error) {
+	k, failed := load()
+	known := allNames(k)
+	if !strings.HasPrefix(host, listing.ProtseqTCP+":") && !strings.HasPrefix(host, listing.ProtseqNcalrpc+":") {
+		host = listing.ProtseqTCP + ":" + host
+	}
+	t, err := findTarget(host, k, failed)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := known.parse("epmapper")
+	if iface != "" {
+		wanted, err = known.parse(iface)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := dialMapper(ctx, t, timeout, known)
+	if err != nil {
+		return nil, err
+	}
+	defer m.conn.Close()
+	if iface != "" {
+		return m.ask(ctx, wanted)
+	}
+	return m.lookup(ctx)
+}
+
+func (e *env) endpointsText(list []mapped) {
+	if len(list) == 0 {
+		fmt.Fprintln(e.out, "the endpoint mapper knows of nothing")
+		return
+	}
+	rows := [][]string{{"INTERFACE", "UUID", "VERSION", "BINDING", "ANNOTATION"}}
+	for i := range list {
+		l := &list[i]
+		binding := l.Binding
+		if l.Object != "" {
+			binding = l.Object + "@" + binding // as C706 writes it
+		}
+		rows = append(rows, []string{l.Name, l.UUID, l.Version, plain(binding), plain(l.Annotation)})
+	}
+	table(e.out, "", rows)
+}
+
+// completeInterface completes the name of an interface.
+func completeInterface(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	k, _ := load()
+	var found []string
+	seen := map[string]bool{}
+	for _, n := range allNames(k) {
+		if strings.HasPrefix(n.name, prefix) && !seen[n.name] {
+			seen[n.name] = true
+			found = append(found, n.name)
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
