@@ -202,11 +202,13 @@ func TestGlobFailsAndTooManyRpcds(t *testing.T) {
 	}
 }
 
-// The files that are installed are free of problems and find Samba where
-// distributions have it.
+// The files that are installed are free of problems, find Samba where
+// distributions have it, and put the native endpoint mapper in the place of
+// Samba's.
 func TestVendorFiles(t *testing.T) {
+	const libexec = "/usr/libexec/msrpcd"
 	files := map[string]string{}
-	paths, err := filepath.Glob("../../units/rpcd.d/*.conf")
+	paths, err := filepath.Glob("../../units/rpcd.d/*.conf*")
 	if err != nil || len(paths) < 2 {
 		t.Fatal(paths, err)
 	}
@@ -215,23 +217,24 @@ func TestVendorFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files["v:rpcd.d/"+filepath.Base(p)] = string(b)
+		name := strings.TrimSuffix(filepath.Base(p), ".in") // meson's template
+		files["v:rpcd.d/"+name] = strings.ReplaceAll(string(b), "@libexecdir@", libexec)
 	}
 	for _, dir := range []string{
 		"/usr/libexec/samba", "/usr/lib/samba", "/usr/lib64/samba", "/usr/lib/samba/samba",
 		"/usr/lib/x86_64-linux-gnu/samba", "/usr/lib/aarch64-linux-gnu/samba", "/usr/lib/arm-linux-gnueabihf/samba",
 	} {
 		c := load(t, files)
-		h := host{dir + "/rpcd_winreg", dir + "/rpcd_epmapper", dir + "/npsd_x", dir + "/samba-dcerpcd", dir + "/smbtorture"}
-		rs := c.Rpcds(h.glob)
+		h := host{dir + "/rpcd_winreg", dir + "/rpcd_epmapper", dir + "/npsd_x", dir + "/samba-dcerpcd", dir + "/smbtorture", libexec + "/rpcd_epmapper"}
+		rs := slices.DeleteFunc(c.Rpcds(h.glob), func(r Rpcd) bool { return r.Name == "rpcecho" })
 		noProblems(t, c)
-		want := fmt.Sprintf("epmapper=%[1]s/samba winreg=%[1]s/samba npsd_x=%[1]s/samba", dir)
+		want := fmt.Sprintf("epmapper=%[2]s/native winreg=%[1]s/samba npsd_x=%[1]s/samba", dir, libexec)
 		if got := order(rs); got != want {
 			t.Errorf("got %s, want %s", got, want)
 			continue
 		}
-		if len(rs[0].Transports) != 0 || len(rs[1].Transports) != 3 {
-			t.Errorf("transports %v %v", rs[0].Transports, rs[1].Transports)
+		if m := rs[0]; m.Activation != ActivationDirect || m.Samba != dir+"/rpcd_epmapper" || len(m.Transports) != 3 {
+			t.Errorf("%+v", m)
 		}
 	}
 }
