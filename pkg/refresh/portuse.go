@@ -47,6 +47,9 @@ func (r PortRange) Contains(port int) bool { return port >= r.Low && port <= r.H
 // brokerName is the kernel's name of a broker's process.
 const brokerName = "msrpc-broker"
 
+// wellKnown is above the ports that are not allocated: the interface names them.
+const wellKnown = 1024
+
 // PortConflict tells who has the port that rpcd name is to listen on, with the
 // remedy, or "" when nobody has it or systemd itself listens on it.
 func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int) string {
@@ -66,6 +69,10 @@ func PortConflict(s *listeners.Snapshot, local PortRange, name string, port int)
 			}
 			who = h[0].String()
 		}
+	}
+	if port < wellKnown {
+		return fmt.Sprintf("port %d of %s is in use by %s: end that one, then run msrpcctl refresh; clients know of no other port, so "+
+			"Transports= in %s/rpcd.d/%s.conf can only switch it off", port, name, who, layout.AdminConfig, name)
 	}
 	pin := fmt.Sprintf("pin another one with Port= in %s/rpcd.d/%s.conf", layout.AdminConfig, name)
 	if !users[0].Listening && local.Contains(port) {
