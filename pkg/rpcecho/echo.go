@@ -20,9 +20,9 @@ func addOne(c *rpcd.Call) dcerpc.Status {
 	return 0
 }
 
-// bytes reads a length and the array of that length. The array has its size
+// sized reads a length and the array of that length. The array has its size
 // once more, and the two must agree.
-func bytes(c *rpcd.Call) (data []byte, ok bool) {
+func sized(c *rpcd.Call) (data []byte, ok bool) {
 	size := c.In.Uint32()
 	n := c.In.Count(1)
 	data = c.In.Octets(n)
@@ -34,7 +34,7 @@ func bytes(c *rpcd.Call) (data []byte, ok bool) {
 //	void EchoData([in] unsigned long len,
 //	              [in,size_is(len)] byte in_data[], [out,size_is(len)] byte out_data[]);
 func echoData(c *rpcd.Call) dcerpc.Status {
-	data, ok := bytes(c)
+	data, ok := sized(c)
 	if !ok {
 		return dcerpc.FaultBadStubData
 	}
@@ -47,7 +47,7 @@ func echoData(c *rpcd.Call) dcerpc.Status {
 //
 //	void SinkData([in] unsigned long len, [in,size_is(len)] byte data[]);
 func sinkData(c *rpcd.Call) dcerpc.Status {
-	if _, ok := bytes(c); !ok {
+	if _, ok := sized(c); !ok {
 		return dcerpc.FaultBadStubData
 	}
 	return 0
