@@ -234,13 +234,14 @@ func (c *conn) finish(l *loop, k *Call) {
 	case k.Out.Err() != nil:
 		status = dcerpc.NcaOutArgsTooBig
 	}
+	if k.header.Flags&dcerpc.FlagMaybe != 0 {
+		return // nobody waits for an answer, whatever it is
+	}
 	start := len(l.out)
 	if status != 0 {
 		l.out = dcerpc.AppendFault(l.out, k.header.Reply(0), dcerpc.Fault{ContextID: k.ctx, Status: status})
-	} else if k.header.Flags&dcerpc.FlagMaybe == 0 {
-		if !c.respond(l, k) {
-			l.out, c.phase = l.out[:start], ending
-		}
+	} else if !c.respond(l, k) {
+		l.out, c.phase = l.out[:start], ending
 	}
 	c.frame(l, start)
 }
