@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"encoding/binary"
+	"runtime"
+	"runtime/debug"
+
+	"msrpcd/pkg/dcerpc"
+	"msrpcd/pkg/listing"
+	"msrpcd/pkg/ndr"
+	"msrpcd/pkg/uuid"
+)
+
+// The server of the tests: an interface with context handles, and a second one
+// that must not use them.
+
+const (
+	opEcho         = iota // returns the stub
+	opOpen                // returns a handle
+	opUse                 // takes a handle
+	opClose               // takes a handle, returns zeros
+	opBig                 // takes a length, returns as many bytes
+	opArray               // takes a conformant array of bytes, returns its length
+	opPanic               // panics
+	opWait                // blocks until told to go on
+	opWaitOpen            // the same, then opens a handle
+	opWaitPanic           // the same, then panics
+	opMemory              // returns the memory that the process takes of the system
+	opRundownPanic        // opens a handle whose rundown panics
+	opCaller              // returns the caller's uid and his port
+	opObject              // returns the object of the request
+)
+
+var (
+	testID  = dcerpc.SyntaxID{UUID: uuid.MustParse("f2c1f1f0-7d2a-4a5e-9a0c-0b7a0c5d0001"), Version: 2<<16 | 1}
+	otherID = dcerpc.SyntaxID{UUID: uuid.MustParse("f2c1f1f0-7d2a-4a5e-9a0c-0b7a0c5d0002"), Version: 1}
+
+	presentTest  = dcerpc.Presentation{ID: 0, Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}}
+	presentOther = dcerpc.Presentation{ID: 1, Abstract: otherID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}}
+)
+
+// thing is what a handle of the test interface stands for. Its number goes to
+// ran when it is run down.
+type thing struct {
+	number uint32
+	ran    chan<- uint32
+}
+
+func (t *thing) Rundown() { t.ran <- t.number }
+
+type bomb struct{}
+
+func (bomb) Rundown() { panic("on purpose") }
+
+// testHooks are how a test sees and steers the operations.
+type testHooks struct {
+	ran  chan uint32
+	wait chan struct{} // a value lets one blocking operation go on
+	runs chan struct{} // a value for each that began to wait
+}
+
+func newTestServer() (*Server, *testHooks) {
+	h := &testHooks{ran: make(chan uint32, 16), wait: make(chan struct{}), runs: make(chan struct{}, 16)}
+	use := func(c *Call) dcerpc.Status {
+		handle := c.In.ContextHandle()
+		v, status := Handle[*thing](c, handle)
+		if status == 0 {
+			c.Out.Uint32(v.number)
+		}
+		return status
+	}
+	open := func(c *Call) dcerpc.Status {
+		handle, ok := c.NewHandle(&thing{c.In.Uint32(), h.ran})
+		if !ok {
+			return dcerpc.NcaServerTooBusy
+		}
+		c.Out.ContextHandle(handle)
+		return 0
+	}
+	wait := func() {
+		h.runs <- struct{}{}
+		<-h.wait
+	}
+	return &Server{Name: "test", Interfaces: []*Interface{
+		{
+			UUID: testID.UUID, Major: 1, Minor: 2, Name: "test",
+			Bindings: []listing.Binding{{Protseq: listing.ProtseqNP, Endpoint: `\pipe\test`}, {Protseq: listing.ProtseqTCP}, {Protseq: listing.ProtseqNcalrpc, Endpoint: "TEST"}},
+			Ops: []Op{
+				opEcho: {Name: "Echo", Run: func(c *Call) dcerpc.Status {
+					c.Out.Octets(c.In.Octets(c.In.Left()))
+					return 0
+				}},
+				opOpen: {Name: "Open", Run: open},
+				opUse:  {Name: "Use", Run: use},
+				opClose: {Name: "Close", Run: func(c *Call) dcerpc.Status {
+					handle := c.In.ContextHandle()
+					if _, status := Handle[*thing](c, handle); status != 0 {
+						return status
+					}
+					c.DropHandle(handle)
+					c.Out.ContextHandle(ndr.ContextHandle{})
+					return 0
+				}},
+				opBig: {Name: "Big", Run: func(c *Call) dcerpc.Status {
+					c.Out.Octets(make([]byte, c.In.Uint32()))
+					return 0
+				}},
+				opArray: {Name: "Array", Run: func(c *Call) dcerpc.Status {
+					n := c.In.Count(1)
+					c.In.Octets(n)
+					c.Out.Uint32(uint32(n))
+					return 0
+				}},
+				opPanic:    {Name: "Panic", Run: func(*Call) dcerpc.Status { panic("on purpose") }},
+				opWait:     {Name: "Wait", Blocking: true, Run: func(c *Call) dcerpc.Status { wait(); c.Out.Uint32(1); return 0 }},
+				opWaitOpen: {Name: "WaitOpen", Blocking: true, Run: func(c *Call) dcerpc.Status { wait(); return open(c) }},
+				opWaitPanic: {Name: "WaitPanic", Blocking: true, Run: func(*Call) dcerpc.Status {
+					wait()
+					panic("on purpose")
+				}},
+				opMemory: {Name: "Memory", Run: func(c *Call) dcerpc.Status {
+					var m runtime.MemStats
+					debug.FreeOSMemory()
+					runtime.ReadMemStats(&m)
+					c.Out.Uint64(m.Sys - m.HeapReleased)
+					return 0
+				}},
+				opRundownPanic: {Name: "RundownPanic", Run: func(c *Call) dcerpc.Status {
+					handle, _ := c.NewHandle(bomb{})
+					c.Out.ContextHandle(handle)
+					return 0
+				}},
+				opCaller: {Name: "Caller", Run: func(c *Call) dcerpc.Status {
+					c.Out.Uint32(c.Caller().Cred.Uid)
+					c.Out.Uint16(c.Caller().Remote.Port())
+					c.Out.Bool(c.Caller().Session != nil)
+					c.Out.Bool(c.Caller().Anonymous())
+					return 0
+				}},
+				opObject: {Name: "Object", Run: func(c *Call) dcerpc.Status {
+					c.Out.UUID(c.Object)
+					return 0
+				}},
+			},
+		},
+		{
+			UUID: otherID.UUID, Major: 1, Name: "other",
+			Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+			Ops:      []Op{0: {Name: "Use", Run: use}},
+		},
+	}}, h
+}
+
+// number is a stub of one 32-bit number.
+func number(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }
