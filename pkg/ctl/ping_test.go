@@ -52,6 +52,28 @@ func TestPingInJSON(t *testing.T) {
 	}
 }
 
+// Without a count it goes on until it is interrupted; the try that this cuts
+// off does not count.
+func TestPingIsInterrupted(t *testing.T) {
+	s := &server{group: 1}
+	tg, err := findTarget("ncacn_ip_tcp:127.0.0.1["+s.start(t)+"]", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pinger{timeout: 10, indexBits: 16, target: tg}
+	ctx, cancel := context.WithCancel(context.Background())
+	var r pinged
+	p.run(ctx, &r, func(tr *try) {
+		if tr.Number == 3 {
+			cancel()
+		}
+	})
+	if r.Answered != 3 || len(r.Tries) != 3 {
+		t.Errorf("%+v", r)
+	}
+	p.run(ctx, &r, func(tr *try) { t.Errorf("one more: %+v", tr) })
+}
+
 // What is refused is no answer, and the server's reason is told.
 func TestPingIsRefused(t *testing.T) {
 	iface, _ := parseSyntax(winregIface)

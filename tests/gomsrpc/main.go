@@ -87,7 +87,7 @@ func list(ctx context.Context, mapper epm.EpmClient, max uint32) ([]string, erro
 				return lines, errors.New("an entry without a tower")
 			}
 			b := e.Tower.Binding()
-			lines = append(lines, fmt.Sprintf("%s %d.%d %s", b.SyntaxID.IfUUID, b.SyntaxID.IfVersionMajor, b.SyntaxID.IfVersionMinor, b.StringBinding))
+			lines = append(lines, fmt.Sprintf("%s %d.%d %s", b.SyntaxID.IfUUID, b.SyntaxID.IfVersionMajor, b.SyntaxID.IfVersionMinor, bindingText(b.StringBinding)))
 		}
 		switch {
 		case page.Status == notRegistered || page.Status == 0 && isNil(page.EntryHandle):
@@ -98,6 +98,11 @@ func list(ctx context.Context, mapper epm.EpmClient, max uint32) ([]string, erro
 		request.EntryHandle = page.EntryHandle
 	}
 	return lines, errors.New("the list has no end")
+}
+
+// bindingText is the binding with ncalrpc as C706 and Samba call it.
+func bindingText(b dcerpc.StringBinding) string {
+	return strings.Replace(b.String(), "ncacnlrpc:", "ncalrpc:", 1)
 }
 
 func isNil(h *epm.LookupHandle) bool {
