@@ -37,7 +37,7 @@ var rpcPipe = Pipe{FileType: npa.FileTypeMessage, DeviceState: npa.DeviceState, 
 
 // takeListeners adopts the listeners among the passed descriptors.
 func (b *Broker) takeListeners(fds []sys.PassedFD) error {
-	ls, err := endpoint.Listeners(fds, "msrpc-*-"+b.cfg.Name+".socket", layout.FDNameParking, layout.FDNameParkIn)
+	ls, err := endpoint.Listeners(fds, "msrpc-*-"+b.cfg.Name+".socket", layout.FDNameParking)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,6 @@ type Broker struct {
 
 	status *status.File
 	lot    *parking.Lot
-	stored bool // the service manager has the parking's ends
 
 	base        time.Time // for now
 	baseNS      int64
@@ -148,6 +147,7 @@ func (b *Broker) Run() error {
 	}
 	b.log.Info("serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
+	b.report() // who was parked is pending
 	for {
 		n, errno := b.ep.Wait(b.timeout())
 		if errno != 0 {
@@ -201,7 +201,7 @@ func (b *Broker) finish() error {
 		}
 	}
 	if lost > 0 {
-		b.log.Error("the parking is full: waiting connections are closed by this stop", "CONNECTIONS", lost)
+		b.log.Error("the parking is full: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
 	}
 	return nil
 }

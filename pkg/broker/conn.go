@@ -31,6 +31,7 @@ type conn struct {
 	binding    int16  // index into Broker.bindings
 	frag       uint16 // length of the first PDU, 0 for a pipe without DCE/RPC
 	worker     int16  // wantInbox: whose inbox
+	slot       int16  // parked: where
 	prev, next int32  // in fresh or slow
 	need       int32  // bytes that must be there before a look makes sense
 	groupID    uint32
@@ -108,9 +109,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 // connection (a worker, not the parking) keeps it.
 func (b *Broker) drop(fd int) {
 	c := &b.conns[fd]
-	if c.parked {
-		b.lot.Take(c.id)
-	}
+	b.unpark(c)
 	if c.registered {
 		b.ep.Delete(fd) // the open file may live on in a worker
 	}

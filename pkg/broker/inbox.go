@@ -153,10 +153,7 @@ func (b *Broker) handOver(fd int) {
 func (b *Broker) deliver(fd, i int) sys.Errno {
 	c := &b.conns[fd]
 	parked := c.parked
-	if parked {
-		b.lot.Take(c.id)
-		c.parked = false
-	}
+	b.unpark(c)
 	errno := b.send(fd, i)
 	if errno != 0 {
 		if parked {

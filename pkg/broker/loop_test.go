@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +32,9 @@ type rig struct {
 	done     chan error
 	tcp, np  net.Listener
 	inboxes  map[int]int
-	lot      []sys.PassedFD
+	notify   string
+	mu       sync.Mutex
+	lot      []sys.PassedFD // the descriptor store
 	received sys.Msg
 }
 
@@ -50,6 +54,7 @@ func newRig(t *testing.T) *rig {
 	r.np, err = net.Listen("unix", filepath.Join(dir, "winreg"))
 	must(t, err)
 	t.Cleanup(func() { r.tcp.Close(); r.np.Close() })
+	r.manage()
 	return r
 }
 
@@ -77,7 +82,8 @@ func (r *rig) start() {
 	fds := append([]sys.PassedFD{
 		{FD: dupFD(r.t, r.tcp.(*net.TCPListener)), Name: layout.FDNameTCP},
 		{FD: dupFD(r.t, r.np.(*net.UnixListener)), Name: layout.FDNamePipe},
-	}, r.lot...)
+	}, r.stored()...)
+	os.Setenv("NOTIFY_SOCKET", r.notify)
 	b, err := New(r.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), fds)
 	must(r.t, err)
 	r.broker, r.done = b, make(chan error, 1)
@@ -85,7 +91,52 @@ func (r *rig) start() {
 	r.t.Cleanup(r.stop)
 }
 
-// stop ends the broker as SIGTERM does; its parking stays in r.lot.
+// manage does what the service manager does with the descriptor store.
+func (r *rig) manage() {
+	path := filepath.Join(layout.Runtime, "notify")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path})
+	must(r.t, err)
+	r.t.Cleanup(func() { c.Close() })
+	r.notify = path
+	go func() {
+		buf, oob := make([]byte, 4096), make([]byte, 64)
+		for {
+			n, k, _, _, err := c.ReadMsgUnix(buf, oob)
+			if err != nil {
+				return
+			}
+			_, name, found := strings.Cut(string(buf[:n]), "FDNAME=")
+			msgs, err := unix.ParseSocketControlMessage(oob[:k])
+			if !found || err != nil || len(msgs) != 1 {
+				continue
+			}
+			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil {
+				r.mu.Lock()
+				r.lot = append(r.lot, sys.PassedFD{FD: fds[0], Name: name})
+				r.mu.Unlock()
+			}
+		}
+	}()
+}
+
+// stored are copies of what is in the store.
+func (r *rig) stored() (fds []sys.PassedFD) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.lot {
+		fds = append(fds, sys.PassedFD{FD: dup(r.t, p.FD), Name: p.Name})
+	}
+	return fds
+}
+
+func dup(t *testing.T, fd int) int {
+	t.Helper()
+	n, err := unix.Dup(fd)
+	must(t, err)
+	return n
+}
+
+// stop ends the broker as SIGTERM does; its parking stays in the store.
 func (r *rig) stop() {
 	if r.broker == nil {
 		return
@@ -94,8 +145,6 @@ func (r *rig) stop() {
 	if err := <-r.done; err != nil {
 		r.t.Error(err)
 	}
-	out, in := r.broker.lot.Ends()
-	r.lot = []sys.PassedFD{{FD: out, Name: layout.FDNameParking}, {FD: in, Name: layout.FDNameParkIn}}
 	r.broker.status.Close()
 	for _, c := range r.broker.listeners {
 		unix.Close(c.fd)

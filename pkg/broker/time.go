@@ -148,9 +148,6 @@ func (b *Broker) report() {
 	if s != b.reported && b.notify.Send(nil, s) == 0 {
 		b.reported = s
 	}
-	if !b.stored {
-		b.store()
-	}
 }
 
 // idle reports whether the broker may exit: systemd holds the listeners and

@@ -91,16 +91,14 @@ type Listener struct {
 	Endpoint
 }
 
-// Listeners are the listeners among the passed descriptors, with those named in
-// others left out. unit is for the error when there is none.
-func Listeners(fds []sys.PassedFD, unit string, others ...string) ([]Listener, error) {
+// Listeners are the listeners among the passed descriptors. Those whose names
+// begin with other, unless that is "", are something else. unit is for the
+// error when there is none.
+func Listeners(fds []sys.PassedFD, unit, other string) ([]Listener, error) {
 	var ls []Listener
-next:
 	for _, p := range fds {
-		for _, o := range others {
-			if p.Name == o {
-				continue next
-			}
+		if other != "" && strings.HasPrefix(p.Name, other) {
+			continue
 		}
 		t := layout.Transport(p.Name)
 		if protseqs[t] == "" {

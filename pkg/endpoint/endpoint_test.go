@@ -60,7 +60,7 @@ func TestListeners(t *testing.T) {
 	tcpFD, pipeFD := tcp.(*net.TCPListener), pipe.(*net.UnixListener)
 	_, port, _ := net.SplitHostPort(tcp.Addr().String())
 	ls, err := Listeners([]sys.PassedFD{
-		passed(t, tcpFD, "tcp"), passed(t, pipeFD, "np"), passed(t, pipeFD, "ncalrpc"), {FD: 0, Name: "parking"},
+		passed(t, tcpFD, "tcp"), passed(t, pipeFD, "np"), passed(t, pipeFD, "ncalrpc"), {FD: 0, Name: "parking-3"},
 	}, "x.socket", "parking")
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestListeners(t *testing.T) {
 		"another address family": {passed(t, tcpFD, "np")},
 		"address family":         {passed(t, pipeFD, "tcp")},
 	} {
-		if _, err := Listeners(fds, "x.socket"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Listeners(fds, "x.socket", ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}

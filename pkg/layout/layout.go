@@ -34,12 +34,12 @@ const (
 
 // Names of descriptors in LISTEN_FDNAMES.
 const (
-	FDNamePipe    = "np"            // listener, ncacn_np
-	FDNameTCP     = "tcp"           // listener, ncacn_ip_tcp
-	FDNameNcalrpc = "ncalrpc"       // listener, ncalrpc
-	FDNameInbox   = "inbox"         // a worker's inbox
-	FDNameParking = "parking"       // end of the parking pair that connections are read from
-	FDNameParkIn  = "parking-entry" // end of the parking pair that connections are written to
+	FDNamePipe    = "np"      // listener, ncacn_np
+	FDNameTCP     = "tcp"     // listener, ncacn_ip_tcp
+	FDNameNcalrpc = "ncalrpc" // listener, ncalrpc
+	FDNameInbox   = "inbox"   // a worker's inbox
+	FDNameParking = "parking" // end of a parking pair that is read from; further pairs are parking-1, ...
+	ParkingEntry  = "-entry"  // suffix for the end that is written to
 )
 
 // Names of units that are not generated.

@@ -7,88 +7,125 @@ import (
 	"errors"
 )
 
-// Entry is the state of one waiting connection, as it stands in a message of
-// the parking. All integers are little-endian:
-//
-//	00 u32 magic "MSRP" | 04 u16 version 1 | 06 u16 flags
-//	08 u64 connection id (0: the marker of a round, without a descriptor)
-//	10 u64 accepted, CLOCK_MONOTONIC in nanoseconds
-//	18 u32 bytes of the NPA request read so far | 1c u16 length of the binding string | 1e u16 0
-//	20 binding string, NPA bytes
-//
-// An entry has one descriptor, the connection. NPA bytes that do not fit are in
-// a second one, a memfd, as FlagMemfd says.
+// Entry is the state of one waiting connection.
 type Entry struct {
 	Flags    uint16
 	ID       uint64
 	Accepted int64  // CLOCK_MONOTONIC, nanoseconds
-	Binding  []byte // of the listener it came from
+	Binding  string // of the listener it came from
 	NPALen   uint32 // bytes of the NPA request that were read from the connection
-	NPA      []byte // these bytes, empty with FlagMemfd
 }
 
-// Flags of an Entry.
-const (
-	FlagReplied = 1 << 0 // the NPA request is complete and answered
-	FlagMemfd   = 1 << 1 // the NPA bytes are in a memfd
-
-	allFlags = FlagReplied | FlagMemfd
-)
+// FlagReplied: the NPA request is complete and answered.
+const FlagReplied = 1 << 0
 
 const (
 	magic      = 0x5052534d // "MSRP"
-	version    = 1
-	headerSize = 32
+	version    = 2
+	headerSize = 12
+	entrySize  = 24
 
-	// MaxBinding bounds the binding string.
-	MaxBinding = 512
-	// MaxInline is how many NPA bytes a message carries itself.
-	MaxInline = 16 << 10
-	// MaxNPA bounds the NPA bytes in all.
-	MaxNPA = 1 << 20
-
-	maxMessage = headerSize + MaxBinding + MaxInline
+	maxBindings = 256
+	maxBinding  = 512
+	maxEntries  = 253
+	maxMessage  = headerSize + maxBindings*(2+maxBinding) + maxEntries*entrySize
 )
 
-// ErrFormat says that a message is not an entry of this version.
-var ErrFormat = errors.New("not a parking entry of this version")
+// ErrFormat says that a message is not one of a parking of this version.
+var ErrFormat = errors.New("not a message of a parking of this version")
 
-// Append appends the encoded entry to dst.
-func (e *Entry) Append(dst []byte) []byte {
+// A message has all entries of one slot. All integers are little-endian:
+//
+//	00 u32 magic "MSRP" | 04 u16 version 2 | 06 u16 number of bindings
+//	08 u16 number of entries | 0a u16 0
+//	bindings: u16 length, text
+//	entries, 24 bytes each:
+//	  00 u64 connection id | 08 u64 accepted | 10 u32 NPA bytes
+//	  14 u16 index of the binding | 16 u16 flags
+//
+// Its descriptors are those of the entries in order: the connection, and if
+// there are NPA bytes a memfd that holds them.
+
+// appendMessage encodes the entries.
+func appendMessage(dst []byte, entries []Entry) []byte {
+	var bindings []string
+	index := make([]uint16, len(entries))
+next:
+	for i := range entries {
+		for k, b := range bindings {
+			if b == entries[i].Binding {
+				index[i] = uint16(k)
+				continue next
+			}
+		}
+		index[i] = uint16(len(bindings))
+		bindings = append(bindings, entries[i].Binding)
+	}
 	dst = binary.LittleEndian.AppendUint32(dst, magic)
 	dst = binary.LittleEndian.AppendUint16(dst, version)
-	dst = binary.LittleEndian.AppendUint16(dst, e.Flags)
-	dst = binary.LittleEndian.AppendUint64(dst, e.ID)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Accepted))
-	dst = binary.LittleEndian.AppendUint32(dst, e.NPALen)
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(e.Binding)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(bindings)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(entries)))
 	dst = binary.LittleEndian.AppendUint16(dst, 0)
-	dst = append(dst, e.Binding...)
-	return append(dst, e.NPA...)
+	for _, b := range bindings {
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(len(b)))
+		dst = append(dst, b...)
+	}
+	for i := range entries {
+		e := &entries[i]
+		dst = binary.LittleEndian.AppendUint64(dst, e.ID)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Accepted))
+		dst = binary.LittleEndian.AppendUint32(dst, e.NPALen)
+		dst = binary.LittleEndian.AppendUint16(dst, index[i])
+		dst = binary.LittleEndian.AppendUint16(dst, e.Flags)
+	}
+	return dst
 }
 
-// Parse decodes a message; Binding and NPA point into b. ErrFormat otherwise.
-func (e *Entry) Parse(b []byte) error {
-	if len(b) < headerSize || binary.LittleEndian.Uint32(b) != magic || binary.LittleEndian.Uint16(b[4:]) != version {
-		return ErrFormat
+// parseMessage decodes what appendMessage wrote; descriptors is how many belong
+// to it.
+func parseMessage(b []byte) (entries []Entry, descriptors int, err error) {
+	if len(b) < headerSize || binary.LittleEndian.Uint32(b) != magic || binary.LittleEndian.Uint16(b[4:]) != version ||
+		binary.LittleEndian.Uint16(b[10:]) != 0 {
+		return nil, 0, ErrFormat
 	}
-	e.Flags = binary.LittleEndian.Uint16(b[6:])
-	e.ID = binary.LittleEndian.Uint64(b[8:])
-	e.Accepted = int64(binary.LittleEndian.Uint64(b[16:]))
-	e.NPALen = binary.LittleEndian.Uint32(b[24:])
-	n := int(binary.LittleEndian.Uint16(b[28:]))
-	rest := b[headerSize:]
-	if e.Flags&^allFlags != 0 || n > MaxBinding || n > len(rest) || e.NPALen > MaxNPA ||
-		binary.LittleEndian.Uint16(b[30:]) != 0 {
-		return ErrFormat
+	nb, ne := int(binary.LittleEndian.Uint16(b[6:])), int(binary.LittleEndian.Uint16(b[8:]))
+	if nb > maxBindings || ne > maxEntries {
+		return nil, 0, ErrFormat
 	}
-	e.Binding, e.NPA = rest[:n:n], rest[n:]
-	if e.Flags&FlagMemfd != 0 {
-		if len(e.NPA) != 0 {
-			return ErrFormat
+	b = b[headerSize:]
+	bindings := make([]string, nb)
+	for i := range bindings {
+		if len(b) < 2 {
+			return nil, 0, ErrFormat
 		}
-	} else if len(e.NPA) != int(e.NPALen) || len(e.NPA) > MaxInline {
-		return ErrFormat
+		n := int(binary.LittleEndian.Uint16(b))
+		if n > maxBinding || 2+n > len(b) {
+			return nil, 0, ErrFormat
+		}
+		bindings[i] = string(b[2 : 2+n])
+		b = b[2+n:]
 	}
-	return nil
+	if len(b) != ne*entrySize {
+		return nil, 0, ErrFormat
+	}
+	entries = make([]Entry, ne)
+	for i := range entries {
+		k := int(binary.LittleEndian.Uint16(b[20:]))
+		if k >= nb {
+			return nil, 0, ErrFormat
+		}
+		entries[i] = Entry{
+			ID: binary.LittleEndian.Uint64(b), Accepted: int64(binary.LittleEndian.Uint64(b[8:])),
+			NPALen: binary.LittleEndian.Uint32(b[16:]), Binding: bindings[k], Flags: binary.LittleEndian.Uint16(b[22:]),
+		}
+		if entries[i].Flags&^FlagReplied != 0 {
+			return nil, 0, ErrFormat
+		}
+		descriptors++
+		if entries[i].NPALen > 0 {
+			descriptors++
+		}
+		b = b[entrySize:]
+	}
+	return entries, descriptors, nil
 }

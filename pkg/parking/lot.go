@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package parking keeps waiting connections where no restart and no crash
-// loses them: in the kernel queue of a SEQPACKET pair, both ends of which the
+// loses them: in kernel queues of SEQPACKET pairs, both ends of which the
 // service manager holds in its descriptor store.
 //
-// A connection that is in the lot is also held by its owner, who goes on
-// waiting for it; it is taken out before it is handed over or closed, so that
-// nobody is served twice and a peer sees its end. While the order of the queue
-// is turned around, an entry is there twice for a moment, never not at all;
-// Restore drops the second one.
+// A lot has up to MaxSlots pairs, its slots. The queue of a slot has one
+// message with all its connections, up to 253 descriptors; whoever comes or
+// goes makes a new message, which is sent before the old one is dropped. The
+// newest message of a slot is the truth, so that a crash at any point loses and
+// doubles nobody. Slots are added as connections come, and each newcomer goes
+// to the emptiest one: with few waiting, a message is small; with 10,000 it has
+// 160 descriptors.
+//
+// The owner holds each parked connection too and goes on waiting for it; it
+// takes it out before it hands it over or closes it, so that nobody is served
+// twice and a peer sees its end.
 package parking
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -21,195 +25,239 @@ import (
 	"msrpcd/pkg/sys"
 )
 
+const (
+	// MaxSlots bounds the slots; the store has twice as many descriptors.
+	MaxSlots = 64
+	// growAt is how many members each slot has before another one is made.
+	growAt = 4
+)
+
 // Lot is the parking of one service. It belongs to one event loop.
 type Lot struct {
-	out, in int // entries are read from out and written to in
-	n       int // entries in the queue
-	msg     sys.Msg
-	buf     [maxMessage]byte
+	slots []*slot
+	n     int
+	store func(index, out, in int) bool
+	msg   sys.Msg
+	buf   []byte
 }
 
-// New makes an empty lot.
-func New() (*Lot, error) {
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("make parking pair: %w", err)
-	}
-	return adopt(p[0], p[1]), nil
+// slot is one pair.
+type slot struct {
+	out, in int // messages are read from out and written to in
+	members []member
+	fds     int // descriptors of the message
+	queued  int // messages in the queue, 0 or 1
 }
 
-// Adopt takes the two ends that the descriptor store kept. An error says that
-// they are not ends of a SEQPACKET socket.
-func Adopt(out, in int) (*Lot, error) {
-	for _, fd := range []int{out, in} {
-		t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-		if err != nil || t != unix.SOCK_SEQPACKET {
-			return nil, fmt.Errorf("stored descriptor %d is not an end of a parking pair", fd)
-		}
-	}
-	return adopt(out, in), nil
+type member struct {
+	Entry
+	fd, memfd int // the owner's; memfd is the member's, -1 without
 }
 
-func adopt(out, in int) *Lot {
-	// The kernel cuts this to net.core.wmem_max; each entry takes about 1 KiB of it.
-	unix.SetsockoptInt(in, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20)
-	return &Lot{out: out, in: in}
-}
+// New makes an empty lot. store gives both ends of a new slot to the service
+// manager, under a name from which Adopt gets the index again; false: not now,
+// it is tried again with the next newcomer.
+func New(store func(index, out, in int) bool) *Lot { return &Lot{store: store} }
 
-// Ends returns the descriptors to store: the one read from, the one written to.
-func (l *Lot) Ends() (out, in int) { return l.out, l.in }
-
-// Len is the number of entries.
+// Len is the number of parked connections.
 func (l *Lot) Len() int { return l.n }
 
-// Put adds an entry with its connection, and memfd when e.Flags says so.
-// EAGAIN: the lot is full; ETOOMANYREFS: too many descriptors are in flight.
-func (l *Lot) Put(e *Entry, fd, memfd int) sys.Errno {
-	fds := [2]int32{int32(fd), int32(memfd)}
-	n := 1
-	if e.Flags&FlagMemfd != 0 {
-		n = 2
+// Put adds a connection, npa are its NPA bytes, and returns its slot. An errno
+// says why it can not be kept: EAGAIN when nothing can be stored right now or
+// the lot is full, ETOOMANYREFS when too many descriptors are in flight.
+func (l *Lot) Put(e Entry, fd int, npa []byte) (slot int, errno sys.Errno) {
+	slot = l.emptiest()
+	if slot < 0 {
+		return slot, unix.EAGAIN
 	}
-	errno := l.msg.Send(l.in, e.Append(l.buf[:0]), fds[:n])
-	if errno == 0 {
-		l.n++
+	s := l.slots[slot]
+	m := member{Entry: e, fd: fd, memfd: -1}
+	if m.NPALen = uint32(len(npa)); len(npa) > 0 {
+		memfd, err := unix.MemfdCreate("npa", unix.MFD_CLOEXEC)
+		if err != nil {
+			return -1, err.(sys.Errno)
+		}
+		if n, err := unix.Pwrite(memfd, npa, 0); err != nil || n != len(npa) {
+			unix.Close(memfd)
+			return -1, unix.ENOSPC
+		}
+		m.memfd = memfd
 	}
-	return errno
+	s.members = append(s.members, m)
+	if errno := l.rewrite(s); errno != 0 {
+		s.members = s.members[:len(s.members)-1]
+		m.close()
+		return -1, errno
+	}
+	l.n++
+	return slot, 0
 }
 
-// Take removes the entry of a connection and reports whether it was there. The
+func (m *member) close() {
+	if m.memfd >= 0 {
+		sys.Close(m.memfd)
+	}
+}
+
+// emptiest is the slot for a newcomer, -1 when there is none.
+func (l *Lot) emptiest() int {
+	best := -1
+	for i, s := range l.slots {
+		if s.fds <= sys.MaxFDs-2 && (best < 0 || s.fds < l.slots[best].fds) {
+			best = i
+		}
+	}
+	if (best < 0 || len(l.slots[best].members) >= growAt) && len(l.slots) < MaxSlots && l.grow() {
+		return len(l.slots) - 1
+	}
+	return best
+}
+
+// grow makes one more slot.
+func (l *Lot) grow() bool {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	if !l.store(len(l.slots), p[0], p[1]) {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return false
+	}
+	l.slots = append(l.slots, &slot{out: p[0], in: p[1]})
+	return true
+}
+
+// rewrite replaces the message of a slot by one with its members of now.
+func (l *Lot) rewrite(s *slot) sys.Errno {
+	old := s.queued
+	if len(s.members) > 0 {
+		var all [sys.MaxFDs]int32
+		fds := all[:0]
+		entries := make([]Entry, len(s.members))
+		for i, m := range s.members {
+			entries[i] = m.Entry
+			fds = append(fds, int32(m.fd))
+			if m.memfd >= 0 {
+				fds = append(fds, int32(m.memfd))
+			}
+		}
+		l.buf = appendMessage(l.buf[:0], entries)
+		if errno := l.msg.Send(s.in, l.buf, fds); errno != 0 {
+			return errno
+		}
+		s.queued++
+		s.fds = len(fds)
+	} else {
+		s.fds = 0
+	}
+	for range old {
+		// Without room for descriptors the kernel closes those of the message.
+		var none [1]byte
+		sys.Recv(s.out, none[:], 0)
+		s.queued--
+	}
+	return 0
+}
+
+// Take removes a connection from its slot and reports whether it was there. The
 // owner's own descriptor stays.
-func (l *Lot) Take(id uint64) bool {
-	for range l.n {
-		var e Entry
-		n, nfds, errno := l.msg.Recv(l.out, l.buf[:], unix.MSG_PEEK)
-		if errno != 0 {
-			l.n = 0
-			return false
+func (l *Lot) Take(slot int, id uint64) bool {
+	s := l.slots[slot]
+	for i, m := range s.members {
+		if m.ID != id {
+			continue
 		}
-		if e.Parse(l.buf[:n]) == nil && e.ID == id {
-			l.msg.CloseFDs(nfds)
-			l.drop()
-			l.n--
-			return true
+		last := len(s.members) - 1
+		s.members[i] = s.members[last]
+		s.members = s.members[:last]
+		if errno := l.rewrite(s); errno != 0 {
+			// Better nobody of this slot is kept until its next change than this
+			// one is served twice after a crash.
+			l.forget(s)
 		}
-		l.rotate(n, nfds)
-		l.msg.CloseFDs(nfds)
+		m.close()
+		l.n--
+		return true
 	}
 	return false
 }
 
-// drop removes the message at the head.
-func (l *Lot) drop() {
-	_, nfds, _ := l.msg.Recv(l.out, l.buf[:], 0)
-	l.msg.CloseFDs(nfds)
-}
-
-// rotate moves the message at the head, whose n bytes and descriptors were just
-// peeked, to the end. The peeked descriptors stay the caller's. It reports
-// whether the message is still there.
-func (l *Lot) rotate(n, nfds int) bool {
-	fds := l.msg.FDs // what is received next would overwrite them
-	kept := l.msg.Send(l.in, l.buf[:n], fds[:nfds]) == 0
-	l.drop()
-	if !kept { // it was full; now there is room
-		kept = l.msg.Send(l.in, l.buf[:n], fds[:nfds]) == 0
+// forget drops the message of a slot.
+func (l *Lot) forget(s *slot) {
+	var none [1]byte
+	for range s.queued {
+		sys.Recv(s.out, none[:], 0)
 	}
-	l.msg.FDs = fds
-	return kept
+	s.queued, s.fds = 0, 0
 }
 
-// Restore goes once through a lot of an earlier incarnation. keep is given each
-// entry and its descriptors (memfd is -1 without one), which are its own from
-// then on; they stay in the lot too. keep is called once for each id; what is
-// no entry is dropped.
-func (l *Lot) Restore(keep func(e *Entry, fd, memfd int)) error {
-	var nonce [8]byte
-	rand.Read(nonce[:])
-	marker := Entry{Accepted: int64(binary.LittleEndian.Uint64(nonce[:]))}
-	errno := l.msg.Send(l.in, marker.Append(l.buf[:0]), nil)
-	var first []byte // taken out to make room for the marker
-	var firstFDs []int32
-	if errno == unix.EAGAIN {
-		n, nfds, e := l.msg.Recv(l.out, l.buf[:], 0)
-		if e != 0 {
-			return fmt.Errorf("read from parking: %w", e)
+// Adopt takes up a slot of an earlier incarnation, from the two descriptors
+// that the store kept, and gives each of its connections to keep, whose own the
+// descriptor is from then on. They stay parked. An error says that the
+// descriptors are no slot; they are the caller's then.
+func (l *Lot) Adopt(out, in int, keep func(slot int, e Entry, fd int, npa []byte)) error {
+	for _, fd := range []int{out, in} {
+		t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+		if err != nil || t != unix.SOCK_SEQPACKET {
+			return fmt.Errorf("stored descriptor %d is not an end of a parking pair", fd)
 		}
-		first = append(first, l.buf[:n]...)
-		firstFDs = append(firstFDs, l.msg.FDs[:nfds]...)
-		errno = l.msg.Send(l.in, marker.Append(l.buf[:0]), nil)
 	}
-	if errno != 0 {
-		return fmt.Errorf("write to parking: %w", errno)
-	}
-	l.n = 0
-	seen := map[uint64]bool{}
+	s := &slot{out: out, in: in}
+	l.slots = append(l.slots, s)
+	buf := make([]byte, maxMessage)
 	for {
-		n, nfds, errno := l.msg.Recv(l.out, l.buf[:], unix.MSG_PEEK)
-		if errno != 0 {
-			return fmt.Errorf("read from parking: %w", errno)
+		n, nfds, errno := l.msg.Recv(out, buf, unix.MSG_PEEK)
+		if errno != 0 || n == 0 {
+			return nil // nobody
 		}
-		var e Entry
-		if e.Parse(l.buf[:n]) == nil && e.ID == 0 && e.Accepted == marker.Accepted && nfds == 0 {
-			l.drop()
-			break
+		waiting, errno := sys.Available(out)
+		if errno == 0 && waiting > n { // a newer message is behind it
+			l.msg.CloseFDs(nfds)
+			var none [1]byte
+			sys.Recv(out, none[:], 0)
+			continue
 		}
-		l.restoreOne(n, nfds, seen, keep)
+		s.queued = 1
+		entries, want, err := parseMessage(buf[:n])
+		if err != nil || want != nfds || l.msg.Truncated {
+			l.msg.CloseFDs(nfds)
+			l.forget(s)
+			return nil
+		}
+		l.adoptMembers(s, entries, keep)
+		return nil
 	}
-	if first != nil {
-		if l.msg.Send(l.in, first, firstFDs) == 0 {
-			l.n++
-		}
-		var e Entry
-		n, nfds := copy(l.buf[:], first), copy(l.msg.FDs[:], firstFDs)
-		if fd, memfd, ok := l.descriptors(&e, n, nfds); ok && !seen[e.ID] {
-			keep(&e, fd, memfd)
-		}
-	}
-	return nil
 }
 
-// restoreOne handles the entry at the head, which was just peeked.
-func (l *Lot) restoreOne(n, nfds int, seen map[uint64]bool, keep func(e *Entry, fd, memfd int)) {
-	var e Entry
-	fd, memfd, ok := l.descriptors(&e, n, nfds)
-	if !ok || seen[e.ID] {
-		if ok {
-			closeBoth(fd, memfd)
+// adoptMembers makes members of the entries of the message just peeked at.
+func (l *Lot) adoptMembers(s *slot, entries []Entry, keep func(slot int, e Entry, fd int, npa []byte)) {
+	fds := l.msg.FDs
+	next := 0
+	take := func() int {
+		next++
+		return int(fds[next-1])
+	}
+	var npas [][]byte
+	for _, e := range entries {
+		m := member{Entry: e, fd: take(), memfd: -1}
+		var npa []byte
+		if e.NPALen > 0 {
+			m.memfd = take()
+			npa = make([]byte, min(e.NPALen, maxNPA))
+			if n, err := unix.Pread(m.memfd, npa, 0); err != nil || n != int(e.NPALen) {
+				npa = nil
+			}
 		}
-		l.drop()
-		return
+		s.members = append(s.members, m)
+		npas = append(npas, npa)
 	}
-	seen[e.ID] = true
-	if l.rotate(n, nfds) {
-		l.n++
+	s.fds = next
+	l.n += len(entries)
+	for i, m := range append([]member(nil), s.members...) {
+		keep(len(l.slots)-1, m.Entry, m.fd, npas[i])
 	}
-	e.Parse(l.buf[:n])
-	keep(&e, fd, memfd)
 }
 
-// descriptors decodes the n bytes of the message just received and takes its
-// descriptors; when it is no entry, they are closed.
-func (l *Lot) descriptors(e *Entry, n, nfds int) (fd, memfd int, ok bool) {
-	want := 1
-	err := e.Parse(l.buf[:n])
-	if err == nil && e.Flags&FlagMemfd != 0 {
-		want = 2
-	}
-	if err != nil || e.ID == 0 || nfds != want || l.msg.Truncated {
-		l.msg.CloseFDs(nfds)
-		return -1, -1, false
-	}
-	memfd = -1
-	if want == 2 {
-		memfd = int(l.msg.FDs[1])
-	}
-	return int(l.msg.FDs[0]), memfd, true
-}
-
-func closeBoth(fd, memfd int) {
-	sys.Close(fd)
-	if memfd >= 0 {
-		sys.Close(memfd)
-	}
-}
+// maxNPA bounds the NPA bytes of one connection.
+const maxNPA = 1 << 20

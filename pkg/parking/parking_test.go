@@ -3,50 +3,77 @@
 package parking
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/sys"
 )
 
-func TestEntryRoundTrip(t *testing.T) {
-	for _, e := range []Entry{
-		{ID: 1, Accepted: 123456789, Binding: []byte("ncacn_ip_tcp:[49152]"), NPA: []byte{}},
-		{ID: 1 << 63, Flags: FlagReplied, Binding: []byte(`ncacn_np:[\pipe\winreg]`), NPALen: 4, NPA: []byte("abcd")},
-		{ID: 7, Flags: FlagMemfd, Binding: []byte{}, NPALen: MaxNPA, NPA: []byte{}},
-	} {
-		b := e.Append(nil)
-		var got Entry
-		if err := got.Parse(b); err != nil {
+var some = []Entry{
+	{ID: 1, Accepted: 123456789, Binding: "ncacn_ip_tcp:[49152]"},
+	{ID: 1 << 63, Flags: FlagReplied, Binding: `ncacn_np:[\pipe\winreg]`, NPALen: 4},
+	{ID: 7, Binding: "ncacn_ip_tcp:[49152]"},
+	{ID: 8},
+}
+
+func TestMessageRoundTrip(t *testing.T) {
+	for n := range len(some) + 1 {
+		b := appendMessage(nil, some[:n])
+		got, fds, err := parseMessage(b)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(e, got); d != "" {
+		if d := cmp.Diff(some[:n], got); d != "" {
 			t.Error(d)
 		}
+		if want := n + min(n/2, 1); fds != want {
+			t.Errorf("%d descriptors, want %d", fds, want)
+		}
 		for cut := range b {
-			if err := got.Parse(b[:cut]); err == nil && cut < headerSize+len(e.Binding) {
+			if _, _, err := parseMessage(b[:cut]); err == nil {
 				t.Errorf("%d of %d bytes were accepted", cut, len(b))
 			}
 		}
 	}
 }
 
-func FuzzEntry(f *testing.F) {
-	e := Entry{ID: 1, Binding: []byte("ncalrpc:[EPMAPPER]"), NPALen: 2, NPA: []byte("xy")}
-	f.Add(e.Append(nil))
+func FuzzMessage(f *testing.F) {
+	f.Add(appendMessage(nil, some))
+	f.Add(appendMessage(nil, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var e Entry
-		if e.Parse(b) == nil && string(e.Append(nil)) != string(b) {
-			t.Errorf("%x does not encode back", b)
+		entries, fds, err := parseMessage(b)
+		if err != nil {
+			return
+		}
+		if fds < len(entries) || fds > 2*len(entries) {
+			t.Errorf("%d descriptors for %d entries", fds, len(entries))
+		}
+		again, _, err := parseMessage(appendMessage(nil, entries))
+		if err != nil || !slices.Equal(entries, again) {
+			t.Errorf("%x does not come back", b)
 		}
 	})
+}
+
+// store is what the service manager keeps.
+type store struct{ pairs [][2]int }
+
+func (s *store) add(_, out, in int) bool {
+	a, _ := unix.Dup(out)
+	b, _ := unix.Dup(in)
+	s.pairs = append(s.pairs, [2]int{a, b})
+	return true
 }
 
 // client makes a connection and returns the end to park and its peer.
 func client(t *testing.T) (parked, peer int) {
 	t.Helper()
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,116 +81,166 @@ func client(t *testing.T) (parked, peer int) {
 	return p[0], p[1]
 }
 
-func newLot(t *testing.T) *Lot {
-	t.Helper()
-	l, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(l.out); unix.Close(l.in) })
-	return l
-}
-
 func gone(fd int) bool {
 	n, err := unix.Read(fd, make([]byte, 1))
 	return n == 0 && err == nil
 }
 
-func TestTakenConnectionEndsForItsPeer(t *testing.T) {
-	l := newLot(t)
-	var peers []int
-	for id := range 5 {
-		c, peer := client(t)
-		if errno := l.Put(&Entry{ID: uint64(id + 1)}, c, -1); errno != 0 {
-			t.Fatal(errno)
-		}
-		unix.Close(c)
-		peers = append(peers, peer)
+func put(t *testing.T, l *Lot, id uint64, fd int, npa []byte) int {
+	t.Helper()
+	slot, errno := l.Put(Entry{ID: id, Binding: fmt.Sprint("b", id%3)}, fd, npa)
+	if errno != 0 {
+		t.Fatalf("entry %d: %v", id, errno)
 	}
-	for _, id := range []uint64{3, 1, 5} {
-		if !l.Take(id) || l.Take(id) {
-			t.Errorf("entry %d was not there exactly once", id)
-		}
-	}
-	for i, peer := range peers {
-		if want := i == 0 || i == 2 || i == 4; gone(peer) != want {
-			t.Errorf("connection %d: its end is seen: %v, want %v", i+1, !want, want)
-		}
-	}
-	if l.Len() != 2 {
-		t.Errorf("%d entries are left, want 2", l.Len())
-	}
+	return slot
 }
 
-// restore returns what an incarnation finds, as text, and closes its copies.
-func restore(t *testing.T, l *Lot) (got []string) {
+// restore returns what the next incarnation finds, as text, in order.
+func restore(t *testing.T, s *store) (got []string) {
 	t.Helper()
-	next, err := Adopt(l.out, l.in)
-	if err != nil {
-		t.Fatal(err)
+	l := New(func(int, int, int) bool { return false })
+	for _, p := range s.pairs {
+		a, _ := unix.Dup(p[0])
+		b, _ := unix.Dup(p[1])
+		err := l.Adopt(a, b, func(_ int, e Entry, fd int, npa []byte) {
+			got = append(got, fmt.Sprintf("%d %s %s", e.ID, e.Binding, npa))
+			unix.Close(fd)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	err = next.Restore(func(e *Entry, fd, memfd int) {
-		got = append(got, fmt.Sprintf("%d %s %s memfd=%v", e.ID, e.Binding, e.NPA, memfd >= 0))
-		closeBoth(fd, memfd)
-	})
-	if err != nil {
-		t.Fatal(err)
+	if l.Len() != len(got) {
+		t.Errorf("the lot counts %d entries, want %d", l.Len(), len(got))
 	}
-	if next.Len() != len(got) {
-		t.Errorf("the lot counts %d entries, want %d", next.Len(), len(got))
-	}
+	slices.Sort(got)
 	return got
 }
 
-func TestNextIncarnationFindsEveryEntryOnce(t *testing.T) {
-	l := newLot(t)
-	memfd, err := unix.MemfdCreate("npa", 0)
-	if err != nil {
-		t.Fatal(err)
+func TestTakenConnectionEndsForItsPeer(t *testing.T) {
+	s := &store{}
+	l := New(s.add)
+	var owned, peers, slots []int
+	for id := range 12 {
+		c, peer := client(t)
+		slots = append(slots, put(t, l, uint64(id), c, nil))
+		owned, peers = append(owned, c), append(peers, peer)
 	}
-	a, _ := client(t)
-	b, _ := client(t)
-	l.Put(&Entry{ID: 1, Binding: []byte("x"), NPA: []byte("hi"), NPALen: 2}, a, -1)
-	l.Put(&Entry{ID: 2, Flags: FlagMemfd, Binding: []byte("y"), NPALen: 70000}, b, memfd)
-	// What a crash in the middle of a round leaves: an entry twice, a marker, rubbish.
-	l.Put(&Entry{ID: 1, Binding: []byte("x"), NPA: []byte("hi"), NPALen: 2}, a, -1)
-	marker := Entry{Accepted: 42}
-	l.msg.Send(l.in, marker.Append(nil), nil)
-	l.msg.Send(l.in, []byte("rubbish"), []int32{int32(a)})
-	for range 2 {
-		want := []string{"1 x hi memfd=false", "2 y  memfd=true"}
-		if d := cmp.Diff(want, restore(t, l)); d != "" {
-			t.Error(d)
+	taken := []int{3, 0, 11, 5}
+	for _, id := range taken {
+		if !l.Take(slots[id], uint64(id)) || l.Take(slots[id], uint64(id)) {
+			t.Errorf("entry %d was not there exactly once", id)
+		}
+	}
+	if l.Len() != 8 || len(restore(t, s)) != 8 {
+		t.Errorf("%d entries are left, want 8", l.Len())
+	}
+	for _, c := range owned { // as a crash does
+		unix.Close(c)
+	}
+	for i, peer := range peers {
+		if want := slices.Contains(taken, i); gone(peer) != want {
+			t.Errorf("connection %d: its end is seen: %v, want %v", i, !want, want)
 		}
 	}
 }
 
-func TestFullLotIsRestoredWhole(t *testing.T) {
-	l := newLot(t)
+func TestNextIncarnationFindsEveryEntryOnce(t *testing.T) {
+	s := &store{}
+	l := New(s.add)
+	a, _ := client(t)
+	put(t, l, 1, a, []byte("request"))
+	put(t, l, 2, a, nil)
+	want := []string{"1 b1 request", "2 b2 "}
+	for range 2 {
+		if d := cmp.Diff(want, restore(t, s)); d != "" {
+			t.Error(d)
+		}
+	}
+	// What a crash between the new message and the old one's end leaves.
+	var m sys.Msg
+	m.Send(s.pairs[0][1], appendMessage(nil, []Entry{{ID: 2, Binding: "b2"}}), []int32{int32(a)})
+	if d := cmp.Diff([]string{"2 b2 "}, restore(t, s)); d != "" {
+		t.Error(d)
+	}
+	m.Send(s.pairs[0][1], []byte("rubbish"), []int32{int32(a)})
+	if got := restore(t, s); len(got) != 0 {
+		t.Errorf("of rubbish came %v", got)
+	}
+}
+
+func TestTenThousandFit(t *testing.T) {
+	s := &store{}
+	l := New(s.add)
+	c, peer := client(t)
+	const n = 10000
+	slots := make([]int, n)
+	for id := range n {
+		slots[id] = put(t, l, uint64(id), c, nil)
+	}
+	if len(s.pairs) > MaxSlots {
+		t.Errorf("%d slots", len(s.pairs))
+	}
+	if got := restore(t, s); len(got) != n {
+		t.Errorf("restored %d of %d entries", len(got), n)
+	}
+	for id := range n {
+		if !l.Take(slots[id], uint64(id)) {
+			t.Fatalf("entry %d is not there", id)
+		}
+	}
+	unix.Close(c)
+	if !gone(peer) {
+		t.Error("a taken connection is still held somewhere")
+	}
+}
+
+func TestFullLotSaysSo(t *testing.T) {
+	s := &store{}
+	l := New(s.add)
 	c, _ := client(t)
-	n := 0
+	npa := bytes.Repeat([]byte("x"), 100)
+	n := uint64(0)
 	for ; ; n++ {
-		if errno := l.Put(&Entry{ID: uint64(n + 1)}, c, -1); errno != 0 {
+		if _, errno := l.Put(Entry{ID: n}, c, npa); errno != 0 {
 			if errno != unix.EAGAIN {
-				t.Fatal(errno)
+				t.Error(errno)
 			}
 			break
 		}
 	}
-	if n < 200 {
-		t.Errorf("the lot holds only %d entries", n)
+	if n < 7000 || l.Len() != int(n) {
+		t.Errorf("%d connections fit, %d are counted", n, l.Len())
 	}
-	if got := restore(t, l); len(got) != n {
-		t.Errorf("restored %d of %d entries", len(got), n)
-	}
-	if !l.Take(uint64(n)) || !l.Take(1) {
-		t.Error("an entry of the full lot can not be taken out")
+}
+
+func TestNothingIsParkedThatIsNotStored(t *testing.T) {
+	l := New(func(int, int, int) bool { return false })
+	c, _ := client(t)
+	if _, errno := l.Put(Entry{ID: 1}, c, nil); errno != unix.EAGAIN || l.Len() != 0 {
+		t.Errorf("Put: %v, %d entries", errno, l.Len())
 	}
 }
 
 func TestAdoptRefusesOtherDescriptors(t *testing.T) {
-	c, _ := client(t)
-	if _, err := Adopt(c, c); err == nil {
+	c, peer := client(t)
+	if err := New(nil).Adopt(c, peer, nil); err == nil {
 		t.Error("a stream socket was taken for a parking end")
+	}
+}
+
+func BenchmarkPutAndTake(b *testing.B) {
+	for _, waiting := range []int{0, 100, 1000, 10000} {
+		b.Run(fmt.Sprint(waiting), func(b *testing.B) {
+			l := New((&store{}).add)
+			p, _ := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			for id := range waiting {
+				l.Put(Entry{ID: uint64(id)}, p[0], nil)
+			}
+			for b.Loop() {
+				slot, _ := l.Put(Entry{ID: 1 << 40}, p[0], nil)
+				l.Take(slot, 1<<40)
+			}
+		})
 	}
 }

@@ -33,7 +33,7 @@ func (l *loop) takeListeners(fds []sys.PassedFD) error {
 			return l.useInbox(fds)
 		}
 	}
-	ls, err := endpoint.Listeners(fds, "msrpc-*-"+l.srv.Name+".socket")
+	ls, err := endpoint.Listeners(fds, "msrpc-*-"+l.srv.Name+".socket", "")
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@
 package integration
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -119,5 +121,51 @@ func TestGroupsStayOnTheirWorker(t *testing.T) {
 	c.Write(winregBind(groups[0] + 0x100))
 	if b, err := answer(c); err != nil || b[2] != 13 {
 		t.Errorf("a group that is not there: %x, %v; want bind_nak", b, err)
+	}
+}
+
+// TestThousandsOfSilentClients: they cost a talking one nothing, and a restart
+// and a crash of the broker keep them all.
+func TestThousandsOfSilentClients(t *testing.T) {
+	const n = 3000
+	h := boot(t, file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nMaxUnbound=10000\n"), file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50555\n")).install()
+	unit := "msrpc-broker@winreg.service"
+	silent := h.Command(context.Background(), "bindload", "-addr", "127.0.0.1:50555", "-n", fmt.Sprint(n), "-silent")
+	input, err := silent.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	silent.Stdout, silent.Stderr = &out, &out
+	if err := silent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f := h.statusFile("winreg")
+	parked := func() error {
+		if p := f.Broker().Parked.Load(); p != n {
+			return fmt.Errorf("%d of %d are parked; bindload: %s", p, n, out.String())
+		}
+		return nil
+	}
+	h.eventually(parked)
+	if r := h.load("-addr", "127.0.0.1:50555", "-n", "20"); r.Conns != 20 || r.Max > 100_000 && r.P50 > 100_000 {
+		t.Errorf("talking clients meanwhile: %+v", r)
+	}
+	h.run("systemctl", "restart", unit)
+	h.eventually(parked)
+	pid := h.property(unit, "MainPID")
+	h.run("systemctl", "kill", "-s", "KILL", unit)
+	h.eventually(func() error {
+		if now := h.property(unit, "MainPID"); now == pid || now == "0" {
+			return fmt.Errorf("the broker is not back")
+		}
+		return parked()
+	})
+	fmt.Fprintln(input)
+	if err := silent.Wait(); err != nil {
+		t.Error(err)
+	}
+	if r := parseLoad(t, out.String()); r.Conns != n || r.Failed != 0 {
+		t.Errorf("after restart and crash: %+v", r)
 	}
 }
