@@ -60,7 +60,7 @@ func TestPingIsInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pinger{timeout: 10, indexBits: 16, target: tg}
+	p := &pinger{timeout: 10, indexBits: 16, target: tg, iface: epm.Interface}
 	ctx, cancel := context.WithCancel(context.Background())
 	var r pinged
 	p.run(ctx, &r, func(tr *try) {
