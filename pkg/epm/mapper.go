@@ -41,17 +41,21 @@ func Server() *rpcd.Server {
 				{Protseq: listing.ProtseqTCP, Endpoint: "135"},
 				{Protseq: listing.ProtseqNcalrpc, Endpoint: "EPMAPPER"},
 			},
-			Ops: []rpcd.Op{
-				OpInsert:           {Name: "ept_insert", Run: m.insert},
-				OpDelete:           {Name: "ept_delete", Run: m.delete},
-				OpLookup:           {Name: "ept_lookup", Run: m.lookup},
-				OpMap:              {Name: "ept_map", Run: m.mapTower},
-				OpLookupHandleFree: {Name: "ept_lookup_handle_free", Run: m.lookupHandleFree},
-				OpInqObject:        {Name: "ept_inq_object", Run: m.inqObject},
-				OpMgmtDelete:       {Name: "ept_mgmt_delete", Run: m.mgmtDelete},
-			},
+			Ops: m.ops(),
 		}},
 		Start: m.start,
+	}
+}
+
+func (m *mapper) ops() []rpcd.Op {
+	return []rpcd.Op{
+		OpInsert:           {Name: "ept_insert", Run: m.insert},
+		OpDelete:           {Name: "ept_delete", Run: m.delete},
+		OpLookup:           {Name: "ept_lookup", Run: m.lookup},
+		OpMap:              {Name: "ept_map", Run: m.mapTower},
+		OpLookupHandleFree: {Name: "ept_lookup_handle_free", Run: m.lookupHandleFree},
+		OpInqObject:        {Name: "ept_inq_object", Run: m.inqObject},
+		OpMgmtDelete:       {Name: "ept_mgmt_delete", Run: m.mgmtDelete},
 	}
 }
 

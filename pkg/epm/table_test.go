@@ -25,11 +25,7 @@ import (
 // samba417 is a host with the rpcds of Samba 4.17 and the native mapper.
 func samba417(t testing.TB) (*catalogue.Catalogue, *config.Config) {
 	t.Helper()
-	native, direct := config.KindNative, config.ActivationDirect
-	cfg := &config.Config{Files: []config.RpcdFile{
-		{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{"/usr/libexec/samba/rpcd_*"}},
-		{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Exec: []string{"/usr/libexec/msrpcd/rpcd_epmapper"}, Kind: &native, Activation: &direct},
-	}}
+	cfg := samba417Config()
 	c := &catalogue.Catalogue{Samba: &config.Samba{
 		ConfigFile: "/etc/samba/smb.conf", Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc",
 		NPDir: "/run/samba/ncalrpc/np", LockDir: "/run/samba", NetbiosName: "HOST", GuestAccount: "nobody",
@@ -56,6 +52,15 @@ func samba417(t testing.TB) (*catalogue.Catalogue, *config.Config) {
 		c.Rpcds = append(c.Rpcds, e)
 	}
 	return c, cfg
+}
+
+// samba417Config are the files that msrpcd installs.
+func samba417Config() *config.Config {
+	native, direct := config.KindNative, config.ActivationDirect
+	return &config.Config{Files: []config.RpcdFile{
+		{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{"/usr/libexec/samba/rpcd_*"}},
+		{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Exec: []string{"/usr/libexec/msrpcd/rpcd_epmapper"}, Kind: &native, Activation: &direct},
+	}}
 }
 
 func nothingMasked(string) bool { return false }
