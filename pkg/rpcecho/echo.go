@@ -91,8 +91,10 @@ func testCall(c *rpcd.Call) dcerpc.Status {
 //	unsigned short TestDoublePointer([in] unsigned short ***data);
 func testDoublePointer(c *rpcd.Call) dcerpc.Status {
 	var v uint16
-	if c.In.Unique() && c.In.Unique() {
-		v = c.In.Uint16()
+	if c.In.Unique() { // the outer pointer
+		if c.In.Unique() { // the inner one
+			v = c.In.Uint16()
+		}
 	}
 	if c.In.Close() != nil {
 		return dcerpc.FaultBadStubData
