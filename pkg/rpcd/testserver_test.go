@@ -4,7 +4,6 @@ package rpcd
 
 import (
 	"encoding/binary"
-	"runtime"
 	"runtime/debug"
 
 	"msrpcd/pkg/dcerpc"
@@ -27,7 +26,7 @@ const (
 	opWait                // blocks until told to go on
 	opWaitOpen            // the same, then opens a handle
 	opWaitPanic           // the same, then panics
-	opMemory              // returns the memory that the process takes of the system
+	opCollect             // gives memory back to the system
 	opRundownPanic        // opens a handle whose rundown panics
 	opCaller              // returns the caller's uid and his port
 	opObject              // returns the object of the request
@@ -104,7 +103,11 @@ func newTestServer() (*Server, *testHooks) {
 					return 0
 				}},
 				opBig: {Name: "Big", Run: func(c *Call) dcerpc.Status {
-					c.Out.Octets(make([]byte, c.In.Uint32()))
+					n := c.In.Uint32()
+					if n > 16<<20 {
+						return dcerpc.NcaOutArgsTooBig
+					}
+					c.Out.Octets(make([]byte, n))
 					return 0
 				}},
 				opArray: {Name: "Array", Run: func(c *Call) dcerpc.Status {
@@ -120,13 +123,7 @@ func newTestServer() (*Server, *testHooks) {
 					wait()
 					panic("on purpose")
 				}},
-				opMemory: {Name: "Memory", Run: func(c *Call) dcerpc.Status {
-					var m runtime.MemStats
-					debug.FreeOSMemory()
-					runtime.ReadMemStats(&m)
-					c.Out.Uint64(m.Sys - m.HeapReleased)
-					return 0
-				}},
+				opCollect: {Name: "Collect", Run: func(*Call) dcerpc.Status { debug.FreeOSMemory(); return 0 }},
 				opRundownPanic: {Name: "RundownPanic", Run: func(c *Call) dcerpc.Status {
 					handle, _ := c.NewHandle(bomb{})
 					c.Out.ContextHandle(handle)
