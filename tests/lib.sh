@@ -11,7 +11,7 @@ export HOME="${HOME:-/root}"
 
 packages=(
     systemd dbus util-linux iproute2 procps
-    samba samba-common-bin smbclient samba-testsuite winbind libnss-winbind
+    samba samba-common-bin smbclient samba-testsuite winbind libnss-winbind python3-impacket
     meson ninja-build pkgconf gcc libc6-dev ca-certificates
 )
 build=build/tests

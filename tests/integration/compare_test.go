@@ -14,7 +14,7 @@ import (
 )
 
 // suites are those of smbtorture that the rpcds of a standalone server take
-// part in, without those that need an endpoint mapper. They need not pass; they
+// part in; epm_test.go has those that ask the endpoint mapper. They need not pass; they
 // must end with msrpcd as with samba-dcerpcd, or better.
 var suites = []string{
 	"rpc.handles", "rpc.winreg", "rpc.srvsvc", "rpc.lsa", "rpc.lsa-getuser", "rpc.lsa.lookupsids",
@@ -84,7 +84,12 @@ const passed = "exit status 0"
 // torture runs one suite and returns the outcome of each of its tests; the
 // suite's own is the exit status.
 func (h *host) torture(suite string) map[string]string {
-	out, rc := h.try("timeout", "100", "smbtorture", "ncacn_np:127.0.0.1", "-U", "root%"+password, suite)
+	return h.tortureAs("ncacn_np:127.0.0.1", "-Uroot%"+password, suite)
+}
+
+// tortureAs is torture over another binding and by another user.
+func (h *host) tortureAs(binding, user, suite string) map[string]string {
+	out, rc := h.try("timeout", "100", "smbtorture", binding, user, suite)
 	got := map[string]string{suite: fmt.Sprint("exit status ", rc)}
 	for _, m := range outcome.FindAllStringSubmatch(out, -1) {
 		got[m[2]] = m[1]
