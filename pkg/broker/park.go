@@ -3,11 +3,10 @@
 package broker
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
 
 	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/journal"
@@ -19,36 +18,13 @@ import (
 // takeParking adopts the parking of an earlier incarnation. Slots are made and
 // stored as they are needed.
 func (b *Broker) takeParking(fds []sys.PassedFD) error {
-	b.lot = parking.New(b.store)
-	ends := map[string][2]int{}
-	for _, p := range fds {
-		slot, entry := strings.CutSuffix(p.Name, layout.ParkingEntry)
-		if !strings.HasPrefix(p.Name, layout.FDNameParking) {
-			continue
-		}
-		pair, ok := ends[slot]
-		if !ok {
-			pair = [2]int{-1, -1}
-		}
-		if entry {
-			pair[1] = p.FD
-		} else {
-			pair[0] = p.FD
-		}
-		ends[slot] = pair
-	}
-	var taken []int
-	for _, slot := range slices.Sorted(maps.Keys(ends)) {
-		pair := ends[slot]
-		if pair[0] < 0 || pair[1] < 0 {
-			// One end alone (a start that was cut short) is of no use: nobody
-			// can have been parked. The manager drops it as its peer is gone.
-			sys.Close(max(pair[0], pair[1]))
-			continue
-		}
+	b.lot = parking.New(parking.Store(b.notify))
+	slots, _ := parking.Slots(fds)
+	var taken []int32
+	for _, pair := range slots {
 		err := b.lot.Adopt(pair[0], pair[1], func(slot int, e parking.Entry, fd int, npa []byte) {
 			if b.restore(slot, e, fd, npa) {
-				taken = append(taken, fd)
+				taken = append(taken, int32(fd))
 			}
 		})
 		if err != nil {
@@ -58,26 +34,20 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 	if len(taken) > 0 {
 		b.log.Info(fmt.Sprintf("%d parked connections taken up", len(taken)), journal.MessageID, journal.IDParkingTaken)
 	}
+	slices.SortFunc(taken, func(x, y int32) int { return cmp.Compare(b.conns[x].accepted, b.conns[y].accepted) })
 	for _, fd := range taken {
-		b.advance(fd)
+		b.enlist(int(fd), inSlow)
+	}
+	for _, fd := range taken {
+		b.advance(int(fd)) // nothing, where another one's bind or limit ended it
 	}
 	return nil
-}
-
-// store gives the ends of a slot to the service manager.
-func (b *Broker) store(index, out, in int) bool {
-	name := layout.FDNameParking
-	if index > 0 {
-		name += fmt.Sprint("-", index)
-	}
-	return b.notify.Send([]int32{int32(out)}, "FDSTORE=1", "FDNAME="+name) == 0 &&
-		b.notify.Send([]int32{int32(in)}, "FDSTORE=1", "FDNAME="+name+layout.ParkingEntry) == 0
 }
 
 // restore makes a conn of a parked connection, and reports whether it could.
 func (b *Broker) restore(slot int, e parking.Entry, fd int, npa []byte) bool {
 	at, ok := endpoint.Parse(e.Binding)
-	if !ok || len(npa) != int(e.NPALen) {
+	if !ok || len(npa) != int(e.StateLen) {
 		b.lot.Take(slot, e.ID)
 		sys.Close(fd)
 		return false
@@ -90,12 +60,20 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, npa []byte) bool {
 		c.state = wantNPA
 		c.replied = e.Flags&parking.FlagReplied != 0
 	}
-	b.enlist(fd, inSlow)
 	return true
 }
 
-// park puts a conn into the parking too, and reports whether it is there.
-func (b *Broker) park(fd int) bool {
+// settle parks a conn that has waited for a while. Where others could not be
+// parked it waits behind them.
+func (b *Broker) settle(fd int) {
+	if b.loose.head != end || !b.keep(fd) {
+		b.loosen(fd)
+	}
+}
+
+// keep puts a conn that waits into the parking too, and reports whether it is
+// there.
+func (b *Broker) keep(fd int) bool {
 	c := &b.conns[fd]
 	e := parking.Entry{ID: c.id, Accepted: c.accepted, Binding: b.bindings[c.binding].String()}
 	if c.replied {
@@ -103,28 +81,73 @@ func (b *Broker) park(fd int) bool {
 	}
 	slot, errno := b.lot.Put(e, fd, c.npa)
 	if errno != 0 {
-		b.complain(slog.LevelWarn, "parking", journal.IDLimit, fd,
-			"the parking is full: a waiting connection would not outlive a crash of the broker", journal.Error, errno.Error())
+		if b.lot.Full() {
+			b.complain(slog.LevelWarn, "parking", journal.IDLimit, fd,
+				"the parking is full: a waiting connection would not outlive the broker", journal.Error, errno.Error())
+		}
 		return false
 	}
 	c.parked, c.slot = true, int16(slot)
+	if c.age != inSlow {
+		b.age(fd, inSlow)
+	}
 	return true
+}
+
+// loosen lets a conn wait for a place in the parking.
+func (b *Broker) loosen(fd int) {
+	if b.loose.head == end && !b.unsafe {
+		b.parkAt = b.now + int64(parkEvery)
+	}
+	if b.conns[fd].age != inLoose {
+		b.age(fd, inLoose)
+	}
+}
+
+// parkLoose tries again to park who could not be parked, the oldest first, and
+// to send what the lot had to drop.
+func (b *Broker) parkLoose() {
+	b.parkAt = b.now + int64(parkEvery)
+	if b.unsafe {
+		b.unsafe = !b.lot.Mend()
+	}
+	for n := 0; b.loose.head != end; n++ {
+		if n == parkBatch {
+			b.parkAt = b.now
+			return
+		}
+		if !b.keep(int(b.loose.head)) {
+			return
+		}
+	}
 }
 
 // repark renews the entry of a parked conn whose state has changed.
 func (b *Broker) repark(fd int) {
-	c := &b.conns[fd]
-	if !c.parked {
-		return
+	if c := &b.conns[fd]; c.parked {
+		b.unpark(c)
+		if !b.keep(fd) {
+			b.loosen(fd)
+		}
 	}
-	b.unpark(c)
-	b.park(fd)
 }
 
 // unpark takes a conn out of the parking.
 func (b *Broker) unpark(c *conn) {
-	if c.parked {
-		b.lot.Take(int(c.slot), c.id)
-		c.parked = false
+	if !c.parked {
+		return
 	}
+	b.lot.Take(int(c.slot), c.id)
+	c.parked = false
+	if b.lot.Unkept() {
+		b.noteUnsafe()
+	}
+}
+
+// noteUnsafe has the lot mended soon.
+func (b *Broker) noteUnsafe() {
+	if !b.unsafe && b.loose.head == end {
+		b.parkAt = b.now + int64(parkEvery)
+	}
+	b.unsafe = true
 }

@@ -65,6 +65,10 @@ func (l *Line) SettleLost(sent uint64) {
 // Ended counts connections that are no more, never more than were received.
 func (l *Line) Ended(n uint64) { l.Closed.Store(min(l.Closed.Load()+n, l.Received.Load())) }
 
+// Resumed counts connections that outlived the last incarnation, which TakeLine
+// took for ended.
+func (l *Line) Resumed(n uint64) { l.Closed.Store(l.Closed.Load() - min(n, l.Closed.Load())) }
+
 // Clear says that nobody serves any more.
 func (l *Line) Clear() {
 	l.Flags.Store(0)

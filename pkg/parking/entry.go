@@ -13,7 +13,7 @@ type Entry struct {
 	ID       uint64
 	Accepted int64  // CLOCK_MONOTONIC, nanoseconds
 	Binding  string // of the listener it came from
-	NPALen   uint32 // bytes of the NPA request that were read from the connection
+	StateLen uint32 // bytes of its state when it was parked: what the owner knows of it beside this
 }
 
 // FlagReplied: the NPA request is complete and answered.
@@ -40,11 +40,11 @@ var ErrFormat = errors.New("not a message of a parking of this version")
 //	08 u16 number of entries | 0a u16 0
 //	bindings: u16 length, text
 //	entries, 24 bytes each:
-//	  00 u64 connection id | 08 u64 accepted | 10 u32 NPA bytes
+//	  00 u64 connection id | 08 u64 accepted | 10 u32 bytes of state
 //	  14 u16 index of the binding | 16 u16 flags
 //
 // Its descriptors are those of the entries in order: the connection, and if
-// there are NPA bytes a memfd that holds them.
+// there is a state a memfd that holds it.
 
 // appendMessage encodes the entries.
 func appendMessage(dst []byte, entries []Entry) []byte {
@@ -74,7 +74,7 @@ next:
 		e := &entries[i]
 		dst = binary.LittleEndian.AppendUint64(dst, e.ID)
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Accepted))
-		dst = binary.LittleEndian.AppendUint32(dst, e.NPALen)
+		dst = binary.LittleEndian.AppendUint32(dst, e.StateLen)
 		dst = binary.LittleEndian.AppendUint16(dst, index[i])
 		dst = binary.LittleEndian.AppendUint16(dst, e.Flags)
 	}
@@ -116,13 +116,13 @@ func parseMessage(b []byte) (entries []Entry, descriptors int, err error) {
 		}
 		entries[i] = Entry{
 			ID: binary.LittleEndian.Uint64(b), Accepted: int64(binary.LittleEndian.Uint64(b[8:])),
-			NPALen: binary.LittleEndian.Uint32(b[16:]), Binding: bindings[k], Flags: binary.LittleEndian.Uint16(b[22:]),
+			StateLen: binary.LittleEndian.Uint32(b[16:]), Binding: bindings[k], Flags: binary.LittleEndian.Uint16(b[22:]),
 		}
 		if entries[i].Flags&^FlagReplied != 0 {
 			return nil, 0, ErrFormat
 		}
 		descriptors++
-		if entries[i].NPALen > 0 {
+		if entries[i].StateLen > 0 {
 			descriptors++
 		}
 		b = b[entrySize:]

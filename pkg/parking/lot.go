@@ -45,8 +45,8 @@ type Lot struct {
 type slot struct {
 	out, in int // messages are read from out and written to in
 	members []member
-	fds     int // descriptors of the message
-	queued  int // messages in the queue, 0 or 1
+	fds     int // descriptors of the members
+	queued  int // messages in the queue: 1; 0 without members or when it had to be dropped
 }
 
 type member struct {
@@ -62,22 +62,22 @@ func New(store func(index, out, in int) bool) *Lot { return &Lot{store: store} }
 // Len is the number of parked connections.
 func (l *Lot) Len() int { return l.n }
 
-// Put adds a connection, npa are its NPA bytes, and returns its slot. An errno
+// Put adds a connection, with its state (none: no memfd), and returns its slot. An errno
 // says why it can not be kept: EAGAIN when nothing can be stored right now or
 // the lot is full, ETOOMANYREFS when too many descriptors are in flight.
-func (l *Lot) Put(e Entry, fd int, npa []byte) (slot int, errno sys.Errno) {
+func (l *Lot) Put(e Entry, fd int, state []byte) (slot int, errno sys.Errno) {
 	slot = l.emptiest()
 	if slot < 0 {
 		return slot, unix.EAGAIN
 	}
 	s := l.slots[slot]
 	m := member{Entry: e, fd: fd, memfd: -1}
-	if m.NPALen = uint32(len(npa)); len(npa) > 0 {
-		memfd, err := unix.MemfdCreate("npa", unix.MFD_CLOEXEC)
+	if m.StateLen = uint32(len(state)); len(state) > 0 {
+		memfd, err := unix.MemfdCreate("state", unix.MFD_CLOEXEC)
 		if err != nil {
 			return -1, err.(sys.Errno)
 		}
-		if n, err := unix.Pwrite(memfd, npa, 0); err != nil || n != len(npa) {
+		if n, err := unix.Pwrite(memfd, state, 0); err != nil || n != len(state) {
 			unix.Close(memfd)
 			return -1, unix.ENOSPC
 		}
@@ -91,6 +91,13 @@ func (l *Lot) Put(e Entry, fd int, npa []byte) (slot int, errno sys.Errno) {
 	}
 	l.n++
 	return slot, 0
+}
+
+func (m *member) descriptors() int {
+	if m.memfd >= 0 {
+		return 2
+	}
+	return 1
 }
 
 func (m *member) close() {
@@ -172,9 +179,10 @@ func (l *Lot) Take(slot int, id uint64) bool {
 		s.members[i] = s.members[last]
 		s.members = s.members[:last]
 		if errno := l.rewrite(s); errno != 0 {
-			// Better nobody of this slot is kept until its next change than this
-			// one is served twice after a crash.
+			// Better nobody of this slot is kept until its next change or Mend
+			// than this one is served twice after a crash.
 			l.forget(s)
+			s.fds -= m.descriptors()
 		}
 		m.close()
 		l.n--
@@ -183,20 +191,80 @@ func (l *Lot) Take(slot int, id uint64) bool {
 	return false
 }
 
-// forget drops the message of a slot.
+// File is the memfd of a parked connection's state, -1 without. An owner whose
+// state changes may write there at any time, in a way that a reader of half of
+// it understands; it stays the Lot's.
+func (l *Lot) File(slot int, id uint64) int {
+	for _, m := range l.slots[slot].members {
+		if m.ID == id {
+			return m.memfd
+		}
+	}
+	return -1
+}
+
+// forget drops the message of a slot, not its members.
 func (l *Lot) forget(s *slot) {
 	var none [1]byte
 	for range s.queued {
 		sys.Recv(s.out, none[:], 0)
 	}
-	s.queued, s.fds = 0, 0
+	s.queued = 0
+}
+
+// Full reports whether there is no room in any slot, and can be none in another.
+func (l *Lot) Full() bool {
+	for _, s := range l.slots {
+		if s.fds <= sys.MaxFDs-2 {
+			return false
+		}
+	}
+	return len(l.slots) == MaxSlots
+}
+
+// Unkept reports whether there are slots whose message had to be dropped: their
+// members would be lost with the owner, until Mend.
+func (l *Lot) Unkept() bool {
+	for _, s := range l.slots {
+		if s.queued == 0 && len(s.members) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Shed drops the message of the fullest slot, for an owner that can not send
+// others as too many descriptors are in flight (ETOOMANYREFS). It reports
+// whether there was one.
+func (l *Lot) Shed() bool {
+	var most *slot
+	for _, s := range l.slots {
+		if s.queued > 0 && (most == nil || s.fds > most.fds) {
+			most = s
+		}
+	}
+	if most != nil {
+		l.forget(most)
+	}
+	return most != nil
+}
+
+// Mend sends the messages that Shed and Take dropped, and reports whether all
+// could be sent.
+func (l *Lot) Mend() bool {
+	for _, s := range l.slots {
+		if s.queued == 0 && len(s.members) > 0 && l.rewrite(s) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Adopt takes up a slot of an earlier incarnation, from the two descriptors
 // that the store kept, and gives each of its connections to keep, whose own the
 // descriptor is from then on. They stay parked. An error says that the
 // descriptors are no slot; they are the caller's then.
-func (l *Lot) Adopt(out, in int, keep func(slot int, e Entry, fd int, npa []byte)) error {
+func (l *Lot) Adopt(out, in int, keep func(slot int, e Entry, fd int, state []byte)) error {
 	for _, fd := range []int{out, in} {
 		t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 		if err != nil || t != unix.SOCK_SEQPACKET {
@@ -231,33 +299,33 @@ func (l *Lot) Adopt(out, in int, keep func(slot int, e Entry, fd int, npa []byte
 }
 
 // adoptMembers makes members of the entries of the message just peeked at.
-func (l *Lot) adoptMembers(s *slot, entries []Entry, keep func(slot int, e Entry, fd int, npa []byte)) {
+func (l *Lot) adoptMembers(s *slot, entries []Entry, keep func(slot int, e Entry, fd int, state []byte)) {
 	fds := l.msg.FDs
 	next := 0
 	take := func() int {
 		next++
 		return int(fds[next-1])
 	}
-	var npas [][]byte
+	var states [][]byte
 	for _, e := range entries {
 		m := member{Entry: e, fd: take(), memfd: -1}
-		var npa []byte
-		if e.NPALen > 0 {
+		var state []byte
+		if e.StateLen > 0 {
 			m.memfd = take()
-			npa = make([]byte, min(e.NPALen, maxNPA))
-			if n, err := unix.Pread(m.memfd, npa, 0); err != nil || n != int(e.NPALen) {
-				npa = nil
+			state = make([]byte, min(e.StateLen, maxState))
+			if n, err := unix.Pread(m.memfd, state, 0); err != nil || n != int(e.StateLen) {
+				state = nil
 			}
 		}
 		s.members = append(s.members, m)
-		npas = append(npas, npa)
+		states = append(states, state)
 	}
 	s.fds = next
 	l.n += len(entries)
 	for i, m := range append([]member(nil), s.members...) {
-		keep(len(l.slots)-1, m.Entry, m.fd, npas[i])
+		keep(len(l.slots)-1, m.Entry, m.fd, states[i])
 	}
 }
 
-// maxNPA bounds the NPA bytes of one connection.
-const maxNPA = 1 << 20
+// maxState bounds the state that Adopt reads of one connection.
+const maxState = 1 << 20

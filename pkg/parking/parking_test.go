@@ -16,7 +16,7 @@ import (
 
 var some = []Entry{
 	{ID: 1, Accepted: 123456789, Binding: "ncacn_ip_tcp:[49152]"},
-	{ID: 1 << 63, Flags: FlagReplied, Binding: `ncacn_np:[\pipe\winreg]`, NPALen: 4},
+	{ID: 1 << 63, Flags: FlagReplied, Binding: `ncacn_np:[\pipe\winreg]`, StateLen: 4},
 	{ID: 7, Binding: "ncacn_ip_tcp:[49152]"},
 	{ID: 8},
 }
@@ -86,9 +86,9 @@ func gone(fd int) bool {
 	return n == 0 && err == nil
 }
 
-func put(t *testing.T, l *Lot, id uint64, fd int, npa []byte) int {
+func put(t *testing.T, l *Lot, id uint64, fd int, state []byte) int {
 	t.Helper()
-	slot, errno := l.Put(Entry{ID: id, Binding: fmt.Sprint("b", id%3)}, fd, npa)
+	slot, errno := l.Put(Entry{ID: id, Binding: fmt.Sprint("b", id%3)}, fd, state)
 	if errno != 0 {
 		t.Fatalf("entry %d: %v", id, errno)
 	}
@@ -102,8 +102,8 @@ func restore(t *testing.T, s *store) (got []string) {
 	for _, p := range s.pairs {
 		a, _ := unix.Dup(p[0])
 		b, _ := unix.Dup(p[1])
-		err := l.Adopt(a, b, func(_ int, e Entry, fd int, npa []byte) {
-			got = append(got, fmt.Sprintf("%d %s %s", e.ID, e.Binding, npa))
+		err := l.Adopt(a, b, func(_ int, e Entry, fd int, state []byte) {
+			got = append(got, fmt.Sprintf("%d %s %s", e.ID, e.Binding, state))
 			unix.Close(fd)
 		})
 		if err != nil {

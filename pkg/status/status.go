@@ -84,7 +84,8 @@ type WorkerLine struct {
 	Flags    atomic.Uint32
 	Groups   atomic.Uint32 // association groups
 	ChildPID atomic.Uint32 // the unmodified rpcd, 0 for native ones
-	_        [24]byte
+	Serving  atomic.Uint64 // native: the kept connection that is in a call right now, else 0
+	_        [16]byte
 }
 
 // File is a mapped status file.
