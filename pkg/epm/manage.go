@@ -60,7 +60,7 @@ func (m *mapper) changed(err error) Status {
 	case m.added.path == "":
 		return CantCreate
 	}
-	slog.Error(err.Error(), journal.MessageID, journal.IDCatalogueUnusable)
+	slog.Error(err.Error(), journal.MessageID, journal.IDEntriesUnusable)
 	return UpdateFailed
 }
 

