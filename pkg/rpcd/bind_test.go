@@ -124,7 +124,7 @@ func TestBindIsRefused(t *testing.T) {
 	tcp, pipe := r.bound(layout.TCP, 0), r.bound(layout.NP, 0)
 	eachTransport(t, func(t *testing.T, tr layout.Transport) {
 		c := r.dial(tr)
-		c.naked(c.bind(0x00030000|(tcp.group^1)&0xffff, presentTest), dcerpc.ReasonNotSpecified)
+		c.naked(c.bind(0x00030000|(tcp.group^0x8000)&0xffff, presentTest), dcerpc.ReasonNotSpecified)
 		c = r.dial(tr)
 		elsewhere := tcp.group
 		if tr == layout.TCP {

@@ -172,9 +172,11 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 	}
 	k.Caller() // while this is the loop's thread
 	k.Out.Reset(nil, out)
-	c.gone = make(chan struct{})
+	if c.running == 0 {
+		c.gone = make(chan struct{})
+	}
 	k.gone = c.gone
-	c.busy = true
+	c.running++
 	l.running++
 	go func() {
 		k.status = k.invoke(op)

@@ -251,6 +251,51 @@ func TestBlockingOperationHoldsUpOnlyItsConnection(t *testing.T) {
 	})
 }
 
+// A client that asked for concurrent multiplexing has several calls served at
+// once, and what does not block meanwhile.
+func TestCallsOverlapWithMultiplexing(t *testing.T) {
+	r := newRig(t).start()
+	eachTransport(t, func(t *testing.T, tr layout.Transport) {
+		c := r.dial(tr)
+		c.h.Flags |= dcerpc.FlagMultiplex
+		c.exchange(c.bind(0, presentTest))
+		c.h.Flags &^= dcerpc.FlagMultiplex
+		answered := map[uint32]bool{}
+		for range maxConcurrent {
+			c.send(c.request(opWait, nil))
+			answered[c.h.CallID] = false
+			<-r.hooks.runs
+		}
+		c.send(c.request(opEcho, nil)) // one too many: it has to wait
+		for i := range maxConcurrent + 1 {
+			if i < maxConcurrent {
+				r.hooks.wait <- struct{}{}
+			}
+			p, err := c.receive()
+			if err != nil || p.Type != dcerpc.PTypeResponse {
+				t.Fatalf("%s, %v", dcerpc.TypeName(p.Type), err)
+			}
+			answered[p.CallID] = true
+		}
+		for id, ok := range answered {
+			if !ok {
+				t.Errorf("call %d has no answer", id)
+			}
+		}
+		c.send(append(c.request(opWait, nil), c.request(opEcho, nil)...))
+		if p, err := c.receive(); err != nil || p.CallID != c.h.CallID {
+			t.Errorf("call %d is answered first, %v; want the one that does not block", p.CallID, err)
+		}
+		c.send(c.request(opWaitOpen, number(4)))
+		<-r.hooks.runs
+		<-r.hooks.runs
+		c.Close()
+		r.hooks.wait <- struct{}{}
+		r.hooks.wait <- struct{}{}
+		r.ranDown(4)
+	})
+}
+
 // More is pipelined behind a blocking call than is read at once.
 func TestMuchBehindABlockingCall(t *testing.T) {
 	r := newRig(t).start()

@@ -34,8 +34,8 @@ type conn struct {
 	gen      uint32
 	endpoint int
 	phase    phase
-	busy     bool          // a blocking operation runs: nothing is read
-	gone     chan struct{} // of that operation, closed with the connection
+	running  int           // blocking operations
+	gone     chan struct{} // of these operations, closed with the connection
 	watching uint32        // what epoll looks for, 0: not registered
 	npa      []byte        // np: the auth request; once answered, its info until caller is known
 	npaLevel uint32
@@ -95,8 +95,8 @@ func (c *conn) close(l *loop) {
 	l.partial -= len(c.in)
 	l.unsent -= len(c.out)
 	c.in, c.out = nil, nil
-	if c.busy {
-		close(c.gone) // the operation may still make handles: woken leaves the group
+	if c.running > 0 {
+		close(c.gone) // the operations may still make handles: the last one leaves the group
 	} else {
 		c.leave(l)
 	}
@@ -125,13 +125,22 @@ func (c *conn) release(l *loop) {
 	c.calls.Drop()
 }
 
+// maxConcurrent is how many blocking operations of one connection run at once.
+const maxConcurrent = 16
+
+// busy reports whether nothing is read because of blocking operations: of one,
+// unless the client wants its calls served concurrently.
+func (c *conn) busy() bool {
+	return c.running >= maxConcurrent || c.running > 0 && !c.calls.Multiplex
+}
+
 // watch has epoll look for what the connection needs next.
 func (c *conn) watch(l *loop) {
 	want := uint32(unix.EPOLLRDHUP)
 	switch {
 	case len(c.out) > 0:
 		want |= unix.EPOLLOUT // a client that does not read is not read either
-	case !c.busy:
+	case !c.busy():
 		want |= unix.EPOLLIN
 	}
 	switch {
@@ -153,7 +162,7 @@ func (c *conn) event(l *loop, events uint32) {
 		} else { // the client closes and does not read its answers
 			c.close(l)
 		}
-	case c.busy:
+	case c.busy():
 		if events&unix.EPOLLRDHUP != 0 {
 			c.close(l)
 		}
@@ -188,7 +197,7 @@ func (c *conn) proceed(l *loop, stream []byte) {
 		stream = l.in[:copy(l.in[:], c.in)]
 	}
 	incomplete := false
-	for c.phase == serving && !c.busy && len(c.out) == 0 {
+	for c.phase == serving && !c.busy() && len(c.out) == 0 {
 		pdu, used, rej := c.next(l, stream)
 		if rej != nil {
 			c.reject(l, rej, pdu.Header, 0)

@@ -184,8 +184,10 @@ func (l *loop) woken() {
 	for _, call := range done {
 		l.running--
 		c := call.conn
-		if c.busy, c.gone = false, nil; c.fd < 0 {
-			c.leave(l)
+		if c.running--; c.fd < 0 {
+			if c.running == 0 {
+				c.leave(l)
+			}
 			continue
 		}
 		c.finish(l, call)
