@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/npa"
+	"msrpcd/pkg/parking"
 	"msrpcd/pkg/sys"
 )
 
@@ -83,6 +84,9 @@ func (b *Broker) accept(l *listener) {
 	}
 	for range acceptBatch {
 		fd, errno := sys.Accept(l.fd)
+		if outOfDescriptors(errno) && b.sacrifice(-1) {
+			fd, errno = sys.Accept(l.fd)
+		}
 		switch {
 		case errno == 0:
 		case errno == unix.EAGAIN:
@@ -108,13 +112,50 @@ func (b *Broker) accept(l *listener) {
 			c.state = wantNPA
 		}
 		b.advance(fd)
+		if fd >= b.fdLimit && b.conns[fd].state != free && !b.sacrifice(fd) {
+			b.pauseAccept(unix.EMFILE)
+			return
+		}
 	}
+}
+
+// limitDescriptors keeps some for what serves those who wait: ways to workers
+// and slots of the parking. Accepting stops before they are used up.
+func (b *Broker) limitDescriptors() error {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return fmt.Errorf("getrlimit: %w", err)
+	}
+	have := int(min(r.Cur, 1<<30))
+	b.fdLimit = have - min(len(b.inboxes)+2*parking.MaxSlots+16, have/3)
+	return nil
+}
+
+func outOfDescriptors(errno sys.Errno) bool { return errno == unix.EMFILE || errno == unix.ENFILE }
+
+// sacrifice closes the oldest silent conn, not that of except, for one that
+// talks or may do so. It reports whether there was one.
+func (b *Broker) sacrifice(except int) bool {
+	fd := b.silent.head
+	if fd == int32(except) && fd != end {
+		fd = b.conns.after(&b.silent, fd)
+	}
+	if fd == end {
+		return false
+	}
+	b.complain(slog.LevelWarn, "descriptors", journal.IDLimit, int(fd),
+		"descriptors run out: the oldest connections without a bind are closed; look at LimitNOFILE= of the broker and at fs.file-max")
+	b.refuse(int(fd))
+	return true
 }
 
 // pauseAccept stops looking at the listeners for a moment: descriptors or
 // memory are short, and a level-triggered listener would spin. Clients wait in
 // the listen queue meanwhile.
 func (b *Broker) pauseAccept(errno sys.Errno) {
+	if b.acceptAfter > 0 {
+		return
+	}
 	b.limiter.Log(b.log, slog.LevelError, "accept", journal.IDAcceptFailed,
 		"accept fails, clients wait in the listen queue; look at LimitNOFILE= of the broker and at fs.file-max",
 		journal.Error, errno.Error())
@@ -124,8 +165,17 @@ func (b *Broker) pauseAccept(errno sys.Errno) {
 	}
 }
 
-// resumeAccept looks at the listeners again.
+// resumeAccept looks at the listeners again if there is a descriptor for the
+// next connection.
 func (b *Broker) resumeAccept() {
+	fd, err := unix.FcntlInt(uintptr(b.wake), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		sys.Close(fd)
+	}
+	if (err != nil || fd >= b.fdLimit) && !b.sacrifice(-1) {
+		b.acceptAfter = b.now + int64(acceptPause)
+		return
+	}
 	b.acceptAfter = 0
 	for i := range b.listeners {
 		b.watchListener(i)

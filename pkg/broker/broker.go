@@ -12,8 +12,10 @@
 //	listener -> conn (wantNPA -> wantBind -> wantInbox) -> inbox
 //	              \____ older than 20 ms: also in the parking ____/
 //
-// A conn that waits is in exactly one of the lists fresh (not parked yet) and
-// slow (parked, or no room to park), both in order of arrival.
+// A conn that waits is in exactly one of the lists fresh (not parked yet), slow
+// (parked) and loose (to be parked as soon as that can be), all in order of
+// arrival; while its bind is not complete it is in silent too, and while it
+// waits for a suitable worker in spare.
 package broker
 
 import (
@@ -45,13 +47,17 @@ type Broker struct {
 	wake      int // eventfd, readable when a signal asks to stop
 	listeners []listener
 	bindings  []binding
-	conns     []conn // by descriptor
+	conns     conns
 	fresh     list
 	slow      list
+	loose     list
+	silent    list
+	spare     list
+	crowds    crowds
 	inboxes   []inbox
 	loads     []load
-	pending   int // conns in fresh and slow
-	waiting   int // of them, those that wait for an inbox or a spare
+	pending   int // conns in fresh, slow and loose
+	fdLimit   int // a descriptor from here on says that few are left
 
 	status *status.File
 	lot    *parking.Lot
@@ -61,6 +67,9 @@ type Broker struct {
 	now         int64 // CLOCK_MONOTONIC in ns, at the last wake-up
 	nextID      uint64
 	acceptAfter int64 // when accept may be tried again, 0: any time
+	parkAt      int64 // when parking may be tried again, for loose and unsafe
+	unsafe      bool  // the lot has members that it does not keep
+	ready       bool  // systemd knows that we are
 	lastActive  int64
 	lastAlive   int64
 	lastReport  int64
@@ -83,15 +92,18 @@ const (
 	inboxPatience = 2 * time.Second        // how long an inbox may be out of reach unsaid
 	aliveEvery    = 200 * time.Millisecond // how old the knowledge of living workers may be
 	stallAfter    = 100 * time.Millisecond // a worker that did not read for so long is passed over
+	startPatience = 2 * time.Second        // the same for one that is being started
 	acceptPause   = 100 * time.Millisecond // after accept failed for want of descriptors
 	reportEvery   = time.Second            // STATUS= at most so often
 	acceptBatch   = 64                     // connections of one listener before the others' turn
+	finishTime    = 5 * time.Second        // how long a stop waits for the manager
 )
 
 // New takes over the passed descriptors. An error says which is missing or not
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
-	b := &Broker{cfg: cfg, log: log, base: time.Now(), fresh: emptyList, slow: emptyList}
+	b := &Broker{cfg: cfg, log: log, base: time.Now(), crowds: crowds{index: map[source]int32{}},
+		fresh: newList(byAge), slow: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole)}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return nil, fmt.Errorf("read clock: %w", err)
@@ -122,6 +134,9 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	for i := range b.inboxes {
 		b.inboxes[i] = inbox{fd: -1, path: layout.Inbox(cfg.Name, i), seen: b.status.Worker(i).Received.Load()}
 	}
+	if err := b.limitDescriptors(); err != nil {
+		return nil, err
+	}
 	if err := b.takeListeners(fds); err != nil {
 		return nil, err
 	}
@@ -142,8 +157,8 @@ func (b *Broker) tick() { b.now = b.baseNS + int64(time.Since(b.base)) }
 func (b *Broker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if errno := b.notify.Send(nil, "READY=1"); errno != 0 {
-		return fmt.Errorf("tell systemd that we are ready: %w", errno)
+	if err := b.tellReady(); err != nil {
+		return err
 	}
 	b.log.Info("serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
@@ -186,22 +201,35 @@ func (b *Broker) dispatch(tok uint64, events uint32) {
 	}
 }
 
-// finish parks whoever waits, for the next incarnation.
+// tellReady says READY=1; while the manager does not read, as in the middle of
+// daemon-reload, it has to be said again later.
+func (b *Broker) tellReady() error {
+	switch errno := b.notify.Send(nil, "READY=1"); errno {
+	case 0:
+		b.ready = true
+	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+	default:
+		return fmt.Errorf("tell systemd that we are ready: %w", errno)
+	}
+	return nil
+}
+
+// finish parks whoever waits, for the next incarnation. The manager may need a
+// moment until it takes what a new slot of the parking needs.
 func (b *Broker) finish() error {
 	b.notify.Send(nil, "STOPPING=1")
-	lost := 0
-	for fd := b.fresh.head; fd != end; fd = b.conns[fd].next {
-		if !b.conns[fd].parked && !b.park(int(fd)) {
-			lost++
+	for limit := b.now + int64(finishTime); ; b.tick() {
+		for b.fresh.head != end && b.keep(int(b.fresh.head)) {
 		}
-	}
-	for fd := b.slow.head; fd != end; fd = b.conns[fd].next {
-		if !b.conns[fd].parked && !b.park(int(fd)) {
-			lost++
+		for b.loose.head != end && b.keep(int(b.loose.head)) {
 		}
+		if b.lot.Mend() && b.fresh.head == end && b.loose.head == end || b.lot.Full() || b.now > limit {
+			break
+		}
+		unix.Poll(nil, int(searchEvery/time.Millisecond))
 	}
-	if lost > 0 {
-		b.log.Error("the parking is full: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
+	if lost := b.fresh.n + b.loose.n; lost > 0 {
+		b.log.Error("the parking has no room: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
 	}
 	return nil
 }

@@ -44,6 +44,8 @@ func (b *Broker) loadOf(i int) load {
 		l.open = w.Open()
 		l.groups = uint64(w.Groups.Load())
 		l.stalled = b.now-in.seenAt > int64(stallAfter)
+	} else {
+		l.stalled = b.now-in.seenAt > int64(startPatience)
 	}
 	l.groups += l.inflight
 	return l

@@ -15,16 +15,18 @@ import (
 // Config is what a broker is told by its unit. The generator writes it as
 // Environment= from rpcd.d and msrpcd.conf, see msrpcd-rpcd.d(5).
 type Config struct {
-	Name        string        // of the rpcd
-	Workers     int           // MSRPC_WORKERS, at least 1
-	Spares      int           // MSRPC_SPARES, indices that follow the workers'
-	IndexBits   int           // MSRPC_INDEX_BITS, high bits of a group id that hold the index
-	Idle        time.Duration // MSRPC_IDLE_SEC, 0: never exit
-	FillFirst   int           // MSRPC_FILL_FIRST, connections put into a worker before the next
-	MaxUnbound  int           // MSRPC_MAX_UNBOUND, connections without a complete bind
-	BindTimeout time.Duration // MSRPC_BIND_TIMEOUT_SEC, time to complete a bind
-	MaxNPA      int           // MSRPC_MAX_NPA, bytes of a named pipe auth request
-	Pipes       map[string]Pipe
+	Name                string        // of the rpcd
+	Workers             int           // MSRPC_WORKERS, at least 1
+	Spares              int           // MSRPC_SPARES, indices that follow the workers'
+	IndexBits           int           // MSRPC_INDEX_BITS, high bits of a group id that hold the index
+	Idle                time.Duration // MSRPC_IDLE_SEC, 0: never exit
+	FillFirst           int           // MSRPC_FILL_FIRST, connections put into a worker before the next
+	MaxUnbound          int           // MSRPC_MAX_UNBOUND, connections without a complete bind
+	MaxUnboundPerSource int           // MSRPC_MAX_UNBOUND_SOURCE, of one address (TCP, np)
+	MaxUnboundPerUser   int           // MSRPC_MAX_UNBOUND_USER, of one user (ncalrpc)
+	BindTimeout         time.Duration // MSRPC_BIND_TIMEOUT_SEC, time to complete a bind
+	MaxNPA              int           // MSRPC_MAX_NPA, bytes of a named pipe auth request
+	Pipes               map[string]Pipe
 }
 
 // Pipe is a named pipe without DCE/RPC (npsd_*): what its clients are told in
@@ -55,6 +57,15 @@ func ConfigFromEnv(name string, getenv func(string) string) (Config, error) {
 	c.Idle = time.Duration(num("MSRPC_IDLE_SEC", 0, 1<<30)) * time.Second
 	c.FillFirst = num("MSRPC_FILL_FIRST", 0, 1<<20)
 	c.MaxUnbound = num("MSRPC_MAX_UNBOUND", 1, 1<<20)
+	// A drop-in that an older generator wrote does not have these two: a broker
+	// that is upgraded serves on before daemon-reload, too.
+	c.MaxUnboundPerSource, c.MaxUnboundPerUser = c.MaxUnbound, c.MaxUnbound
+	if getenv("MSRPC_MAX_UNBOUND_SOURCE") != "" {
+		c.MaxUnboundPerSource = num("MSRPC_MAX_UNBOUND_SOURCE", 1, 1<<20)
+	}
+	if getenv("MSRPC_MAX_UNBOUND_USER") != "" {
+		c.MaxUnboundPerUser = num("MSRPC_MAX_UNBOUND_USER", 1, 1<<20)
+	}
 	c.BindTimeout = time.Duration(num("MSRPC_BIND_TIMEOUT_SEC", 1, 3600)) * time.Second
 	c.MaxNPA = num("MSRPC_MAX_NPA", 4096, 1<<20)
 	if bad != nil {

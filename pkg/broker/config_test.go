@@ -13,7 +13,7 @@ import (
 
 var goodEnv = map[string]string{
 	"MSRPC_WORKERS": "5", "MSRPC_SPARES": "32", "MSRPC_INDEX_BITS": "8", "MSRPC_IDLE_SEC": "60",
-	"MSRPC_FILL_FIRST": "0", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_BIND_TIMEOUT_SEC": "30",
+	"MSRPC_FILL_FIRST": "0", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "256", "MSRPC_BIND_TIMEOUT_SEC": "30",
 	"MSRPC_MAX_NPA": "1048576", "MSRPC_PIPES": "tsvc:2:255:4096",
 }
 
@@ -23,10 +23,20 @@ func TestConfigFromEnv(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{Name: "winreg", Workers: 5, Spares: 32, IndexBits: 8, Idle: time.Minute,
-		MaxUnbound: 4096, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20,
+		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 256, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20,
 		Pipes: map[string]Pipe{"tsvc": {2, 255, 4096}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestConfigOfAnOlderGenerator(t *testing.T) {
+	env := maps.Clone(goodEnv)
+	delete(env, "MSRPC_MAX_UNBOUND_SOURCE")
+	delete(env, "MSRPC_MAX_UNBOUND_USER")
+	c, err := ConfigFromEnv("winreg", func(k string) string { return env[k] })
+	if err != nil || c.MaxUnboundPerSource != c.MaxUnbound || c.MaxUnboundPerUser != c.MaxUnbound {
+		t.Errorf("%v, %+v; want no limit below MaxUnbound", err, c)
 	}
 }
 
@@ -37,6 +47,8 @@ func TestConfigFromEnvRefuses(t *testing.T) {
 		{"MSRPC_WORKERS", "", "MSRPC_WORKERS"},
 		{"MSRPC_SPARES", "252", "do not fit 8 index bits"},
 		{"MSRPC_IDLE_SEC", "-1", "MSRPC_IDLE_SEC"},
+		{"MSRPC_MAX_UNBOUND_SOURCE", "0", "MSRPC_MAX_UNBOUND_SOURCE"},
+		{"MSRPC_MAX_UNBOUND_USER", "x", "msrpcctl refresh"},
 		{"MSRPC_MAX_NPA", "99999999", "MSRPC_MAX_NPA"},
 		{"MSRPC_PIPES", "a:b", "name:type:state:allocation"},
 		{"MSRPC_PIPES", "a:1:70000:1", "bad number"},

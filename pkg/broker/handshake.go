@@ -34,11 +34,13 @@ func (b *Broker) advance(fd int) {
 // was added is reported at once.
 func (b *Broker) waitFor(fd int) {
 	c := &b.conns[fd]
-	if c.lists == 0 {
-		if b.pending >= b.cfg.MaxUnbound {
-			b.evict()
-		}
+	if c.age == unlisted {
+		b.makeRoom()
 		b.enlist(fd, inFresh)
+	}
+	if !c.counted && c.state == wantBind { // np: not before the request tells the client's address
+		c.counted = true
+		b.count(fd)
 	}
 	if !c.registered {
 		c.registered = true

@@ -149,15 +149,23 @@ func (b *Broker) handOver(fd int) {
 }
 
 // deliver takes the conn out of the parking and sends it; a conn that could not
-// be sent is put back.
+// be sent is put back. Where descriptors are short, silent conns make room, and
+// where too many are in flight, the parking does: to be served comes first.
 func (b *Broker) deliver(fd, i int) sys.Errno {
 	c := &b.conns[fd]
 	parked := c.parked
 	b.unpark(c)
 	errno := b.send(fd, i)
+	switch {
+	case errno == unix.ETOOMANYREFS && b.lot.Shed():
+		b.noteUnsafe()
+		errno = b.send(fd, i)
+	case outOfDescriptors(errno) && b.sacrifice(fd):
+		errno = b.send(fd, i)
+	}
 	if errno != 0 {
-		if parked {
-			b.park(fd)
+		if parked && !b.keep(fd) {
+			b.loosen(fd)
 		}
 		return errno
 	}
@@ -203,12 +211,14 @@ func (b *Broker) waitSpare(fd int) { b.await(fd, wantSpare) }
 
 func (b *Broker) await(fd int, s state) {
 	c := &b.conns[fd]
-	if c.state != wantInbox && c.state != wantSpare {
-		b.waiting++
-	}
-	c.state = s
-	if c.lists == 0 {
+	switch {
+	case c.age == unlisted:
+		c.state = s
 		b.enlist(fd, inFresh)
+	case c.state != s:
+		b.leaveRole(fd)
+		c.state = s
+		b.enterRole(fd)
 	}
 }
 

@@ -45,7 +45,7 @@ func newRig(t *testing.T) *rig {
 	layout.Runtime = dir
 	t.Cleanup(func() { layout.Runtime = old })
 	r := &rig{t: t, inboxes: map[int]int{}, cfg: Config{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
-		MaxUnbound: 100, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}
+		MaxUnbound: 100, MaxUnboundPerSource: 100, MaxUnboundPerUser: 100, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}
 	must(t, os.Mkdir(layout.RpcdDir("test"), 0o755))
 	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getuid(), os.Getgid()))
 	var err error

@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	searchEvery = 10 * time.Millisecond // conns that wait for a worker to come up
-	idleEvery   = time.Second           // how often an idle broker looks whether workers still live
+	searchEvery = 10 * time.Millisecond  // conns that wait for a worker to come up
+	idleEvery   = time.Second            // how often an idle broker looks whether workers still live
+	parkBatch   = 64                     // conns parked before the others' turn
+	parkEvery   = 100 * time.Millisecond // between tries to park who could not be parked
 )
 
 // timeout is how many milliseconds the loop may sleep, -1 for ever.
@@ -25,10 +27,13 @@ func (b *Broker) timeout() int {
 	if b.fresh.head != end {
 		at(b.conns[b.fresh.head].accepted + int64(parkAfter))
 	}
-	if b.slow.head != end {
-		at(max(b.conns[b.slow.head].accepted+int64(b.cfg.BindTimeout), b.now+int64(searchEvery)))
+	if b.loose.head != end || b.unsafe {
+		at(b.parkAt)
 	}
-	if b.waiting > 0 {
+	if b.silent.head != end {
+		at(b.conns[b.silent.head].accepted + int64(b.cfg.BindTimeout))
+	}
+	if b.pending > b.silent.n || !b.ready {
 		at(b.now + int64(searchEvery))
 	}
 	if b.acceptAfter > 0 {
@@ -49,26 +54,30 @@ func (b *Broker) timeout() int {
 // expire does what is due: parks, cuts off those who never bind, tries again
 // where a worker could not be reached.
 func (b *Broker) expire() {
-	for fd := b.fresh.head; fd != end && b.conns[fd].accepted+int64(parkAfter) <= b.now; fd = b.fresh.head {
-		b.delist(int(fd))
-		b.enlist(int(fd), inSlow)
-		b.park(int(fd))
-	}
-	for fd := b.slow.head; fd != end && b.conns[fd].accepted+int64(b.cfg.BindTimeout) <= b.now; {
-		c := &b.conns[fd]
-		next := c.next
-		if c.state == wantNPA || c.state == wantBind {
-			b.complain(slog.LevelInfo, "bind timeout", journal.IDBindTimeout, int(fd),
-				fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
-			b.refuse(int(fd))
+	for n := 0; n < parkBatch && b.fresh.head != end; n++ {
+		fd := int(b.fresh.head)
+		if b.conns[fd].accepted+int64(parkAfter) > b.now {
+			break
 		}
-		fd = next
+		b.settle(fd)
 	}
-	if b.waiting > 0 {
+	if b.parkAt <= b.now {
+		b.parkLoose()
+	}
+	for b.silent.head != end && b.conns[b.silent.head].accepted+int64(b.cfg.BindTimeout) <= b.now {
+		fd := int(b.silent.head)
+		b.complain(slog.LevelInfo, "bind timeout", journal.IDBindTimeout, fd,
+			fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
+		b.refuse(fd)
+	}
+	if b.pending > b.silent.n {
 		b.retry()
 	}
 	if b.acceptAfter > 0 && b.acceptAfter <= b.now {
 		b.resumeAccept()
+	}
+	if !b.ready {
+		b.tellReady()
 	}
 }
 
@@ -79,27 +88,33 @@ func (b *Broker) retry() {
 			b.flush(i)
 		}
 	}
-	for _, l := range []*list{&b.slow, &b.fresh} {
-		for fd := l.head; fd != end; {
-			next := b.conns[fd].next
-			if b.conns[fd].state == wantSpare {
-				b.handOver(int(fd))
-			}
-			fd = next
-		}
+	b.desert()
+	for fd := b.spare.head; fd != end; {
+		next := b.conns.after(&b.spare, fd)
+		b.handOver(int(fd))
+		fd = next
 	}
 }
 
-// evict makes room for one more conn: the oldest one that says nothing goes.
-func (b *Broker) evict() {
-	for _, l := range []*list{&b.slow, &b.fresh} {
-		for fd := l.head; fd != end; fd = b.conns[fd].next {
-			if s := b.conns[fd].state; s == wantNPA || s == wantBind {
-				b.complain(slog.LevelWarn, "unbound", journal.IDLimit, int(fd),
-					fmt.Sprintf("more than %d connections without a bind: the oldest are closed; see MaxUnbound= in msrpcd.conf(5)", b.cfg.MaxUnbound))
-				b.refuse(int(fd))
-				return
-			}
+// desert takes new groups away from workers that do not read, as soon as there
+// is another one.
+func (b *Broker) desert() {
+	fit, stuck := false, false
+	b.refreshAlive()
+	for i := range b.cfg.Workers {
+		b.loads[i] = b.loadOf(i)
+		if l := &b.loads[i]; l.stalled || l.draining || l.absent {
+			stuck = stuck || len(b.inboxes[i].queue) > 0
+		} else {
+			fit = fit || len(b.inboxes[i].queue) == 0
+		}
+	}
+	if !fit || !stuck {
+		return
+	}
+	for i := range b.cfg.Workers {
+		if l := &b.loads[i]; l.stalled || l.draining || l.absent {
+			b.reroute(i)
 		}
 	}
 }
@@ -145,8 +160,13 @@ func (b *Broker) report() {
 		}
 	}
 	s := fmt.Sprintf("STATUS=%d workers, %d connections, %d waiting", alive, open, b.pending)
-	if s != b.reported && b.notify.Send(nil, s) == 0 {
+	if s == b.reported {
+		return
+	}
+	if b.notify.Send(nil, s) == 0 {
 		b.reported = s
+	} else {
+		b.dirty = true // the manager does not read right now
 	}
 }
 

@@ -35,15 +35,17 @@ const (
 
 // Defaults, documented in msrpcd.conf(5) and msrpcd-rpcd.d(5).
 const (
-	DefaultSambaConfig    = "/etc/samba/smb.conf"
-	DefaultTestparm       = "testparm" // looked up in PATH
-	DefaultMaxUnbound     = 4096       // connections of one rpcd without a complete bind
-	DefaultBindTimeoutSec = 30         // seconds
-	DefaultMaxNPASize     = 1 << 20    // bytes
-	DefaultKind           = KindSamba
-	DefaultActivation     = ActivationBroker
-	DefaultSpares         = 32
-	DefaultFillFirst      = 0 // off
+	DefaultSambaConfig         = "/etc/samba/smb.conf"
+	DefaultTestparm            = "testparm" // looked up in PATH
+	DefaultMaxUnbound          = 4096       // connections of one rpcd without a complete bind
+	DefaultMaxUnboundPerSource = 512        // of these, from one address (TCP, named pipes)
+	DefaultMaxUnboundPerUser   = 512        // of these, of one user (ncalrpc)
+	DefaultBindTimeoutSec      = 30         // seconds
+	DefaultMaxNPASize          = 1 << 20    // bytes
+	DefaultKind                = KindSamba
+	DefaultActivation          = ActivationBroker
+	DefaultSpares              = 32
+	DefaultFillFirst           = 0 // off
 )
 
 // Bounds of settings. Workers and spares together fit one status file.
@@ -52,7 +54,7 @@ const (
 	MaxSpares         = 2048
 	MaxIdleSec        = 7 * 24 * 3600 // seconds
 	MaxFillFirst      = 1 << 20       // connections
-	MaxMaxUnbound     = 1 << 20       // connections
+	MaxMaxUnbound     = 1 << 20       // connections, also for one source and one user
 	MaxBindTimeoutSec = 3600          // seconds
 	MinMaxNPASize     = 4 << 10       // bytes
 	MaxMaxNPASize     = 1 << 20       // bytes, what a hand-over carries
@@ -68,12 +70,14 @@ type Config struct {
 
 // Global is msrpcd.conf. Every field has its default where no file sets it.
 type Global struct {
-	SambaConfig        string // smb.conf, absolute path
-	Testparm           string // testparm(1), absolute path or a name to look up in PATH
-	MessagingDirectory string // that has msg.sock and msg.lock; "" = found out
-	MaxUnbound         int    // connections of one rpcd without a complete bind
-	BindTimeoutSec     int    // seconds that a client has to complete its bind
-	MaxNPASize         int    // bytes of the longest named pipe auth request
+	SambaConfig         string // smb.conf, absolute path
+	Testparm            string // testparm(1), absolute path or a name to look up in PATH
+	MessagingDirectory  string // that has msg.sock and msg.lock; "" = found out
+	MaxUnbound          int    // connections of one rpcd without a complete bind
+	MaxUnboundPerSource int    // of these, from one address (TCP, named pipes)
+	MaxUnboundPerUser   int    // of these, of one user (ncalrpc)
+	BindTimeoutSec      int    // seconds that a client has to complete its bind
+	MaxNPASize          int    // bytes of the longest named pipe auth request
 }
 
 // Problem is a mistake in a configuration file. It stopped nothing.

@@ -70,22 +70,26 @@ func cut(s string) string {
 func (g *Global) setters() setters {
 	d := defaultGlobal()
 	return setters{
-		"SambaConfig":        into(&g.SambaConfig, d.SambaConfig, absolute),
-		"Testparm":           into(&g.Testparm, d.Testparm, program),
-		"MessagingDirectory": into(&g.MessagingDirectory, d.MessagingDirectory, absolute),
-		"MaxUnbound":         into(&g.MaxUnbound, d.MaxUnbound, number(1, MaxMaxUnbound, "")),
-		"BindTimeoutSec":     into(&g.BindTimeoutSec, d.BindTimeoutSec, span(1, MaxBindTimeoutSec)),
-		"MaxNPASize":         into(&g.MaxNPASize, d.MaxNPASize, size(MinMaxNPASize, MaxMaxNPASize)),
+		"SambaConfig":         into(&g.SambaConfig, d.SambaConfig, absolute),
+		"Testparm":            into(&g.Testparm, d.Testparm, program),
+		"MessagingDirectory":  into(&g.MessagingDirectory, d.MessagingDirectory, absolute),
+		"MaxUnbound":          into(&g.MaxUnbound, d.MaxUnbound, number(1, MaxMaxUnbound, "")),
+		"MaxUnboundPerSource": into(&g.MaxUnboundPerSource, d.MaxUnboundPerSource, number(1, MaxMaxUnbound, "")),
+		"MaxUnboundPerUser":   into(&g.MaxUnboundPerUser, d.MaxUnboundPerUser, number(1, MaxMaxUnbound, "")),
+		"BindTimeoutSec":      into(&g.BindTimeoutSec, d.BindTimeoutSec, span(1, MaxBindTimeoutSec)),
+		"MaxNPASize":          into(&g.MaxNPASize, d.MaxNPASize, size(MinMaxNPASize, MaxMaxNPASize)),
 	}
 }
 
 func defaultGlobal() Global {
 	return Global{
-		SambaConfig:    DefaultSambaConfig,
-		Testparm:       DefaultTestparm,
-		MaxUnbound:     DefaultMaxUnbound,
-		BindTimeoutSec: DefaultBindTimeoutSec,
-		MaxNPASize:     DefaultMaxNPASize,
+		SambaConfig:         DefaultSambaConfig,
+		Testparm:            DefaultTestparm,
+		MaxUnbound:          DefaultMaxUnbound,
+		MaxUnboundPerSource: DefaultMaxUnboundPerSource,
+		MaxUnboundPerUser:   DefaultMaxUnboundPerUser,
+		BindTimeoutSec:      DefaultBindTimeoutSec,
+		MaxNPASize:          DefaultMaxNPASize,
 	}
 }
 

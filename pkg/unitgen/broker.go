@@ -45,6 +45,8 @@ func (p *Plan) broker(r *Rpcd) *builder {
 		b.env(v.name, strconv.Itoa(v.value))
 	}
 	p.limits(b)
+	b.env("MSRPC_MAX_UNBOUND_SOURCE", strconv.Itoa(p.global.MaxUnboundPerSource))
+	b.env("MSRPC_MAX_UNBOUND_USER", strconv.Itoa(p.global.MaxUnboundPerUser))
 	if pipes := r.Entry.Listing.Pipes; len(pipes) > 0 {
 		var words []string
 		for _, n := range pipes {

@@ -25,7 +25,8 @@ func defaults() *config.Config {
 	return &config.Config{
 		Global: config.Global{
 			SambaConfig: config.DefaultSambaConfig, Testparm: config.DefaultTestparm,
-			MaxUnbound: config.DefaultMaxUnbound, BindTimeoutSec: config.DefaultBindTimeoutSec,
+			MaxUnbound: config.DefaultMaxUnbound, MaxUnboundPerSource: config.DefaultMaxUnboundPerSource,
+			MaxUnboundPerUser: config.DefaultMaxUnboundPerUser, BindTimeoutSec: config.DefaultBindTimeoutSec,
 			MaxNPASize: config.DefaultMaxNPASize,
 		},
 		Files: []config.RpcdFile{

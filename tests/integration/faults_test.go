@@ -128,7 +128,7 @@ func TestGroupsStayOnTheirWorker(t *testing.T) {
 // and a crash of the broker keep them all.
 func TestThousandsOfSilentClients(t *testing.T) {
 	const n = 3000
-	h := boot(t, file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nMaxUnbound=10000\n"), file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50555\n")).install()
+	h := boot(t, file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nMaxUnbound=10000\nMaxUnboundPerSource=10000\n"), file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50555\n")).install()
 	unit := "msrpc-broker@winreg.service"
 	silent := h.Command(context.Background(), "bindload", "-addr", "127.0.0.1:50555", "-n", fmt.Sprint(n), "-silent")
 	input, err := silent.StdinPipe()
