@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/dcerpc"
@@ -31,6 +32,7 @@ type entry struct {
 // newEntry checks what it gets. An address of 0.0.0.0 is to be filled in for
 // each client.
 func newEntry(object uuid.UUID, annotation string, tower []byte) (e entry, err error) {
+	annotation, _, _ = strings.Cut(annotation, "\x00")
 	e = entry{object: object, annotation: annotation[:min(len(annotation), maxAnnotation-1)], tower: tower}
 	if e.parsed, err = ParseTower(tower); err != nil {
 		return e, err

@@ -75,7 +75,11 @@ var lookedUp = regexp.MustCompile(`(?m)^\S+ (ncacn_np|ncacn_ip_tcp|ncalrpc):([^\
 // epmlookup is rpcclient's list in the form of served, and the addresses.
 func (h *host) epmlookup(binding string) (lines, addresses []string) {
 	h.t.Helper()
-	out := h.run("rpcclient", binding, "-N", "-c", "epmlookup")
+	user := "-N"
+	if strings.HasPrefix(binding, listing.ProtseqNP) {
+		user = "-Uroot%" + password
+	}
+	out := h.run("rpcclient", binding, user, "-c", "epmlookup")
 	for _, m := range lookedUp.FindAllStringSubmatch(out, -1) {
 		lines = append(lines, m[4]+" "+m[1]+":["+m[3]+"]")
 		if m[1] == listing.ProtseqTCP {
@@ -115,6 +119,10 @@ func TestEndpointMapperListsEveryEndpoint(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"127.0.0.1"}, addresses); d != "" {
 		t.Errorf("addresses: %s", d)
+	}
+	got, addresses = h.epmlookup("ncacn_np:127.0.0.1") // smbd tells where the client came in
+	if d := cmp.Diff(want, got) + cmp.Diff([]string{"127.0.0.1"}, addresses); d != "" {
+		t.Errorf("over named pipes: %s", d)
 	}
 	if d := cmp.Diff(want, h.rpcdump()); d != "" {
 		t.Errorf("rpcdump: catalogue (-) and mapper (+) differ:\n%s", d)
