@@ -150,11 +150,11 @@ func TestTenThousandConnectionsInLittleMemory(t *testing.T) {
 			t.Fatalf("connection %d: %x, %v", i, answer, err)
 		}
 	}
+	each := (p.memory(talking) - before) / n
 	line := p.status.Worker(2)
 	if open := line.Received.Load() - line.Closed.Load(); open < n || line.Groups.Load() < n {
 		t.Errorf("the status file tells of %d connections and %d groups", open, line.Groups.Load())
 	}
-	each := (p.memory(talking) - before) / n
 	t.Logf("%d bytes for each idle connection", each)
 	if each > most {
 		t.Errorf("%d bytes for each idle connection, want at most %d", each, most)
