@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/dcerpc"
+	client "msrpcd/pkg/rpcclient"
+	"msrpcd/pkg/uuid"
+	"msrpcd/tests/readme"
+)
+
+// rpcecho, the example of pkg/rpcd, with the clients that Samba tests its own
+// with. Distributions ship no rpcd_rpcecho of Samba's to compare with.
+
+const (
+	echoPort  = "50910"
+	echoLocal = "/run/samba/ncalrpc/rpcd_rpcecho"
+	echoID    = "60a15ec5-4de8-11d7-a637-005056a20182"
+	echoUnit  = "msrpc-worker-rpcecho@0.service"
+)
+
+var echoOver = map[string]string{
+	"tcp": "ncacn_ip_tcp:127.0.0.1[" + echoPort + "]", "ncalrpc": "ncalrpc:[rpcd_rpcecho]", "np": `ncacn_np:127.0.0.1[\pipe\rpcecho]`,
+}
+
+// echo boots a host with rpcecho switched on.
+func echo(t *testing.T, settings string) *host {
+	t.Helper()
+	return boot(t, file("/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf",
+		"[Rpcd]\nTransports=np tcp ncalrpc\nPort="+echoPort+"\n"+settings)).install()
+}
+
+// tortureOver runs one suite of smbtorture over a binding.
+func (h *host) tortureOver(binding, user, suite string) (results map[string]string, out string) {
+	h.t.Helper()
+	out, rc := h.try("timeout", "100", "smbtorture", binding, "-U", user, suite)
+	results = map[string]string{suite: fmt.Sprint("exit status ", rc)}
+	for _, m := range outcome.FindAllStringSubmatch(out, -1) {
+		results[m[2]] = m[1]
+	}
+	return results, out
+}
+
+var echoTests = []string{
+	"addone", "doublepointer", "echodata", "enum", "sinkdata", "sleep", "sourcedata", "surrounding", "testcall", "testcall2",
+}
+
+func TestRpcechoPassesSambasTests(t *testing.T) {
+	for name, settings := range map[string]string{"direct": "", "broker": "Activation=broker\nWorkers=2\n"} {
+		t.Run(name, func(t *testing.T) {
+			h := echo(t, settings).smbd()
+			for _, tr := range slices.Sorted(maps.Keys(echoOver)) {
+				user := "%"
+				if tr == "np" {
+					user = "root%" + password
+				}
+				got, out := h.tortureOver(echoOver[tr], user, "rpc.echo")
+				for _, test := range echoTests {
+					if got["echo."+test] != "success" {
+						t.Errorf("%s %s: %q", tr, test, got["echo."+test])
+						defer t.Log(out)
+					}
+				}
+			}
+			if failures := h.journal("MSRPC_RPCD=rpcecho", "PRIORITY=3"); strings.TrimSpace(failures) != "" {
+				t.Errorf("it logs errors:\n%s", failures)
+			}
+		})
+	}
+}
+
+// mgmtOf is what smbtorture's rpc.mgmt prints about each interface, without
+// numbers and without what the interfaces are.
+func mgmtOf(out string) map[string]string {
+	sections := map[string]string{}
+	for _, section := range strings.Split(out, "\nTesting pipe '")[1:] {
+		name, text, _ := strings.Cut(section, "'\n")
+		var lines []string
+		for _, line := range strings.Split(text, "\n") {
+			if line = strings.TrimSpace(line); line != "" && (!strings.HasPrefix(line, "uuid") || strings.HasSuffix(line, "'mgmt'")) {
+				lines = append(lines, strings.Join(strings.Fields(regexp.MustCompile(`\b\d+\b`).ReplaceAllString(line, "N")), " "))
+			}
+		}
+		sections[name] = strings.Join(lines, "\n")
+	}
+	return sections
+}
+
+func TestRpcechoAnswersMgmtAsSambaDoes(t *testing.T) {
+	h := echo(t, "").smbd()
+	for binding, user := range map[string]string{"ncacn_ip_tcp:127.0.0.1": "%", "ncacn_np:127.0.0.1": "root%" + password} {
+		results, out := h.tortureOver(binding, user, "rpc.mgmt")
+		got := mgmtOf(out)
+		if d := cmp.Diff(got["winreg"], got["rpcecho"]); d != "" || !strings.Contains(got["rpcecho"], "server is listening") || results["mgmt"] != "success" {
+			t.Errorf("%s: %v, winreg of Samba (-) and rpcecho (+) differ:\n%s", binding, results, d)
+		}
+	}
+}
+
+// What a process has in hand when it is told to stop ends with it; what waits
+// in the listeners is served by the next one.
+func TestDirectRpcdIsRestartedUnderLoad(t *testing.T) {
+	h := echo(t, "")
+	const clients, restarts = 8, 5
+	p, result := h.loading("-net", "unix", "-addr", echoLocal, "-iface", echoID, "-c", fmt.Sprint(clients), "-n", "0", "-d", "4s")
+	first := ""
+	for range restarts {
+		h.eventually(func() error {
+			if pid := h.property(echoUnit, "MainPID"); pid == "0" || pid == first {
+				return fmt.Errorf("process %s, was %s", pid, first)
+			}
+			return nil
+		})
+		first = h.property(echoUnit, "MainPID")
+		h.run("systemctl", "restart", echoUnit)
+	}
+	r := result()
+	t.Logf("%d restarts: %d binds answered, %d not: %v", restarts, r.Conns, r.Failed, r.Errors)
+	if r.Failed > clients*restarts || r.Conns < 1000 {
+		t.Errorf("%d binds answered, %d not: %v\n%s", r.Conns, r.Failed, r.Errors, p.Output())
+	}
+	h.contains(h.property(echoUnit, "Result"), "success")
+	if units := h.active("msrpc-*-rpcecho.socket"); len(units) != 3 {
+		t.Errorf("listeners afterwards: %v", units)
+	}
+}
+
+func TestRpcechoEndsWhenIdle(t *testing.T) {
+	for name, settings := range map[string]string{"direct": "IdleSec=1\n", "broker": "IdleSec=1\nActivation=broker\nWorkers=2\n"} {
+		t.Run(name, func(t *testing.T) {
+			h := echo(t, settings)
+			held := h.ping("ncalrpc:[rpcd_rpcecho]", echoID+"/1.0")
+			if held.Answered == 0 {
+				t.Fatalf("%+v", held)
+			}
+			h.eventually(func() error {
+				if units := h.active("msrpc-worker-rpcecho@*.service", "msrpc-broker@rpcecho.service"); len(units) > 0 {
+					return fmt.Errorf("%v", units)
+				}
+				return nil
+			})
+			if again := h.ping("ncacn_ip_tcp:127.0.0.1["+echoPort+"]", echoID+"/1.0"); again.Answered == 0 {
+				t.Errorf("%+v", again)
+			}
+			if failed := strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc-*")); failed != "" {
+				t.Errorf("failed units:\n%s", failed)
+			}
+		})
+	}
+}
+
+// counter is a client of the program in README.md.
+type counter struct {
+	*client.Conn
+	t *testing.T
+}
+
+var counterID = dcerpc.SyntaxID{UUID: uuid.MustParse("5a1e35c6-9d1b-4c0e-8f53-3a7c1a6c0f21"), Version: 1}
+
+func (h *host) counter(t *testing.T, group uint32) counter {
+	t.Helper()
+	c := client.New(h.dial("/run/samba/ncalrpc/rpcd_counter"), "counter", client.Options{})
+	if err := c.Bind(t.Context(), group, counterID); err != nil {
+		t.Fatal(err)
+	}
+	return counter{c, t}
+}
+
+func (c counter) next(handle []byte) (uint32, error) {
+	c.t.Helper()
+	stub, _, err := c.CallStub(c.t.Context(), client.Operation{Interface: counterID, Opnum: 1}, handle)
+	if err != nil || len(stub) != 4 {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint32(stub), nil
+}
+
+// A reader who does as README says has an rpcd.
+func TestRpcdOfTheReaderServes(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(language string, n int) string {
+		b, err := readme.Block(string(text), "Write your own rpcd", language, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	dir := filepath.Join(t.TempDir(), "rpcd_counter")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(root, filepath.Join(dir, "../msrpcd")),
+		os.WriteFile(filepath.Join(dir, "main.go"), []byte(block("go", 0)), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	commands, install, ok := strings.Cut(block("", 0), "install ")
+	if !ok {
+		t.Fatal("README installs nothing")
+	}
+	cmd := exec.Command("sh", "-ec", commands)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	conf, _, _ := strings.Cut(strings.TrimPrefix(block("", 1), "# "), "\n")
+	h := boot(t, file(conf, block("", 1)), func(o *sandboxOptions) { o.Binds = append(o.Binds, dir+":/src") })
+	h.sh("cd /src; install " + install)
+	h.install()
+	h.contains(h.sh(block("", 2)), "msrpc-ncalrpc-counter.socket")
+
+	first := h.counter(t, 0)
+	handle, _, err := first.CallStub(t.Context(), client.Operation{Interface: counterID}, []byte{41, 0, 0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, stranger := h.counter(t, first.Group()), h.counter(t, 0)
+	for i, c := range []counter{first, second} {
+		if n, err := c.next(handle); err != nil || n != uint32(42+i) {
+			t.Errorf("it counts %d, %v; want %d", n, err, 42+i)
+		}
+	}
+	if _, err := stranger.next(handle); !errors.Is(err, dcerpc.NcaContextMismatch) {
+		t.Errorf("a stranger's call: %v", err)
+	}
+	zero, _, err := first.CallStub(t.Context(), client.Operation{Interface: counterID, Opnum: 2}, handle)
+	if err != nil || string(zero) != string(make([]byte, 20)) {
+		t.Errorf("close: %x, %v", zero, err)
+	}
+	if _, err := second.next(handle); !errors.Is(err, dcerpc.NcaContextMismatch) {
+		t.Errorf("after it was closed: %v", err)
+	}
+}
