@@ -14,6 +14,7 @@ packages=(
     samba samba-common-bin smbclient samba-testsuite winbind libnss-winbind python3-impacket
     meson ninja-build pkgconf gcc libc6-dev ca-certificates
 )
+programs=(meson ninja pkg-config gcc nsenter ip smbd smbclient rpcclient smbtorture) # of these packages
 build=build/tests
 at_exit=()
 
@@ -63,7 +64,7 @@ need_go() {
 need_packages() {
     local p missing=() policy=/usr/sbin/policy-rc.d
     if ! command -v dpkg-query >/dev/null; then
-        for p in meson ninja pkg-config gcc nsenter ip smbd smbclient rpcclient smbtorture; do
+        for p in "${programs[@]}"; do
             command -v "$p" >/dev/null || missing+=("$p")
         done
         [ ${#missing[@]} -eq 0 ] || die "not on Debian: install what has these programs: ${missing[*]}"
