@@ -17,6 +17,7 @@ import (
 type target struct {
 	network, addr, npaFile, iface string
 	major, group                  uint
+	from                          string
 	bytewise                      bool
 	timeout                       time.Duration
 	npa, pdu                      []byte
@@ -61,7 +62,11 @@ func uuidLE(s string) ([]byte, error) {
 
 // dial connects, and on a named pipe does the handshake of smbd.
 func (t *target) dial() (net.Conn, error) {
-	c, err := net.DialTimeout(t.network, t.addr, t.timeout)
+	d := net.Dialer{Timeout: t.timeout}
+	if t.from != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(t.from)}
+	}
+	c, err := d.Dial(t.network, t.addr)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ func main() {
 	var l load
 	flag.StringVar(&l.network, "net", "tcp", "tcp or unix")
 	flag.StringVar(&l.addr, "addr", "", "address or path of the listener")
+	flag.StringVar(&l.from, "from", "", "own address, for TCP")
 	flag.StringVar(&l.npaFile, "npa", "", "file with a named pipe auth request to send first, as smbd does")
 	flag.StringVar(&l.iface, "iface", "338cd001-2244-31f1-aaaa-900038001003", "interface to bind to")
 	flag.UintVar(&l.major, "major", 1, "its major version")

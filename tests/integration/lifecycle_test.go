@@ -42,6 +42,7 @@ type loadResult struct {
 	Workers       map[string]int
 	Rate          float64
 	P50           int64 `json:"p50_us"`
+	P99           int64 `json:"p99_us"`
 	Max           int64 `json:"max_us"`
 }
 

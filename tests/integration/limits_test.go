@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	winregAddr = "127.0.0.1:50555"
+	brokerDrop = "/etc/systemd/system/msrpc-broker@winreg.service.d/50-test.conf"
+)
+
+// winregWith has winreg on winregAddr, with settings of msrpcd.conf and of its
+// own file.
+func winregWith(global, own string) func(*sandboxOptions) {
+	return func(o *sandboxOptions) {
+		file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\n"+global)(o)
+		file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50555\n"+own)(o)
+	}
+}
+
+// crowd is a bindload with silent clients.
+type crowd struct {
+	h     *host
+	cmd   *exec.Cmd
+	input io.Writer
+	out   bytes.Buffer
+}
+
+// silent opens n connections from an address; they say nothing until bind.
+func (h *host) silent(from string, n int) *crowd {
+	h.t.Helper()
+	c := &crowd{h: h, cmd: h.Command(context.Background(), "bindload", "-addr", winregAddr, "-from", from,
+		"-n", strconv.Itoa(n), "-silent", "-timeout", "100s")}
+	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
+	var err error
+	if c.input, err = c.cmd.StdinPipe(); err == nil {
+		err = c.cmd.Start()
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
+}
+
+// bind lets all of them bind and tells how that went.
+func (c *crowd) bind() loadResult {
+	c.h.t.Helper()
+	fmt.Fprintln(c.input)
+	if err := c.cmd.Wait(); err != nil {
+		c.h.t.Error(err)
+	}
+	return parseLoad(c.h.t, c.out.String())
+}
+
+// pending waits until so many clients wait in the broker.
+func (h *host) pending(n uint32) {
+	h.t.Helper()
+	f := h.statusFile("winreg")
+	h.eventually(func() error {
+		if p := f.Broker().Pending.Load(); p != n {
+			return fmt.Errorf("%d clients wait, want %d", p, n)
+		}
+		return nil
+	})
+}
+
+// atOnce has a talking client served within 100 ms, mostly: the machine has
+// others to serve, too.
+func (h *host) atOnce() {
+	h.t.Helper()
+	r := h.load("-addr", winregAddr, "-n", "50")
+	h.t.Logf("talking clients meanwhile: %+v", r)
+	if r.Conns != 50 || r.P99 > 100_000 {
+		h.t.Errorf("talking clients meanwhile: %+v", r)
+	}
+}
+
+// cpu is the CPU time that the broker has used.
+func (h *host) cpu() time.Duration {
+	h.t.Helper()
+	ns, err := strconv.ParseInt(h.property("msrpc-broker@winreg.service", "CPUUsageNSec"), 10, 64)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return time.Duration(ns)
+}
+
+// TestTwentyThousandSilentClients: they cost a talking one nothing, and lose
+// nothing. Where the host does not let the broker have LimitNOFILE= descriptors,
+// the oldest of them make room.
+func TestTwentyThousandSilentClients(t *testing.T) {
+	const n = 20000
+	h := boot(t, winregWith("MaxUnbound=25000\nMaxUnboundPerSource=6000\nBindTimeoutSec=5min\n", "")).install()
+	h.atOnce()
+	var crowds []*crowd
+	for i := range 4 {
+		crowds = append(crowds, h.silent(fmt.Sprintf("127.0.0.%d", i+2), n/4))
+	}
+	h.atOnce() // while they come
+	f := h.statusFile("winreg")
+	h.eventually(func() error {
+		if all := uint64(f.Broker().Pending.Load()) + f.Broker().Refused.Load(); all != n {
+			return fmt.Errorf("%d of %d came", all, n)
+		}
+		return nil
+	})
+	held := int(f.Broker().Pending.Load())
+	t.Logf("%d are held, %d parked", held, f.Broker().Parked.Load())
+	if held < n-500 {
+		t.Errorf("%d of %d are held", held, n)
+	}
+	h.atOnce()
+	used, since := h.cpu(), time.Now()
+	h.run("sleep", "2")
+	if used = h.cpu() - used; used > 200*time.Millisecond {
+		t.Errorf("%v of CPU time in %v for nobody", used, time.Since(since))
+	}
+	results := make(chan loadResult)
+	for _, c := range crowds {
+		go func() { results <- c.bind() }()
+	}
+	served := 0
+	for range crowds {
+		served += (<-results).Conns
+	}
+	if served != held {
+		t.Errorf("%d of %d could bind after all", served, held)
+	}
+	h.pending(0)
+	h.atOnce()
+}
+
+func TestAFloodFromOneAddressHurtsNobodyElse(t *testing.T) {
+	h := boot(t, winregWith("BindTimeoutSec=5min\n", "")).install()
+	patient := h.silent("127.0.0.2", 50)
+	h.pending(50)
+	h.silent("127.0.0.3", 10000)
+	h.silent("127.0.0.3", 10000)
+	h.atOnce() // while they come
+	f := h.statusFile("winreg")
+	h.eventually(func() error {
+		if n := f.Broker().Refused.Load(); n != 20000-512 {
+			return fmt.Errorf("%d connections were refused, want all but 512 of the flood", n)
+		}
+		return nil
+	})
+	h.pending(50 + 512)
+	h.atOnce()
+	if r := patient.bind(); r.Conns != 50 {
+		t.Errorf("clients from elsewhere that were silent before: %+v", r)
+	}
+	h.contains(h.journal("-u", "msrpc-broker@winreg.service"), "MaxUnboundPerSource=")
+}
+
+// fewDescriptors lets the broker have 64.
+func fewDescriptors(o *sandboxOptions) {
+	winregWith("BindTimeoutSec=5min\n", "Workers=1\nSpares=0\n")(o)
+	file(brokerDrop, "[Service]\nLimitNOFILE=64\n")(o)
+}
+
+// TestDescriptorsRunOut: the worker is stopped, so that more clients wait than
+// the broker has descriptors for, and than may be on their way (ETOOMANYREFS).
+func TestDescriptorsRunOut(t *testing.T) {
+	h := boot(t, fewDescriptors).install()
+	h.atOnce()
+	pid := h.property("msrpc-broker@winreg.service", "MainPID")
+	h.run("systemctl", "kill", "--kill-whom=main", "-s", "STOP", "msrpc-worker-winreg@0.service")
+	_, result := h.loading("-addr", winregAddr, "-c", "300", "-n", "300", "-timeout", "100s")
+	h.eventually(func() error {
+		if text := h.journal("-u", "msrpc-broker@winreg.service"); !strings.Contains(text, "accept fails") {
+			return fmt.Errorf("no word of it in the journal:\n%s", text)
+		}
+		return nil
+	})
+	used := h.cpu()
+	h.run("sleep", "3")
+	if used = h.cpu() - used; used > 600*time.Millisecond {
+		t.Errorf("%v of CPU time in 3 s in which nothing could be done", used)
+	}
+	h.run("systemctl", "kill", "--kill-whom=main", "-s", "CONT", "msrpc-worker-winreg@0.service")
+	if r := result(); r.Conns != 300 || r.Failed > 0 {
+		t.Errorf("clients that had to wait: %+v", r)
+	}
+	h.pending(0)
+	h.atOnce()
+	if now := h.property("msrpc-broker@winreg.service", "MainPID"); now != pid {
+		t.Errorf("the broker was replaced: process %s, then %s", pid, now)
+	}
+}
+
+// TestSilentClientsTakeNoDescriptorsFromTalkingOnes: the oldest go.
+func TestSilentClientsTakeNoDescriptorsFromTalkingOnes(t *testing.T) {
+	h := boot(t, fewDescriptors).install()
+	h.silent("127.0.0.2", 300)
+	f := h.statusFile("winreg")
+	h.eventually(func() error {
+		if n := f.Broker().Refused.Load(); n < 200 {
+			return fmt.Errorf("%d of 300 silent clients made room", n)
+		}
+		return nil
+	})
+	h.atOnce()
+}
+
+// TestStoppedWorkerKeepsNobodyElse: one that does not read its inbox gets no new
+// groups.
+func TestStoppedWorkerKeepsNobodyElse(t *testing.T) {
+	h := boot(t, winregWith("", "Workers=3\n")).install()
+	h.load("-addr", winregAddr, "-c", "20", "-n", "300")
+	h.run("systemctl", "kill", "--kill-whom=main", "-s", "STOP", "msrpc-worker-winreg@0.service")
+	f := h.statusFile("winreg")
+	// Some are on their way to it before that shows.
+	_, early := h.loading("-addr", winregAddr, "-c", "20", "-n", "200", "-rate", "200", "-timeout", "100s")
+	h.eventually(func() error {
+		if f.Sent(0).Sent.Load() == f.Worker(0).Received.Load() {
+			return fmt.Errorf("nothing is on its way to the stopped worker")
+		}
+		return nil
+	})
+	h.run("sleep", "0.5")
+	sent := f.Sent(0).Sent.Load()
+	h.atOnce()
+	if n := f.Sent(0).Sent.Load() - sent; n > 0 {
+		t.Errorf("%d more went to the stopped worker", n)
+	}
+	h.run("systemctl", "kill", "--kill-whom=main", "-s", "CONT", "msrpc-worker-winreg@0.service")
+	if r := early(); r.Conns != 200 {
+		t.Errorf("those that came before: %+v", r)
+	}
+}
+
+// TestNobodyWaitsForTheManager: systemd is stopped, as it is for seconds in the
+// middle of daemon-reload on a large host. The broker serves and parks what it
+// can; when systemd is back all are parked.
+func TestNobodyWaitsForTheManager(t *testing.T) {
+	h := boot(t, winregWith("BindTimeoutSec=5min\n", "")).install()
+	h.atOnce()
+	pid := h.property("msrpc-broker@winreg.service", "MainPID")
+	talk := h.Command(context.Background(), "bindload", "-addr", winregAddr, "-n", "200", "-rate", "100")
+	out := &bytes.Buffer{}
+	talk.Stdout = out
+	f := h.statusFile("winreg")
+	if err := syscall.Kill(h.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	silent := h.silent("127.0.0.2", 200)
+	err := talk.Run()
+	h.pending(200)
+	syscall.Kill(h.PID(), syscall.SIGCONT)
+	if r := parseLoad(t, out.String()); err != nil || r.Conns != 200 || r.P99 > 100_000 {
+		t.Errorf("talking clients while systemd is stopped: %v, %+v", err, r)
+	}
+	h.eventually(func() error {
+		if n := f.Broker().Parked.Load(); n != 200 {
+			return fmt.Errorf("%d of 200 are parked", n)
+		}
+		return nil
+	})
+	h.run("systemctl", "kill", "-s", "KILL", "msrpc-broker@winreg.service")
+	h.eventually(func() error {
+		if now := h.property("msrpc-broker@winreg.service", "MainPID"); now == pid || now == "0" {
+			return fmt.Errorf("the broker is not back")
+		}
+		return nil
+	})
+	if r := silent.bind(); r.Conns != 200 {
+		t.Errorf("silent clients after a kill: %+v", r)
+	}
+}
