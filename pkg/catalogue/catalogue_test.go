@@ -7,9 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
@@ -234,8 +232,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// A reader is not kept waiting by another reader, and a writer's lock only
-// for a moment.
+// Any user may lock a file that he can read: no lock of others keeps a reader
+// waiting.
 func TestReadDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	if err := Write(path, sample(t)); err != nil {
@@ -255,13 +253,8 @@ func TestReadDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	start := time.Now()
-	_, err = Read(path)
-	if err == nil || errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "timeout") {
-		t.Errorf("beside a writer: error %v, want a timeout", err)
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("beside a writer: it took %v", d)
+	if _, err := Read(path); err != nil {
+		t.Errorf("beside one who locks it for writing: %v", err)
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/config"
@@ -40,8 +39,8 @@ const (
 	trailerSize = len(trailerMark) + sha256.Size
 )
 
-// lockTimeout bounds the wait for a writer, of which there is none: files are
-// written under another name.
+// lockTimeout bounds the wait for a lock that nobody has: a file is written
+// under another name, and read from a copy.
 const lockTimeout = 100 * time.Millisecond
 
 // head is everything but the rpcds.
@@ -86,22 +85,19 @@ func Read(path string) (*Catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open catalogue: %w", err)
 	}
-	if err := verify(f); err != nil {
-		f.Close()
+	defer f.Close()
+	private, err := verifiedCopy(f)
+	if err != nil {
 		return nil, fmt.Errorf("catalogue %s: %w", path, err)
 	}
-	// bbolt gets the very file that was verified, and closes it.
+	// bbolt gets the very bytes that were verified, and closes their file.
 	db, err := bolt.Open(path, 0, &bolt.Options{
 		ReadOnly: true,
 		Timeout:  lockTimeout,
-		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
+		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return private, nil },
 	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		f.Close()
-		return nil, fmt.Errorf("catalogue %s: %w: another program has it open for writing", path, err)
-	}
 	if err != nil {
-		f.Close()
+		private.Close()
 		return nil, fmt.Errorf("catalogue %s: %w: %w", path, ErrFormat, err)
 	}
 	defer db.Close()
@@ -112,8 +108,24 @@ func Read(path string) (*Catalogue, error) {
 	return c, nil
 }
 
-// verify checks kind, size and checksum.
-func verify(f *os.File) error {
+// verifiedCopy is the catalogue in memory. bbolt locks what it reads, and any
+// user may lock a file that he can read: a lock on the catalogue itself would
+// keep the generator from it.
+func verifiedCopy(f *os.File) (*os.File, error) {
+	fd, err := unix.MemfdCreate("catalogue", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memory for a copy: %w", err)
+	}
+	private := os.NewFile(uintptr(fd), f.Name())
+	if err = verify(f, private); err != nil {
+		private.Close()
+		return nil, err
+	}
+	return private, nil
+}
+
+// verify checks kind, size and checksum, and copies what it has checked.
+func verify(f *os.File, to io.Writer) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
@@ -123,7 +135,7 @@ func verify(f *os.File) error {
 	}
 	size := st.Size() - int64(trailerSize)
 	h := sha256.New()
-	if n, err := io.Copy(h, io.NewSectionReader(f, 0, size)); err != nil || n != size {
+	if n, err := io.Copy(io.MultiWriter(h, to), io.NewSectionReader(f, 0, size)); err != nil || n != size {
 		return fmt.Errorf("%w: it can not be read to its end", ErrFormat)
 	}
 	var tail [trailerSize]byte
