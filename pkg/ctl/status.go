@@ -144,8 +144,8 @@ func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStat
 // statusFile adds what broker and workers say of themselves.
 func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpcdStatus) error {
 	f, err := status.Open(layout.StatusFile(r.Name), false)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // nothing ran yet
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return nil // nothing ran yet, or only root may know
 	}
 	if err != nil {
 		return err

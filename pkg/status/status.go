@@ -12,10 +12,11 @@
 //	line 2 + 2*I      what the broker sent to worker I
 //	line 3 + 2*I      what worker I received and closed
 //
-// The file is made by root (msrpc-preflight.service), mode 0664, group msrpc for
+// The file is made by root (msrpc-preflight.service), mode 0660, group msrpc for
 // the broker; it belongs to the workers' user, which is root for Samba's rpcds.
-// Whoever maps it treats what others wrote as untrusted: numbers are only
-// compared and shown, never used as sizes or indices.
+// Nobody else may open it: who can read a file can lock it, and its writers
+// could not. Whoever maps it treats what others wrote as untrusted: numbers are
+// only compared and shown, never used as sizes or indices.
 package status
 
 import (
@@ -152,8 +153,8 @@ func give(f *os.File, uid, gid int) error {
 			return fmt.Errorf("status file: %w", err)
 		}
 	}
-	if st.Mode&0o7777 != 0o664 {
-		if err := f.Chmod(0o664); err != nil {
+	if st.Mode&0o7777 != 0o660 {
+		if err := f.Chmod(0o660); err != nil {
 			return fmt.Errorf("status file: %w", err)
 		}
 	}

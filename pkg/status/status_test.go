@@ -136,7 +136,7 @@ func TestPrepareGivesTheFileToItsWriters(t *testing.T) {
 		t.Fatal(err)
 	}
 	sys := after.Sys().(*syscall.Stat_t)
-	if !os.SameFile(before, after) || after.Mode().Perm() != 0o664 || int(sys.Uid) != uid || int(sys.Gid) != gid {
+	if !os.SameFile(before, after) || after.Mode().Perm() != 0o660 || int(sys.Uid) != uid || int(sys.Gid) != gid {
 		t.Errorf("same file %v, mode %v, owner %d:%d; want %d:%d", os.SameFile(before, after), after.Mode(), sys.Uid, sys.Gid, uid, gid)
 	}
 }
