@@ -68,7 +68,7 @@ func (w *worker) timeout() int {
 	if w.retryAt != 0 {
 		due = min(due, w.retryAt)
 	}
-	if w.phase == stopping {
+	if w.phase == leaving || w.phase == stopping {
 		due = min(due, w.stopAt)
 	}
 	if due == never {
@@ -82,6 +82,9 @@ func (w *worker) timers() {
 	if w.retryAt != 0 && w.now >= w.retryAt {
 		w.retryAt = 0
 		w.flush()
+	}
+	if w.phase == leaving && (w.line.Open() == 0 || w.now >= w.stopAt) {
+		w.stop(w.stopWhy)
 	}
 	if w.phase == stopping && w.now >= w.stopAt {
 		w.pressStop()

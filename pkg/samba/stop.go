@@ -15,13 +15,31 @@ import (
 // takes a few milliseconds for the first one.
 var stopWait = 2 * time.Second
 
+// leaveWait is how long clients inside the child may take to end when the
+// adaptor is told to. Most need a few milliseconds.
+var leaveWait = 2 * time.Second
+
+// leave takes no more clients and lets those inside the child end, for a
+// while. The inbox keeps the others for the next instance.
+func (w *worker) leave(why string) {
+	if w.phase != serving || w.line.Open() == 0 {
+		w.stop(why)
+		return
+	}
+	w.phase, w.stopWhy, w.stopAt = leaving, why, w.now+leaveWait
+	w.line.Flags.Store(0)
+	w.ep.Delete(w.inbox.FD)
+	w.endProbe()
+	w.notify.Send(nil, "STOPPING=1", "STATUS=Stopping when its clients have ended: "+why)
+}
+
 // stop ends the child, and with it the adaptor. Connections inside the child
 // end; what is in the inbox stays there for the next instance.
 func (w *worker) stop(why string) {
 	if w.phase >= stopping {
 		return
 	}
-	asked := w.phase == serving && !w.out.Pending()
+	asked := (w.phase == serving || w.phase == leaving) && !w.out.Pending()
 	w.phase, w.stopWhy = stopping, why
 	w.line.Flags.Store(0)
 	w.ep.Delete(w.inbox.FD)
@@ -91,6 +109,6 @@ func (w *worker) signals() {
 		}
 	}
 	if w.signal.term.Load() {
-		w.stop("told to by a signal")
+		w.leave("told to by a signal")
 	}
 }

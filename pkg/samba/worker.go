@@ -22,6 +22,7 @@ import (
 // nothing is allocated or logged for a connection.
 //
 //	starting --first status--> serving --stop()--> stopping --child ended--> done
+//	                              \--leave()--> leaving --stop()--/
 //
 // While starting the inbox is not read: the kernel keeps the clients.
 type worker struct {
@@ -79,6 +80,7 @@ type phase int
 const (
 	starting phase = iota
 	serving
+	leaving // told to stop, its clients may end
 	stopping
 	done
 )
