@@ -19,6 +19,7 @@ type target struct {
 	major, group                  uint
 	from                          string
 	bytewise                      bool
+	pause                         time.Duration
 	timeout                       time.Duration
 	npa, pdu                      []byte
 }
@@ -94,6 +95,9 @@ func (t *target) bind(c net.Conn, buf []byte) (uint32, error) {
 		step = 1
 	}
 	for rest := t.pdu; len(rest) > 0; rest = rest[step:] {
+		if t.pause > 0 && len(rest) < len(t.pdu) {
+			time.Sleep(t.pause)
+		}
 		if _, err := c.Write(rest[:step]); err != nil {
 			return 0, plain("send bind", err)
 		}

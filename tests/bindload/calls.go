@@ -82,3 +82,34 @@ func nullCall(c net.Conn, buf []byte) error {
 	}
 	return nil
 }
+
+// openHKLM is a request of 32 bytes for opnum 2 of winreg: no server name,
+// MAXIMUM_ALLOWED. Any client may call it; the answer may be a refusal.
+var openHKLM = []byte{
+	5, 0, 0, 3, 0x10, 0, 0, 0, 32, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 2, 0,
+	0, 0, 0, 0, 0, 0, 0, 2,
+}
+
+// call makes one call of a session and reads its answer, which must be a
+// response, on a named pipe in one message.
+func (t *target) call(c net.Conn, buf []byte) error {
+	request, head := openHKLM, 16
+	if t.npa != nil {
+		request, head = append([]byte{32, 0}, openHKLM...), 18
+	}
+	if _, err := c.Write(request); err != nil {
+		return plain("send call", err)
+	}
+	if _, err := io.ReadFull(c, buf[:head]); err != nil {
+		return plain("read answer of a call", err)
+	}
+	h := buf[head-16 : head]
+	n := int(binary.LittleEndian.Uint16(h[8:]))
+	if n < 24 || n > 4096 || h[2] != 2 {
+		return fmt.Errorf("answer of type %d and %d bytes to a call", h[2], n)
+	}
+	if _, err := io.ReadFull(c, buf[head:head+n-16]); err != nil {
+		return plain("read answer of a call", err)
+	}
+	return nil
+}

@@ -10,11 +10,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
+	"os/signal"
 	"sort"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -35,8 +38,12 @@ type load struct {
 	target
 	clients, total, hold int
 	duration, silence    time.Duration
+	random               bool
+	calls                int
+	every                time.Duration
 	rate                 float64
 	indexBits            uint
+	stop                 chan struct{} // closed: no more connections
 	mu                   sync.Mutex
 	res                  result
 	latency              []time.Duration
@@ -53,18 +60,29 @@ func main() {
 	flag.UintVar(&l.major, "major", 1, "its major version")
 	flag.UintVar(&l.group, "group", 0, "association group to join")
 	flag.BoolVar(&l.bytewise, "bytewise", false, "send the bind in single bytes")
+	flag.DurationVar(&l.pause, "pause", 0, "between these bytes")
 	flag.DurationVar(&l.timeout, "timeout", 20*time.Second, "limit for one connection")
 	flag.IntVar(&l.clients, "c", 1, "clients at once")
 	flag.IntVar(&l.total, "n", 1, "connections in all, 0: as many as fit into -d")
 	flag.DurationVar(&l.duration, "d", time.Minute, "stop after this time")
 	flag.Float64Var(&l.rate, "rate", 0, "connections a second in all, 0: no limit")
 	flag.DurationVar(&l.silence, "silence", 0, "wait between connect and bind")
+	flag.BoolVar(&l.random, "random", false, "wait between 0 and -silence")
+	flag.IntVar(&l.calls, "session", 0, "calls of winreg_OpenHKLM (opnum 2) after each bind")
+	flag.DurationVar(&l.every, "every", 0, "wait before each of these calls")
 	flag.IntVar(&l.hold, "hold", 0, "keep this many bound connections until a line comes from standard input")
 	flag.UintVar(&l.indexBits, "index-bits", 16, "high bits of the group id that are the worker's index")
 	calls := flag.Bool("calls", false, "bind once for each client and then make null calls (opnum 0, no arguments) until -d")
 	silent := flag.Bool("silent", false, "connect -n times, say so, and bind only after a line from standard input")
 	flag.Parse()
 	l.res.Errors, l.res.Workers = map[string]int{}, map[uint32]int{}
+	l.stop = make(chan struct{})
+	go func() {
+		term := make(chan os.Signal, 1)
+		signal.Notify(term, syscall.SIGTERM) // tells what was until then
+		<-term
+		close(l.stop)
+	}()
 	if err := l.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "bindload:", err)
 		os.Exit(2)
@@ -94,7 +112,15 @@ func (l *load) run() {
 	next := func() bool { // waits until it is time for one more connection
 		i := taken.Add(1) - 1
 		if l.rate > 0 {
-			time.Sleep(time.Until(start.Add(time.Duration(float64(i) / l.rate * float64(time.Second)))))
+			select {
+			case <-time.After(time.Until(start.Add(time.Duration(float64(i) / l.rate * float64(time.Second))))):
+			case <-l.stop:
+			}
+		}
+		select {
+		case <-l.stop:
+			return false
+		default:
 		}
 		return (l.total == 0 || i < int64(l.total)) && time.Now().Before(end)
 	}
@@ -117,11 +143,20 @@ func (l *load) one(buf []byte) {
 	start := time.Now()
 	c, err := l.dial()
 	var group uint32
+	silence := l.silence
+	if l.random && silence > 0 {
+		silence = rand.N(silence)
+	}
 	if err == nil {
-		time.Sleep(l.silence)
+		time.Sleep(silence)
 		group, err = l.bind(c, buf)
 	}
-	l.note(c, group, time.Since(start)-l.silence, err)
+	took := time.Since(start) - silence
+	for i := 0; i < l.calls && err == nil; i++ {
+		time.Sleep(l.every)
+		err = l.call(c, buf)
+	}
+	l.note(c, group, took, err)
 }
 
 // note counts one connection and closes it unless it is to be held.
