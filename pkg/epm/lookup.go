@@ -81,6 +81,7 @@ func (m *mapper) lookupPage(c *rpcd.Call, cur *cursor[inquiry], first bool) {
 		}
 	case !first:
 		out.Handle = in.Handle
+		c.HandleChanged()
 	default:
 		var ok bool
 		if out.Handle, ok = c.NewHandle(cur); !ok {
@@ -108,6 +109,7 @@ func (m *mapper) mapTower(c *rpcd.Call) dcerpc.Status {
 			return fault
 		}
 		m.mapPage(c, cur)
+		c.HandleChanged()
 		if out.Handle = in.Handle; !cur.more() {
 			c.DropHandle(in.Handle)
 			out.Handle = ndr.ContextHandle{}

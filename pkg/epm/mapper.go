@@ -41,7 +41,8 @@ func Server() *rpcd.Server {
 				{Protseq: listing.ProtseqTCP, Endpoint: "135"},
 				{Protseq: listing.ProtseqNcalrpc, Endpoint: "EPMAPPER"},
 			},
-			Ops: m.ops(),
+			Ops:     m.ops(),
+			Restore: m.restore,
 		}},
 		Start: m.start,
 	}

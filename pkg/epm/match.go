@@ -12,7 +12,11 @@ import (
 
 // question says which entries match. It is kept between pages, so it owns what
 // it is made of.
-type question interface{ matches(e *entry) bool }
+type question interface {
+	matches(e *entry) bool
+	kindOf() byte           // in a snapshot
+	append(b []byte) []byte // to a snapshot
+}
 
 // cursor is a place in a table. It is what the context handles of the two
 // calls stand for.

@@ -64,7 +64,7 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	if rej != nil {
 		return rej
 	}
-	c.state.bound = true
+	c.state.bound, c.changed = true, true
 	l.unbound.remove(c)
 	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
@@ -176,7 +176,7 @@ func (c *conn) offer(l *loop, ctx dcerpc.Context) dcerpc.Result {
 	if len(c.state.contexts) >= l.srv.Limits.Contexts {
 		return dcerpc.Refuse(dcerpc.WhyLimit)
 	}
-	c.state.contexts = append(c.state.contexts, n)
+	c.state.contexts, c.changed = append(c.state.contexts, n), true
 	return dcerpc.Accept(transfer)
 }
 

@@ -67,6 +67,7 @@ func (c *Call) NewHandle(value any) (h ndr.ContextHandle, ok bool) {
 	c.loop.handles.Lock()
 	defer c.loop.handles.Unlock()
 	id, ok := c.group.newHandle(c.iface, value, c.loop.srv.Limits.Handles)
+	c.group.dirty.Store(true)
 	return ndr.ContextHandle{UUID: id}, ok
 }
 
@@ -76,6 +77,7 @@ func (c *Call) DropHandle(h ndr.ContextHandle) {
 	c.loop.handles.Lock()
 	defer c.loop.handles.Unlock()
 	delete(c.group.handles, h.UUID)
+	c.group.dirty.Store(true)
 }
 
 // Handle is the value of a context handle. A handle that is not known in this
@@ -246,20 +248,4 @@ func (c *conn) finish(l *loop, k *Call) {
 		l.out, c.phase = l.out[:start], ending
 	}
 	c.frame(l, start)
-}
-
-// shutdown ends all connections: the client is told that it was no accident
-// (C706 12.6.4.11).
-func (l *loop) shutdown() {
-	for _, c := range l.conns {
-		if c == nil {
-			continue
-		}
-		if c.state.bound && len(c.out) == 0 {
-			l.out = dcerpc.AppendShutdown(l.out[:0], dcerpc.Header{Drep: dcerpc.LittleEndian})
-			c.frame(l, 0)
-			c.send(l)
-		}
-		c.close(l)
-	}
 }

@@ -27,8 +27,8 @@ const (
 	ending        // what is in out is sent, then it closes
 )
 
-// conn is one connection. All that a restart would have to keep of it is here:
-// endpoint, npa or caller, state.
+// conn is one connection. What a restart has to keep of it is endpoint, npa,
+// in, out, state and calls: see keep.go.
 type conn struct {
 	fd       int // -1: closed
 	gen      uint32
@@ -37,7 +37,7 @@ type conn struct {
 	running  int           // blocking operations
 	gone     chan struct{} // of these operations, closed with the connection
 	watching uint32        // what epoll looks for, 0: not registered
-	npa      []byte        // np: the auth request; once answered, its info until caller is known
+	npa      []byte        // np: the auth request; once answered, its info until it is in the file of kept
 	npaLevel uint32
 	caller   *Caller
 	in       []byte // bytes that are no whole PDU yet, or wait for a busy connection
@@ -47,6 +47,9 @@ type conn struct {
 	waiting  place         // in loop.unbound
 	since    time.Duration // l.now of its begin
 	held     int           // bytes of an unfinished call, counted in loop.partial
+	id       uint64        // in the parking
+	kept     *kept         // nil: not parked
+	changed  bool          // state is not what the file of kept says
 }
 
 // state is what a bind negotiates.
@@ -67,16 +70,26 @@ type presentation struct {
 
 // add makes a conn of a connected descriptor.
 func (l *loop) add(fd, endpoint int) *conn {
-	for len(l.conns) <= fd {
+	l.lastID++
+	c := &conn{fd: fd, endpoint: endpoint, id: l.lastID}
+	c.calls.MaxStub = l.srv.Limits.Stub
+	l.enter(c)
+	if l.keeps {
+		l.young = append(l.young, young{fd, c.gen, l.now + keepAge})
+	}
+	return c
+}
+
+// enter makes a conn known.
+func (l *loop) enter(c *conn) {
+	for len(l.conns) <= c.fd {
 		l.conns = append(l.conns, nil)
 	}
 	l.gen++
-	c := &conn{fd: fd, gen: l.gen, endpoint: endpoint}
-	c.calls.MaxStub = l.srv.Limits.Stub
-	l.conns[fd] = c
+	c.gen = l.gen
+	l.conns[c.fd] = c
 	l.open++
 	l.unbound.add(l, c)
-	return c
 }
 
 // close ends the connection and what only it kept alive.
@@ -84,6 +97,7 @@ func (c *conn) close(l *loop) {
 	if c.fd < 0 {
 		return
 	}
+	l.unpark(c)
 	if c.watching != 0 {
 		l.ep.Delete(c.fd)
 	}
@@ -136,6 +150,9 @@ func (c *conn) busy() bool {
 
 // watch has epoll look for what the connection needs next.
 func (c *conn) watch(l *loop) {
+	if c.kept != nil {
+		c.mark(l)
+	}
 	want := uint32(unix.EPOLLRDHUP)
 	switch {
 	case len(c.out) > 0:
@@ -153,6 +170,10 @@ func (c *conn) watch(l *loop) {
 }
 
 func (c *conn) event(l *loop, events uint32) {
+	if c.kept != nil {
+		l.serving.Store(c.id)
+		defer l.serving.Store(0)
+	}
 	switch {
 	case events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
 		c.close(l)
@@ -311,6 +332,7 @@ func (c *conn) frame(l *loop, start int) {
 
 // send sends l.out; what the client does not take now is kept.
 func (c *conn) send(l *loop) {
+	c.settle(l)
 	out := l.out
 	if cap(out) > keepBuffer {
 		l.out = nil
@@ -399,13 +421,17 @@ func (c *conn) readNPA(l *loop) {
 		c.rejectNPA(l, rej)
 		return
 	}
+	c.phase, c.npa, c.npaLevel = serving, c.npa[npa.HeaderSize:], req.Level
+	if c.kept != nil { // with nothing of the request in its file
+		l.unpark(c)
+		l.park(c)
+	}
 	reply := npa.AppendReply(l.out[:0], req.Level, npa.FileTypeMessage, npa.DeviceState, npa.Allocation, npa.StatusOK)
 	n, errno := sys.Send(c.fd, reply)
 	if errno != 0 || n != len(reply) || req.Flags&npa.ProbeOnly != 0 {
 		c.close(l)
 		return
 	}
-	c.phase, c.npa, c.npaLevel = serving, c.npa[npa.HeaderSize:], req.Level
 	c.watch(l)
 }
 

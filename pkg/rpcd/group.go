@@ -5,6 +5,7 @@ package rpcd
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"sync/atomic"
 
 	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/layout"
@@ -18,6 +19,13 @@ type group struct {
 	transport layout.Transport
 	conns     int
 	handles   map[[16]byte]handle
+
+	// Of keep.go:
+	kept       int         // of conns, those that are parked
+	keeper     *conn       // the kept one whose file has the handles, nil while there are none to keep
+	generation uint64      // of what was written last
+	dirty      atomic.Bool // handles have changed since
+	lost       bool        // a handle can not be kept, as was found then
 }
 
 // handle is what a context handle stands for.
@@ -63,6 +71,20 @@ func (gs *groups) add(t layout.Transport) *group {
 		gs.byID[id] = g
 		return g
 	}
+}
+
+// resume makes the group of a kept connection, or adds the connection to it;
+// nil when it can not be one of this worker.
+func (gs *groups) resume(id uint32, t layout.Transport) *group {
+	if g := gs.join(id, t); g != nil {
+		return g
+	}
+	if gs.byID[id] != nil || id>>(32-gs.indexBits) != gs.index || len(gs.byID) >= gs.max {
+		return nil
+	}
+	g := &group{id: id, transport: t, conns: 1}
+	gs.byID[id] = g
+	return g
 }
 
 // join adds a connection to the group id; nil when there is no such group of

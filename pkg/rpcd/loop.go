@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,7 @@ import (
 	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
+	"msrpcd/pkg/parking"
 	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
 )
@@ -38,6 +40,13 @@ type loop struct {
 	unbound   unbound
 	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
 	groups    *groups
+	keeps     bool // there is a service manager to keep connections
+	lot       *parking.Lot
+	keepAt    time.Duration  // park again then
+	young     []young        // not parked yet, the oldest first
+	lastID    uint64         // in the parking
+	serving   *atomic.Uint64 // the kept connection whose event is served: in the status file
+	final     bool           // everything is written down for the next process
 	mgmt      *Interface
 	ids       []ifID     // of mgmt, reused
 	stats     [4]uint32  // of mgmt: calls in, calls out, PDUs in, PDUs out
@@ -62,11 +71,13 @@ type loop struct {
 	draining   bool          // no new connections; ends when no call runs
 	drainUntil time.Duration
 
-	in   [readSize]byte // what was read last
-	pdu  [1 << 16]byte  // a PDU without message headers
-	out  []byte         // answers of the connection in turn
-	stub []byte         // results of an operation
-	call Call           // of operations that do not block
+	in    [readSize]byte // what was read last
+	pdu   [1 << 16]byte  // a PDU without message headers
+	out   []byte         // answers of the connection in turn
+	stub  []byte         // results of an operation
+	file  []byte         // of a connection that is parked
+	state []byte         // of a connection that is kept
+	call  Call           // of operations that do not block
 }
 
 const (
@@ -95,6 +106,7 @@ func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 	l := &loop{srv: s, env: env, log: log, start: time.Now(),
 		groups: newGroups(env.index, env.indexBits, s.Limits.Groups)}
 	l.mgmt = newMgmt(l)
+	l.serving = new(atomic.Uint64)
 	var err error
 	if l.notify, err = sys.NewNotifier(); err != nil {
 		return nil, err
@@ -106,6 +118,7 @@ func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	l.ep.Add(l.wake, unix.EPOLLIN, token(kindWake, 0, 0))
+	l.initKeep()
 	return l, nil
 }
 
@@ -145,6 +158,7 @@ func (l *loop) run() error {
 			l.resumeAccept()
 		}
 		l.unbound.expire(l)
+		l.keepOld()
 		l.tell()
 		if l.draining && (l.running == 0 || l.now >= l.drainUntil) {
 			l.shutdown()
@@ -230,6 +244,9 @@ func (l *loop) timeout() int {
 	}
 	if c := l.unbound.first; c != nil && l.env.bindTimeout > 0 {
 		due = min(due, c.since+l.env.bindTimeout)
+	}
+	if y := l.nextYoung(); y != nil {
+		due = min(due, max(y.due, l.keepAt))
 	}
 	if l.draining {
 		due = min(due, l.drainUntil)

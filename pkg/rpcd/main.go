@@ -129,6 +129,7 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 	}
 	defer l.line.Clear()
 	l.line.PID.Store(uint32(os.Getpid()))
+	l.serving = &l.line.Serving
 	if err := l.takeListeners(fds); err != nil {
 		return err
 	}

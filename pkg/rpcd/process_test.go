@@ -168,9 +168,6 @@ func TestTenThousandConnectionsInLittleMemory(t *testing.T) {
 	}
 	must(t, p.Process.Signal(syscall.SIGTERM))
 	p.told("STOPPING=1")
-	if pdu, err := talking.receive(); err != nil || pdu.Type != dcerpc.PTypeShutdown {
-		t.Errorf("%s, %v; want a shutdown", dcerpc.TypeName(pdu.Type), err)
-	}
 	p.success()
 	if line.PID.Load() != 0 || line.Received.Load() != line.Closed.Load() {
 		t.Errorf("the status file afterwards: process %d, %d of %d closed", line.PID.Load(), line.Closed.Load(), line.Received.Load())

@@ -84,6 +84,11 @@ type Interface struct {
 	Name     string            // as --list-interfaces tells
 	Bindings []listing.Binding // where it is offered; without endpoint: on the dynamic one
 	Ops      []Op              // by opnum; one without Run faults with nca_s_op_rng_error
+
+	// Restore, if set, makes the value of a context handle again from what its
+	// Snapshot returned in the process before. An error ends the connections of
+	// the handle's association group.
+	Restore func(state []byte) (value any, err error)
 }
 
 // Op is an operation of an interface.
@@ -98,6 +103,11 @@ type Op struct {
 	// It must not touch context handles of the group from there but through
 	// the methods of Call.
 	Blocking bool
+}
+
+// id is the interface's id as on the wire.
+func (i *Interface) id() dcerpc.SyntaxID {
+	return dcerpc.SyntaxID{UUID: i.UUID, Version: i.version()}
 }
 
 // version is the version of an interface as on the wire: minor in the high bits.

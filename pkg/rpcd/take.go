@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/npa"
+	"msrpcd/pkg/parking"
 	"msrpcd/pkg/sys"
 )
 
@@ -26,8 +27,17 @@ type listener struct {
 
 func equalEndpoint(a, b string) bool { return strings.EqualFold(a, b) }
 
-// takeListeners adopts what systemd passed: listeners, or the inbox.
+// takeListeners adopts what systemd passed: listeners or the inbox, and the
+// parking.
 func (l *loop) takeListeners(fds []sys.PassedFD) error {
+	slots, fds := parking.Slots(fds)
+	if err := l.takeNew(fds); err != nil {
+		return err
+	}
+	return l.resume(slots)
+}
+
+func (l *loop) takeNew(fds []sys.PassedFD) error {
 	for _, p := range fds {
 		if p.Name == layout.FDNameInbox {
 			return l.useInbox(fds)
@@ -201,7 +211,7 @@ func (c *conn) identify(l *loop) *Caller {
 		}
 		who.Cred = cred
 	case layout.NP:
-		s, err := npa.ParseSessionInfo(c.npaLevel, c.npa)
+		s, err := npa.ParseSessionInfo(c.npaLevel, c.npaInfo())
 		if err != nil {
 			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
 			break
@@ -214,7 +224,7 @@ func (c *conn) identify(l *loop) *Caller {
 			who.Local = netip.AddrPortFrom(a.Unmap(), s.ServerPort)
 		}
 	}
-	c.npa, c.caller = nil, who
+	c.caller = who
 	return who
 }
 

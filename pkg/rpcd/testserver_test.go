@@ -4,6 +4,7 @@ package rpcd
 
 import (
 	"encoding/binary"
+	"errors"
 	"runtime/debug"
 
 	"msrpcd/pkg/dcerpc"
@@ -30,6 +31,8 @@ const (
 	opRundownPanic        // opens a handle whose rundown panics
 	opCaller              // returns the caller's uid and his port
 	opObject              // returns the object of the request
+	opCounter             // opens a handle that can be kept, of a counter
+	opCount               // takes that handle, returns what it has counted up to
 )
 
 var (
@@ -60,6 +63,37 @@ type testHooks struct {
 	runs chan struct{} // a value for each that began to wait
 }
 
+// counter is a value that can be kept.
+type counter struct{ n uint32 }
+
+func (c *counter) Snapshot() ([]byte, error) { return number(c.n), nil }
+
+func restoreCounter(state []byte) (any, error) {
+	if len(state) != 4 {
+		return nil, errors.New("no counter")
+	}
+	return &counter{binary.LittleEndian.Uint32(state)}, nil
+}
+
+func openCounter(c *Call) dcerpc.Status {
+	handle, ok := c.NewHandle(&counter{c.In.Uint32()})
+	if !ok {
+		return dcerpc.NcaServerTooBusy
+	}
+	c.Out.ContextHandle(handle)
+	return 0
+}
+
+func countOn(c *Call) dcerpc.Status {
+	v, status := Handle[*counter](c, c.In.ContextHandle())
+	if status == 0 {
+		v.n++
+		c.HandleChanged()
+		c.Out.Uint32(v.n)
+	}
+	return status
+}
+
 func newTestServer() (*Server, *testHooks) {
 	h := &testHooks{ran: make(chan uint32, 16), wait: make(chan struct{}), runs: make(chan struct{}, 16)}
 	use := func(c *Call) dcerpc.Status {
@@ -86,7 +120,10 @@ func newTestServer() (*Server, *testHooks) {
 		{
 			UUID: testID.UUID, Major: 1, Minor: 2, Name: "test",
 			Bindings: []listing.Binding{{Protseq: listing.ProtseqNP, Endpoint: `\pipe\test`}, {Protseq: listing.ProtseqTCP}, {Protseq: listing.ProtseqNcalrpc, Endpoint: "TEST"}},
+			Restore:  restoreCounter,
 			Ops: []Op{
+				opCounter: {Name: "Counter", Run: openCounter},
+				opCount:   {Name: "Count", Run: countOn},
 				opEcho: {Name: "Echo", Run: func(c *Call) dcerpc.Status {
 					c.Out.Octets(c.In.Octets(c.In.Left()))
 					return 0

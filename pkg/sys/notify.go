@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +38,20 @@ func NewNotifier() (*Notifier, error) {
 	}
 	n.fd = fd
 	return n, nil
+}
+
+// Connected reports whether there is a service manager.
+func (n *Notifier) Connected() bool { return n.fd >= 0 }
+
+// Wait waits until the manager may read again, and reports whether it did in
+// time. It is for a process that ends.
+func (n *Notifier) Wait(limit time.Duration) bool {
+	if n.fd < 0 {
+		return false
+	}
+	p := []unix.PollFd{{Fd: int32(n.fd), Events: unix.POLLOUT}}
+	ready, err := unix.Poll(p, int(limit/time.Millisecond))
+	return err == unix.EINTR || ready > 0
 }
 
 // Send sends assignments such as "READY=1", one a line, with descriptors. It

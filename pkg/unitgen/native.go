@@ -34,7 +34,7 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
 	b.env("MSRPC_NP_DIR", p.samba.NPDir)
 	b.exec("ExecStart", r.Exec)
-	b.setAll("TimeoutStopSec=20\nFileDescriptorStoreMax=16\nLimitNOFILE=65536")
+	b.setAll("TimeoutStopSec=20\nFileDescriptorStoreMax=160\nLimitNOFILE=65536")
 	if Since254 == "yes" {
 		b.set("FileDescriptorStorePreserve", "restart")
 	}
