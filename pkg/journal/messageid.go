@@ -22,6 +22,7 @@ const (
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
 	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
 	IDOperationFailed   = "50e089747cee4a6a90fb26a7655cfb41" // native rpcd: an operation panicked
+	IDNotKept           = "6fa23489195a469e9df1e0bd1c8d1bc9" // native worker: a connection of the process before can not be served on
 	IDEntriesUnusable   = "d89821a832774fe49356e7208715627b" // endpoint mapper: inserted entries can not be read or kept
 	IDRefreshDone       = "0b723d85cc6a467083ef0d5bf2cd1ec6" // refresh: catalogue written
 	IDListingFailed     = "4d8ad2e5fae4455fb0e26f8057348343" // refresh: --list-interfaces of an rpcd failed

@@ -44,8 +44,8 @@ func (l *loop) resume(slots [][2]int) error {
 	for _, p := range all {
 		c, s, err := l.resumeOne(p, inCall)
 		if err != nil {
-			l.causes.Log(l.log, slog.LevelWarn, "resume "+err.Error(), journal.IDParkingTaken,
-				"a kept connection is closed: "+err.Error(), journal.Binding, p.entry.Binding)
+			l.causes.Log(l.log, slog.LevelWarn, "resume "+err.Error(), journal.IDNotKept,
+				"a parked connection is closed: "+err.Error(), journal.Binding, p.entry.Binding, journal.Error, err.Error())
 			l.lot.Take(p.slot, p.entry.ID)
 			sys.Close(p.fd)
 			continue
@@ -191,7 +191,7 @@ func (l *loop) resumeHandles(g *group, s saved) {
 		value, i, err := l.resumeHandle(h, g)
 		if err != nil {
 			g.lost = true
-			l.causes.Log(l.log, slog.LevelWarn, "resume handle", journal.IDParkingTaken,
+			l.causes.Log(l.log, slog.LevelWarn, "resume handle", journal.IDNotKept,
 				"a context handle can not be made again, the connections of its client are closed", journal.Error, err.Error())
 			return
 		}
