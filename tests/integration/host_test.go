@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/pkg/status"
 	"msrpcd/tests/sandbox"
 )
 
@@ -40,7 +41,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{"bindload", "npsdecho", "probe"} {
+	for _, name := range []string{"bindload", "forge", "npsdecho", "probe"} {
 		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "msrpcd/tests/"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -57,7 +58,8 @@ type sandboxOptions = sandbox.Options
 // host is a box with helpers.
 type host struct {
 	*sandbox.Box
-	t testing.TB
+	t            testing.TB
+	winregStatus *status.File // mapped by the fault tests
 }
 
 // boot starts a box with the staged msrpcd over the distribution, nothing of

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFaults lets each fault happen on one host under a steady load of new
+// clients. No client may see an error, but for a kill of the broker, and there
+// only whom it had accepted, neither parked nor handed over: next to nobody of
+// those who talk at once, and of others who came in its last 20 ms.
+// tests/faults runs this test alone and shows its table.
+func TestFaults(t *testing.T) {
+	h := boot(t, file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPrestart=yes\n")).install().smbd()
+	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MustWrite(t, npaRequest, string(request))
+	h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "20", "-n", "200") // all workers run
+	var table strings.Builder
+	fmt.Fprintln(&table, "| fault | sessions | failed | failed while silent | worst ms | seconds |\n|---|---:|---:|---:|---:|---:|")
+	for _, f := range []struct {
+		name   string
+		kill   bool // of the broker
+		happen func(*host, *steadyLoad)
+	}{
+		{name: "none", happen: func(_ *host, l *steadyLoad) { l.flow(200) }},
+		{name: "broker restarted", happen: brokerRestart},
+		{name: "broker killed", kill: true, happen: brokerKill},
+		{name: "workers restarted", happen: workerRestart},
+		{name: "idle workers killed", happen: idleWorkerKill},
+		{name: "all services restarted", happen: restartAll},
+		{name: "daemon-reload", happen: daemonReload},
+		{name: "daemon-reexec", happen: daemonReexec},
+		{name: "rpcd removed and added", happen: refreshRemovesAndAdds},
+		{name: "programs of msrpcd replaced", happen: replaceOurs},
+		{name: "programs of Samba replaced", happen: replaceSambas},
+		{name: "workers in a crash loop", happen: crashLoop},
+		{name: "inboxes full", happen: fullInbox},
+		{name: "400 binds byte by byte", happen: slowLoris},
+		{name: "disk full", happen: fullDisk},
+		{name: "catalogue read-only", happen: readOnlyVar},
+		{name: "refresh killed", happen: refreshKill},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			in := *h
+			in.t = t
+			start := time.Now()
+			l := in.steady()
+			f.happen(&in, l)
+			all := l.end()
+			talking, silent := total(all, false), total(all, true)
+			n := talking.Conns + talking.Failed + silent.Conns + silent.Failed
+			fmt.Fprintf(&table, "| %s | %d | %d | %d | %d | %.0f |\n", f.name, n, talking.Failed, silent.Failed,
+				max(talking.Max, silent.Max)/1000, time.Since(start).Seconds())
+			if f.kill {
+				t.Logf("failed of %d: %v, silent: %v", n, talking.Errors, silent.Errors)
+			}
+			switch {
+			case f.kill && silent.Failed > 5*times(10, 100):
+				t.Errorf("silent clients: %d of %d failed: %v", silent.Failed, n, silent.Errors)
+			case f.kill && talking.Failed > 2 && talking.Failed*10000 > n:
+				t.Errorf("%d of %d failed, more than 1 of 10,000: %v", talking.Failed, n, talking.Errors)
+			case !f.kill && talking.Failed+silent.Failed > 0:
+				t.Errorf("%d of %d failed: %v %v", talking.Failed+silent.Failed, n, talking.Errors, silent.Errors)
+			}
+			for name, r := range all {
+				if r.Conns == 0 {
+					t.Errorf("no client was served: %s: %+v", name, r)
+				}
+			}
+		})
+	}
+	t.Logf("\n%s", table.String())
+	if path := os.Getenv("MSRPCD_FAULTS_TABLE"); path != "" {
+		if err := os.WriteFile(path, []byte(table.String()), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
