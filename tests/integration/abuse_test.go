@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/handoff"
+	"msrpcd/pkg/journal"
+)
+
+// What somebody on the host, on the network or inside a broker can reach of
+// what is not his. tests/forge tries.
+
+// attempts are what nobody but its owner may do with a path.
+func attempts(verbs string, paths ...string) (list []string) {
+	for _, v := range strings.Fields(verbs) {
+		for _, p := range paths {
+			list = append(list, v+" "+p)
+		}
+	}
+	return list
+}
+
+// refused runs forge behind a command and fails for each attempt that worked.
+func (h *host) refused(as []string, tries []string) {
+	h.t.Helper()
+	results := map[string]string{}
+	args := append(append(slices.Clone(as), "/tools/forge"), tries...)
+	if err := json.Unmarshal([]byte(h.run(args...)), &results); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, what := range slices.Sorted(maps.Keys(results)) {
+		if results[what] == "" {
+			h.t.Errorf("it worked: %s", what)
+		}
+	}
+	if len(results) != len(tries) {
+		h.t.Errorf("%d results of %d attempts", len(results), len(tries))
+	}
+}
+
+var asNobody = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"}
+
+// ours are directories that others could be kept out of by a file, and what is
+// in them.
+var (
+	ourDirs  = []string{"/run/msrpc", "/run/msrpc/winreg", "/run/msrpcd", "/var/lib/msrpcd", "/run/samba/ncalrpc", "/run/samba/ncalrpc/np"}
+	ourFiles = []string{"/run/msrpc/winreg/status", "/run/msrpc/winreg/inbox-0", "/var/lib/msrpcd/catalogue.db", winregPipe, winregNcalrpc}
+)
+
+func inEach(dirs []string, name string) (paths []string) {
+	for _, d := range dirs {
+		paths = append(paths, d+"/"+name)
+	}
+	return paths
+}
+
+func TestLocalUserReachesNothing(t *testing.T) {
+	h := boot(t).install()
+	h.load("-net", "unix", "-addr", winregNcalrpc)
+	tries := attempts("connect", winregPipe)
+	tries = append(tries, attempts("list", "/run/samba/ncalrpc/np", "/run/samba/msg.sock")...)
+	tries = append(tries, attempts("send", "/run/msrpc/winreg/inbox-0", "/run/msrpc/winreg/inbox-1")...)
+	tries = append(tries, attempts("write", "/run/msrpc/winreg/status", "/var/lib/msrpcd/catalogue.db", "/run/msrpc/winreg/inbox-0")...)
+	tries = append(tries, attempts("create symlink mkdir", inEach(ourDirs, "inbox-9")...)...)
+	tries = append(tries, attempts("remove rename", append(slices.Clone(ourDirs), ourFiles...)...)...)
+	tries = append(tries, "lock /run/msrpc/winreg/status")
+	before := h.winreg().Worker(0).Received.Load()
+	h.refused(append([]string{"timeout", "60"}, asNobody...), tries)
+	if now := h.winreg().Worker(0).Received.Load(); now != before {
+		t.Errorf("the worker got %d datagrams", now-before)
+	}
+	// What he may do, as with any server: call.
+	if r := parseLoad(t, h.run(append(asNobody, "bindload", "-net", "unix", "-addr", winregNcalrpc)...)); r.Conns != 1 {
+		t.Errorf("an ordinary client over ncalrpc: %+v", r)
+	}
+}
+
+// TestLocksOfALocalUserHinderNobody: whoever can read a file can lock it.
+func TestLocksOfALocalUserHinderNobody(t *testing.T) {
+	h := boot(t).install()
+	before := h.active("msrpc-*.socket")
+	cmd := h.Command(context.Background(), append(slices.Clone(asNobody), "/tools/forge", "lock /var/lib/msrpcd/catalogue.db", "lock /run/msrpc/winreg/status")...)
+	end, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(line, `catalogue.db":""`) {
+		t.Fatalf("no lock is held: %s, %v", line, err)
+	}
+	h.run("systemctl", "daemon-reload")
+	h.run("msrpcctl", "refresh")
+	if after := h.active("msrpc-*.socket"); !slices.Equal(before, after) {
+		t.Errorf("units before %v, with the lock held %v", before, after)
+	}
+	if r := h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "5", "-n", "5"); r.Conns != 5 {
+		t.Errorf("clients: %+v", r)
+	}
+	if n := h.property("msrpc-worker-winreg@0.service", "NRestarts"); n != "0" {
+		t.Errorf("%s restarts of a worker", n)
+	}
+	end.Close()
+	cmd.Wait()
+}
+
+// TestNamedPipeIdentityOfAPeerCountsNothing: a network peer, and a local one on
+// ncalrpc, that speak like smbd.
+func TestNamedPipeIdentityOfAPeerCountsNothing(t *testing.T) {
+	h := boot(t).install()
+	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MustWrite(t, npaRequest, string(request))
+	for _, args := range [][]string{{"-addr", "127.0.0.1:" + h.port("winreg")}, {"-net", "unix", "-addr", winregNcalrpc}} {
+		if r := h.load(append(args, "-npa", npaRequest, "-n", "3")...); r.Conns != 0 || r.Failed != 3 {
+			t.Errorf("%v: %+v", args, r)
+		}
+		if r := h.load(append(args, "-n", "3")...); r.Conns != 3 {
+			t.Errorf("an ordinary client afterwards, %v: %+v", args, r)
+		}
+	}
+	h.contains(h.journal("MESSAGE_ID="+journal.IDBadPDU, "-o", "cat"), "first PDU refused")
+}
+
+// forgery is a hand-over that a worker must not believe.
+type forgery struct {
+	name string
+	data []byte
+	fds  []int
+	why  string
+}
+
+// TestForgedHandOversAreRefused sends them as root, whom a worker trusts.
+func TestForgedHandOversAreRefused(t *testing.T) {
+	h := boot(t, oneWorker).install()
+	h.load("-net", "unix", "-addr", winregNcalrpc)
+	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity := request[16:]
+	tcp, local := tcpPair(t), unixConn(t, h.Path(winregNcalrpc))
+	message := func(binding string, level uint32, npa []byte) []byte {
+		m := handoff.Message{ConnID: 1, FragLength: 72, Binding: []byte(binding), NPALevel: level, NPALength: uint32(len(npa)), NPA: npa}
+		return m.Append(nil)
+	}
+	port := fmt.Sprint(localPort(t, tcp))
+	good := message("ncacn_ip_tcp:["+port+"]", 0, nil)
+	pipe, _, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	dgram, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(dgram)
+	file := int(pipe.Fd())
+	list := []forgery{
+		{"identity on TCP", message("ncacn_ip_tcp:["+port+"]", 7, identity), []int{tcp}, "did not come through a named pipe"},
+		{"identity and binding of a pipe on TCP", message(`ncacn_np:[\pipe\winreg]`, 7, identity), []int{tcp}, "does not agree with the socket"},
+		{"identity on a local client's end", message("ncalrpc:[rpcd_winreg]", 7, identity), []int{local}, "descriptor of the hand-over is no connection"},
+		{"shorter than it says", good[:len(good)-1], []int{tcp}, "longer or shorter than its fields say"},
+		{"longer than it says", append(slices.Clone(good), 0), []int{tcp}, "longer or shorter than its fields say"},
+		{"a single byte", good[:1], []int{tcp}, "datagram is not a hand-over"},
+		{"no descriptor", good, nil, "does not carry the descriptors"},
+		{"two descriptors", good, []int{tcp, tcp}, "does not carry the descriptors"},
+		{"a pipe as descriptor", good, []int{file}, "descriptor of the hand-over is no connection"},
+		{"a datagram socket as descriptor", good, []int{dgram}, "descriptor of the hand-over is no connection"},
+		{"port of another", message("ncacn_ip_tcp:[1]", 0, nil), []int{tcp}, "does not agree with the socket"},
+		{"no PDU to read", good, []int{tcp}, "not all there to be read"},
+	}
+	line := h.winreg().Worker(0)
+	for _, f := range list {
+		t.Run(f.name, func(t *testing.T) {
+			child := line.ChildPID.Load()
+			received, open := line.Received.Load(), line.Open()
+			h.sendTo("/run/msrpc/winreg/inbox-0", f.data, f.fds)
+			h.eventually(func() error {
+				if n := line.Received.Load() - received; n != 1 || line.Open() != open {
+					return fmt.Errorf("received %d, open %d", n, line.Open())
+				}
+				return nil
+			})
+			h.eventually(func() error {
+				if log := h.journal("MESSAGE_ID="+journal.IDHandoverRefused, "-o", "cat"); !strings.Contains(log, f.why) {
+					return fmt.Errorf("%q is not in:\n%s", f.why, log)
+				}
+				return nil
+			})
+			if line.ChildPID.Load() != child {
+				t.Error("the rpcd was disturbed")
+			}
+		})
+	}
+	if r := h.load("-net", "unix", "-addr", winregNcalrpc, "-n", "20"); r.Conns != 20 {
+		t.Errorf("clients afterwards: %+v", r)
+	}
+}
+
+// sendTo sends one datagram to an inbox of the box, as root from outside.
+func (h *host) sendTo(inbox string, data []byte, fds []int) {
+	h.t.Helper()
+	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer unix.Close(s)
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	if err := unix.Sendmsg(s, data, rights, &unix.SockaddrUnix{Name: h.Path(inbox)}, 0); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// tcpPair is the server's end of a connection that has said nothing.
+func tcpPair(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return descriptor(t, s)
+}
+
+func unixConn(t *testing.T, path string) int {
+	t.Helper()
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return descriptor(t, c)
+}
+
+// descriptor is a copy of a connection's, non-blocking, until the test ends.
+func descriptor(t *testing.T, c net.Conn) int {
+	t.Helper()
+	defer c.Close()
+	f, err := c.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	fd := int(f.Fd())
+	unix.SetNonblock(fd, true)
+	return fd
+}
+
+func localPort(t *testing.T, fd int) int {
+	t.Helper()
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sa.(*unix.SockaddrInet4).Port
+}
+
+// TestSubvertedBrokerReachesItsOwnWorkersOnly: what runs instead of a broker of
+// another rpcd, in its mount namespace, with its accounts.
+func TestSubvertedBrokerReachesItsOwnWorkersOnly(t *testing.T) {
+	h := boot(t).install().smbd()
+	h.works()
+	h.load("-net", "unix", "-addr", winregNcalrpc)
+	idle := h.dial("/run/samba/ncalrpc/rpcd_mdssvc") // its broker runs while he waits
+	defer idle.Close()
+	var pid string
+	h.eventually(func() error {
+		if pid = h.property("msrpc-broker@mdssvc.service", "MainPID"); pid == "0" {
+			return fmt.Errorf("the broker does not run")
+		}
+		return nil
+	})
+	h.eventually(func() error { // until it is the broker, it is systemd's
+		if exe, err := h.ReadFile("/proc/" + pid + "/comm"); err != nil || !strings.HasPrefix(string(exe), "msrpc-broker") {
+			return fmt.Errorf("process %s is %s, %v", pid, exe, err)
+		}
+		return nil
+	})
+	// The tool has to be where the broker could see it.
+	h.run("install", "-m", "0755", "/tools/forge", "/usr/local/bin/forge")
+	uid, gid := strings.TrimSpace(h.run("id", "-u", "msrpc")), strings.TrimSpace(h.run("id", "-g", "msrpc"))
+	enter := []string{"nsenter", "--target", pid, "--mount", "--net", "--ipc", "--",
+		"setpriv", "--reuid=" + uid, "--regid=0", "--groups=" + gid, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "/usr/local/bin/forge"}
+	tries := attempts("send", "/run/msrpc/winreg/inbox-0", "/run/msrpc/classic/inbox-0", "/run/msrpc/lsad/inbox-0")
+	tries = append(tries, attempts("write", "/run/msrpc/winreg/status", "/var/lib/msrpcd/catalogue.db", "/etc/msrpcd/msrpcd.conf")...)
+	tries = append(tries, attempts("list", "/run/msrpc/winreg", "/run/samba", "/run/dbus", "/run/user")...)
+	tries = append(tries, attempts("connect", winregPipe, winregNcalrpc, "/run/dbus/system_bus_socket", "/run/systemd/private")...)
+	tries = append(tries, attempts("create symlink mkdir", inEach(append(slices.Clone(ourDirs), "/run", "/run/msrpc/mdssvc", "/etc", "/usr/bin"), "inbox-9")...)...)
+	tries = append(tries, attempts("remove rename", append([]string{"/run/msrpc/mdssvc/inbox-0", "/run/msrpc/mdssvc/status"}, ourFiles...)...)...)
+	received := h.winreg().Worker(0).Received.Load()
+	results := map[string]string{}
+	if err := json.Unmarshal([]byte(h.run(append(enter, append(tries, "send /run/msrpc/mdssvc/inbox-0")...)...)), &results); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range slices.Sorted(maps.Keys(results)) {
+		if own := what == "send /run/msrpc/mdssvc/inbox-0"; own != (results[what] == "") {
+			t.Errorf("%s: %q", what, results[what])
+		}
+	}
+	if n := h.winreg().Worker(0).Received.Load() - received; n != 0 {
+		t.Errorf("a worker of winreg got %d datagrams", n)
+	}
+	h.eventually(func() error { // its own worker has looked at what he sent
+		if log := h.journal("-u", "msrpc-worker-mdssvc@0.service", "MESSAGE_ID="+journal.IDHandoverRefused, "-o", "cat"); !strings.Contains(log, "hand-over refused") {
+			return fmt.Errorf("the forged hand-over is not refused: %s", log)
+		}
+		return nil
+	})
+	h.works()
+}
+
+// TestNamedPipeSocketAsksWhoThePeerIs: modes of directory and socket are not
+// all that keeps a local user from it.
+func TestNamedPipeSocketAsksWhoThePeerIs(t *testing.T) {
+	h := boot(t).install()
+	h.sh("chmod 0755 /run/samba/ncalrpc/np; chmod 0666 " + winregPipe)
+	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.MustWrite(t, npaRequest, string(request))
+	r := parseLoad(t, h.run(append(asNobody, "bindload", "-net", "unix", "-addr", winregPipe, "-npa", npaRequest, "-n", "3")...))
+	if r.Conns != 0 || r.Failed != 3 {
+		t.Errorf("as nobody: %+v", r)
+	}
+	h.contains(h.journal("MESSAGE_ID="+journal.IDBadPeer, "-o", "cat"), "peer of a named pipe socket is not root")
+	h.sh("chmod 0600 " + winregPipe + "; chmod 0700 /run/samba/ncalrpc/np")
+	if r := h.load("-net", "unix", "-addr", winregPipe, "-npa", npaRequest, "-n", "3"); r.Conns != 3 {
+		t.Errorf("as root: %+v", r)
+	}
+}
+
+// TestFloodOfOnePeerKeepsNobodyOut: a network peer opens whatever it can, and
+// says nothing or garbage.
+func TestFloodOfOnePeerKeepsNobodyOut(t *testing.T) {
+	h := boot(t, file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nMaxUnbound=500\n")).install()
+	addr := "127.0.0.1:" + h.port("winreg")
+	flood := h.Command(context.Background(), "bindload", "-addr", addr, "-n", "1500", "-silent")
+	input, err := flood.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := flood.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := flood.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(out)
+	if _, err := said.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually(func() error {
+		if n := h.winreg().Broker().Pending.Load(); n < 400 {
+			return fmt.Errorf("%d wait", n)
+		}
+		return nil
+	})
+	for range 50 {
+		c := h.dial(winregNcalrpc)
+		c.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+	}
+	if r := h.load("-addr", addr, "-c", "4", "-n", "100"); r.Conns != 100 {
+		t.Errorf("who talks meanwhile: %+v", r)
+	}
+	if n := h.winreg().Broker().Pending.Load(); n > 500 {
+		t.Errorf("%d wait, more than the limit", n)
+	}
+	fmt.Fprintln(input)
+	io.Copy(io.Discard, said)
+	flood.Wait()
+}
