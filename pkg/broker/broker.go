@@ -194,6 +194,10 @@ func (b *Broker) dispatch(tok uint64, events uint32) {
 		i := tokenIndex(tok)
 		if c := &b.conns[i]; c.state != free && c.gen == tokenGen(tok) {
 			c.hungUp = c.hungUp || events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+			if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 && (c.state == wantInbox || c.state == wantSpare) {
+				b.drop(i) // it left in both directions, no worker has to see it
+				return
+			}
 			b.advance(i)
 		}
 	case kindInbox:

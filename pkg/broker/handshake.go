@@ -42,7 +42,12 @@ func (b *Broker) waitFor(fd int) {
 		c.counted = true
 		b.count(fd)
 	}
-	if !c.registered {
+	b.watch(fd)
+}
+
+// watch has epoll tell of a conn that waits.
+func (b *Broker) watch(fd int) {
+	if c := &b.conns[fd]; !c.registered {
 		c.registered = true
 		b.ep.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, token(kindConn, c.gen, fd))
 	}

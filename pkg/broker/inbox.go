@@ -220,6 +220,7 @@ func (b *Broker) await(fd int, s state) {
 		c.state = s
 		b.enterRole(fd)
 	}
+	b.watch(fd)
 }
 
 // flush hands over what waits for inbox i, as far as it has room.

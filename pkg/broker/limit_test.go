@@ -199,6 +199,21 @@ func TestWaitingClientsAreNotSilentOnes(t *testing.T) {
 	}
 }
 
+// TestClientsThatLeaveAreForgotten, whatever they wait for.
+func TestClientsThatLeaveAreForgotten(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	silent, half, decided := r.dial(), r.dial(), r.pipe()
+	half.Write(bindPDU(0)[:30])
+	decided.Write(append(npaRequest(t), framedBind()...)) // no worker is there
+	eventually(t, func() bool { return r.broker.status.Broker().Parked.Load() == 3 })
+	for i, c := range []net.Conn{silent, half, decided} {
+		c.Close()
+		r.pending(uint32(2 - i))
+	}
+	eventually(t, func() bool { return r.broker.status.Broker().Parked.Load() == 0 })
+}
+
 // TestGroupsLeaveAWorkerThatStopped: those that wait for a worker that does not
 // read go to one that does.
 func TestGroupsLeaveAWorkerThatStopped(t *testing.T) {
