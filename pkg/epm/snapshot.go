@@ -36,11 +36,17 @@ func (c *cursor[Q]) Snapshot() ([]byte, error) {
 // hash tells apart tables whose first n entries differ.
 func (t *Table) hash(n int) uint64 {
 	h := fnv.New64a()
-	for i := range t.entries[:n] {
-		h.Write(t.entries[i].object[:])
-		h.Write(t.entries[i].tower)
+	if n == 0 {
+		return h.Sum64()
 	}
-	return h.Sum64()
+	if t.sums == nil { // once for each table: a client may have many handles
+		for i := range t.entries {
+			h.Write(t.entries[i].object[:])
+			h.Write(t.entries[i].tower)
+			t.sums = append(t.sums, h.Sum64())
+		}
+	}
+	return t.sums[n-1]
 }
 
 // restore goes on with a client's question, in the table of now. What the

@@ -18,7 +18,10 @@ import (
 
 // Table is an endpoint map. It never changes, so that a lookup in pages goes on
 // in the table that it began in.
-type Table struct{ entries []entry }
+type Table struct {
+	entries []entry
+	sums    []uint64 // of snapshot.go: hashes of the first 1, 2, ... entries, once asked for
+}
 
 // entry is one element of the map.
 type entry struct {

@@ -423,7 +423,7 @@ func (c *conn) readNPA(l *loop) {
 	}
 	c.phase, c.npa, c.npaLevel = serving, c.npa[npa.HeaderSize:], req.Level
 	if c.kept != nil { // with nothing of the request in its file
-		l.unpark(c)
+		l.parkLater(c)
 		l.park(c)
 	}
 	reply := npa.AppendReply(l.out[:0], req.Level, npa.FileTypeMessage, npa.DeviceState, npa.Allocation, npa.StatusOK)

@@ -35,7 +35,8 @@ const (
 )
 
 // Snapshotter is the value of a context handle that can outlive the process.
-// Snapshot runs on the loop. The Restore of the interface that made the handle
+// Snapshot runs on the loop, perhaps while a blocking operation uses the value.
+// The Restore of the interface that made the handle
 // gets what it returns, in the next process.
 //
 // A group with a handle that is no Snapshotter, or fails to be one, is not kept
@@ -165,6 +166,13 @@ func (l *loop) unpark(c *conn) {
 	l.lot.Take(k.slot, c.id)
 }
 
+// parkLater takes a connection whose file can not be written out of the lot,
+// for now.
+func (l *loop) parkLater(c *conn) {
+	l.unpark(c)
+	l.young = append(l.young, young{c.fd, c.gen, l.now + keepAge})
+}
+
 // npaInfo is the NPA info, from memory or from the file.
 func (c *conn) npaInfo() []byte {
 	if c.npa != nil || c.kept == nil || c.kept.npa == 0 {
@@ -197,7 +205,7 @@ func (c *conn) mark(l *loop) {
 		return
 	}
 	if _, err := unix.Pwrite(k.fd, markBytes(mark), markAt); err != nil {
-		l.unpark(c)
+		l.parkLater(c)
 		return
 	}
 	k.marked = mark
@@ -205,6 +213,9 @@ func (c *conn) mark(l *loop) {
 
 // settle writes down what changed, before the client is told.
 func (c *conn) settle(l *loop) {
+	if c.kept != nil && c.state.security != nil { // the client was silent long before its bind
+		l.unpark(c)
+	}
 	if c.kept != nil && c.changed {
 		l.save(c)
 	}
@@ -241,11 +252,11 @@ func (l *loop) save(c *conn) bool {
 	le.PutUint32(place[:], uint32(at))
 	le.PutUint32(place[4:], uint32(len(state)))
 	if n, err := unix.Pwrite(k.fd, state, int64(at)); err != nil || n != len(state) || len(state) > maxSaved || at+len(state) > 4*maxSaved {
-		l.unpark(c)
+		l.parkLater(c)
 		return false
 	}
 	if n, err := unix.Pwrite(k.fd, place[:], stateAt); err != nil || n != len(place) {
-		l.unpark(c)
+		l.parkLater(c)
 		return false
 	}
 	k.at, k.n, k.stale = at, len(state), false
@@ -331,7 +342,7 @@ func (l *loop) snapshotOf(h handle) (state []byte, ok bool) {
 // shutdown is the end of a graceful stop. What can be kept is parked as it is;
 // others are closed, and told that it was no accident (C706 12.6.4.11).
 func (l *loop) shutdown() {
-	l.final = true
+	l.final, l.keepUntil = true, time.Now().Add(2*time.Second)
 	var keep, end []*conn
 	for _, c := range l.conns {
 		switch {
@@ -396,10 +407,8 @@ func (l *loop) keepLast(c *conn) bool {
 	}
 	l.unpark(c) // of an auth request more has come
 	errno := l.park(c)
-	for until := time.Now().Add(time.Second); errno == unix.EAGAIN && time.Now().Before(until); errno = l.park(c) {
-		if !l.notify.Wait(time.Until(until)) {
-			break
-		}
+	if errno == unix.EAGAIN && l.notify.Wait(time.Until(l.keepUntil)) {
+		errno = l.park(c)
 	}
 	return errno == 0
 }

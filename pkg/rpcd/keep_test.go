@@ -5,6 +5,7 @@ package rpcd
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -19,7 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/dcerpc"
+	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/parking"
 	"msrpcd/pkg/status"
 )
 
@@ -323,5 +326,53 @@ func TestHandleThatCanNotBeKeptEndsItsGroup(t *testing.T) {
 			}
 			other.works()
 		})
+	}
+}
+
+// parkedHere is a parked connection of a loop that does not run.
+func parkedHere(t *testing.T) (*loop, *conn) {
+	t.Helper()
+	s, _ := newTestServer()
+	l, err := newLoop(s, environment{indexBits: 16}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	l.lot = parking.New(func(int, int, int) bool { return true })
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	t.Cleanup(func() { unix.Close(p[1]) })
+	c := l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"}))
+	if errno := l.park(c); errno != 0 || c.kept == nil || l.lot.Len() != 1 {
+		t.Fatalf("%v, %d parked", errno, l.lot.Len())
+	}
+	return l, c
+}
+
+// Who authenticates himself after he was parked would else be anonymous after a
+// crash.
+func TestSecurityContextIsNotKept(t *testing.T) {
+	l, c := parkedHere(t)
+	c.state.security = &security{}
+	c.settle(l)
+	if c.kept != nil || l.lot.Len() != 0 {
+		t.Error("it is still parked")
+	}
+}
+
+func TestNewestStateIsRead(t *testing.T) {
+	l, c := parkedHere(t)
+	for n := range uint16(100) {
+		c.state.contexts = append(c.state.contexts, presentation{id: n, iface: l.srv.Interfaces[0]})
+		if n%7 == 0 {
+			c.state.contexts = c.state.contexts[:1]
+		}
+		if !l.save(c) {
+			t.Fatal("not saved")
+		}
+		_, s, err := readSaved(c.kept.fd)
+		if err != nil || len(s.contexts) != len(c.state.contexts) {
+			t.Fatalf("%d contexts, %v; want %d", len(s.contexts), err, len(c.state.contexts))
+		}
+	}
+	if c.kept.at > 3*maxSaved/1024 {
+		t.Errorf("the file grows to %d bytes", c.kept.at)
 	}
 }

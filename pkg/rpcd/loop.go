@@ -46,6 +46,7 @@ type loop struct {
 	young     []young        // not parked yet, the oldest first
 	lastID    uint64         // in the parking
 	serving   *atomic.Uint64 // the kept connection whose event is served: in the status file
+	keepUntil time.Time      // at the end: how long the manager is waited for
 	final     bool           // everything is written down for the next process
 	mgmt      *Interface
 	ids       []ifID     // of mgmt, reused

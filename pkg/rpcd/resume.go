@@ -113,6 +113,7 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 	var g *group
 	if c.state.bound {
 		if g = l.groups.resume(s.group, e.Transport); g == nil {
+			l.partial -= c.held
 			return nil, s, errNotGroup
 		}
 		g.kept++

@@ -50,7 +50,7 @@ func (n *Notifier) Wait(limit time.Duration) bool {
 		return false
 	}
 	p := []unix.PollFd{{Fd: int32(n.fd), Events: unix.POLLOUT}}
-	ready, err := unix.Poll(p, int(limit/time.Millisecond))
+	ready, err := unix.Poll(p, int(max(0, limit/time.Millisecond)))
 	return err == unix.EINTR || ready > 0
 }
 
