@@ -47,7 +47,7 @@ func brokerKill(h *host, l *steadyLoad) {
 			}
 			return nil
 		})
-		l.flow(100) // those who came meanwhile, and some more
+		l.flow(uint64(times(150, 300))) // those who came meanwhile, and as many more
 	}
 }
 
