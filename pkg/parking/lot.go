@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package parking keeps waiting connections where no restart and no crash
-// loses them: in kernel queues of SEQPACKET pairs, both ends of which the
+// Package parking keeps waiting connections (brokers) and open ones (native
+// workers) where no restart and no crash loses them: in kernel queues of SEQPACKET pairs, both ends of which the
 // service manager holds in its descriptor store.
 //
 // A lot has up to MaxSlots pairs, its slots. The queue of a slot has one

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/parking"
@@ -34,15 +33,6 @@ const (
 	keepBatch = 64 // connections parked in one turn of the loop
 )
 
-// Snapshotter is the value of a context handle that can outlive the process.
-// Snapshot runs on the loop, perhaps while a blocking operation uses the value.
-// The Restore of the interface that made the handle
-// gets what it returns, in the next process.
-//
-// A group with a handle that is no Snapshotter, or fails to be one, is not kept
-// at all: its connections end with the process.
-type Snapshotter interface{ Snapshot() ([]byte, error) }
-
 // kept is what a parked connection has of its file.
 type kept struct {
 	slot, fd int // of the lot; the memfd is the lot's
@@ -58,11 +48,6 @@ type young struct {
 	gen uint32
 	due time.Duration
 }
-
-// HandleChanged says that the value of a handle is not what it was, so that
-// the next incarnation gets it as it is now. NewHandle and DropHandle say so
-// by themselves.
-func (c *Call) HandleChanged() { c.group.dirty.Store(true) }
 
 func (l *loop) initKeep() {
 	l.lot = parking.New(parking.Store(l.notify))
@@ -262,153 +247,4 @@ func (l *loop) save(c *conn) bool {
 	k.at, k.n, k.stale = at, len(state), false
 	c.changed = false
 	return true
-}
-
-// encode is the state of a connection, valid until the next one. Bytes that it
-// holds belong to it only at the end; before, whoever holds some is marked.
-func (l *loop) encode(c *conn) []byte {
-	s := saved{maxFrag: c.state.maxFrag}
-	if c.state.bound {
-		s.flags |= savedBound
-	}
-	if c.calls.Multiplex {
-		s.flags |= savedMultiplex
-	}
-	if c.phase == wantNPA {
-		s.flags |= savedWantNPA
-	}
-	for i := range c.state.contexts {
-		x := &c.state.contexts[i]
-		s.contexts = append(s.contexts, savedContext{iface: x.iface.id(), id: x.id, ndr64: x.ndr64})
-	}
-	if l.final {
-		s.in, s.out = c.in, c.out
-		if call, ok := c.calls.Collecting(); ok {
-			s.flags |= savedCall
-			s.call = *call
-		}
-	}
-	if g := c.state.group; g != nil && c.state.bound {
-		s.group = g.id
-		if g.keeper == c {
-			l.snapshot(g, &s)
-		}
-	}
-	l.state = s.append(l.state[:0])
-	b := l.state
-	if cap(b) > keepBuffer {
-		l.state = nil
-	}
-	return b
-}
-
-// snapshot puts the handles of a group into s.
-func (l *loop) snapshot(g *group, s *saved) {
-	l.handles.Lock()
-	defer l.handles.Unlock()
-	g.generation++
-	s.flags |= savedHandles
-	s.generation = g.generation
-	g.lost = false
-	size := 0
-	for id, h := range g.handles {
-		state, ok := l.snapshotOf(h)
-		if size += len(state); !ok || size > maxHandles {
-			g.lost = true
-			s.flags |= savedLost
-			s.handles = nil
-			return
-		}
-		s.handles = append(s.handles, savedHandle{id: id, iface: h.iface.id(), state: state})
-	}
-}
-
-func (l *loop) snapshotOf(h handle) (state []byte, ok bool) {
-	defer func() {
-		if r := recover(); r != nil {
-			l.causes.Log(l.log, slog.LevelError, "panic snapshot", journal.IDOperationFailed,
-				"snapshot of a context handle failed: report this as a bug", journal.Error, r)
-			ok = false
-		}
-	}()
-	v, ok := h.value.(Snapshotter)
-	if !ok || h.iface.Restore == nil {
-		return nil, false
-	}
-	state, err := v.Snapshot()
-	return state, err == nil
-}
-
-// shutdown is the end of a graceful stop. What can be kept is parked as it is;
-// others are closed, and told that it was no accident (C706 12.6.4.11).
-func (l *loop) shutdown() {
-	l.final, l.keepUntil = true, time.Now().Add(2*time.Second)
-	var keep, end []*conn
-	for _, c := range l.conns {
-		switch {
-		case c == nil:
-		case l.keepLast(c):
-			keep = append(keep, c)
-		default:
-			end = append(end, c)
-		}
-	}
-	for _, c := range keep {
-		if g := c.state.group; g != nil && g.lost {
-			end = append(end, c)
-		}
-	}
-	for _, c := range end {
-		c.shut(l)
-	}
-	for _, c := range keep {
-		if c.fd >= 0 && c.kept == nil { // the handles of another one could not be written down
-			c.shut(l)
-		}
-	}
-	for _, c := range keep {
-		if c.fd >= 0 {
-			l.conns[c.fd] = nil
-			sys.Close(c.fd)
-			l.open--
-			l.ended() // the next process, if there is one, counts it as its own
-		}
-	}
-}
-
-// shut closes a connection whose client is to know that the server ends it.
-func (c *conn) shut(l *loop) {
-	if c.state.bound && len(c.out) == 0 {
-		l.out = dcerpc.AppendShutdown(l.out[:0], dcerpc.Header{Drep: dcerpc.LittleEndian})
-		c.frame(l, 0)
-		c.send(l)
-	}
-	c.close(l)
-}
-
-// keepLast parks a connection with all that it holds.
-func (l *loop) keepLast(c *conn) bool {
-	if !l.keeps || c.phase == ending || c.running > 0 || c.state.security != nil {
-		return false
-	}
-	c.settle(l)
-	if k := c.kept; k != nil && c.phase == serving {
-		if c.rests() && !k.stale && !k.marked {
-			return true // it is up to date
-		}
-		if !l.save(c) {
-			return false
-		}
-		if _, err := unix.Pwrite(k.fd, markBytes(false), markAt); err != nil {
-			l.unpark(c)
-			return false
-		}
-		return true
-	}
-	l.unpark(c) // of an auth request more has come
-	errno := l.park(c)
-	if errno == unix.EAGAIN && l.notify.Wait(time.Until(l.keepUntil)) {
-		errno = l.park(c)
-	}
-	return errno == 0
 }
