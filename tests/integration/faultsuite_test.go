@@ -65,6 +65,9 @@ func TestFaults(t *testing.T) {
 				t.Logf("failed of %d: %v, silent: %v", n, talking.Errors, silent.Errors)
 			}
 			switch {
+			// The two bounds of a killed broker are looser than what is required of
+			// it (fewer than 1 of 10,000, everybody counted): 147 of 35,962 failed
+			// in 100 kills. They only keep that from getting worse.
 			case f.kill && silent.Failed > 5*times(10, 100):
 				t.Errorf("silent clients: %d of %d failed: %v", silent.Failed, n, silent.Errors)
 			case f.kill && talking.Failed > 2 && talking.Failed*10000 > n:
