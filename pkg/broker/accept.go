@@ -28,7 +28,8 @@ type listener struct {
 // incarnation have one even when its listener is gone.
 type binding struct {
 	endpoint.Endpoint
-	text []byte // the binding string
+	name string // the binding string
+	text []byte // the same
 	pipe Pipe
 	raw  bool // np: no DCE/RPC (npsd)
 }
@@ -60,7 +61,7 @@ func (b *Broker) bindingIndex(e endpoint.Endpoint) int {
 			return i
 		}
 	}
-	n := binding{Endpoint: e, text: []byte(e.String()), pipe: rpcPipe}
+	n := binding{Endpoint: e, name: e.String(), text: []byte(e.String()), pipe: rpcPipe}
 	if p, ok := b.cfg.Pipes[e.Pipe()]; ok && e.Transport == layout.NP {
 		n.pipe, n.raw = p, true
 	}

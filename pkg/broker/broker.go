@@ -10,7 +10,10 @@
 // owner at each step:
 //
 //	listener -> conn (wantNPA -> wantBind -> wantInbox) -> inbox
-//	              \____ older than 20 ms: also in the parking ____/
+//	              \____ when the loop sleeps: also in the parking ____/
+//
+// The loop never sleeps while it holds a connection that is nowhere else, so
+// that a crash costs only whom it has in hand at that moment.
 //
 // A conn that waits is in exactly one of the lists fresh (not parked yet), slow
 // (parked) and loose (to be parked as soon as that can be), all in order of
@@ -85,7 +88,7 @@ type Broker struct {
 const (
 	maxPDU    = 1 << 16
 	maxPeek   = 3 * maxPDU            // np: a PDU may come in messages of a single byte
-	parkAfter = 20 * time.Millisecond // a conn that waits longer is parked
+	parkAfter = 2 * time.Millisecond // a conn that waits longer is parked even by a loop that does not sleep
 
 	spareWait     = time.Second            // how long a NEED_IDLE client waits for an idle spare
 	inboxRetry    = 10 * time.Millisecond  // between tries to reach an inbox
@@ -157,6 +160,7 @@ func (b *Broker) tick() { b.now = b.baseNS + int64(time.Since(b.base)) }
 func (b *Broker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	b.lot.Ready()
 	if err := b.tellReady(); err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func (b *Broker) Run() error {
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
 	b.report() // who was parked is pending
 	for {
-		n, errno := b.ep.Wait(b.timeout())
+		n, errno := b.wait()
 		if errno != 0 {
 			return fmt.Errorf("epoll_wait: %w", errno)
 		}
@@ -184,6 +188,19 @@ func (b *Broker) Run() error {
 			return nil
 		}
 	}
+}
+
+// wait returns how many events there are. It parks who waits before it sleeps.
+func (b *Broker) wait() (int, sys.Errno) {
+	for b.fresh.head != end {
+		if n, errno := b.ep.Wait(0); n > 0 || errno != 0 {
+			return n, errno
+		}
+		for n := 0; n < parkBatch && b.fresh.head != end; n++ {
+			b.settle(int(b.fresh.head))
+		}
+	}
+	return b.ep.Wait(b.timeout())
 }
 
 func (b *Broker) dispatch(tok uint64, events uint32) {

@@ -75,7 +75,7 @@ func (b *Broker) settle(fd int) {
 // there.
 func (b *Broker) keep(fd int) bool {
 	c := &b.conns[fd]
-	e := parking.Entry{ID: c.id, Accepted: c.accepted, Binding: b.bindings[c.binding].String()}
+	e := parking.Entry{ID: c.id, Accepted: c.accepted, Binding: b.bindings[c.binding].name}
 	if c.replied {
 		e.Flags |= parking.FlagReplied
 	}
@@ -122,13 +122,12 @@ func (b *Broker) parkLoose() {
 	}
 }
 
-// repark renews the entry of a parked conn whose state has changed.
+// repark has the entry of a parked conn whose state has changed renewed before
+// the loop sleeps.
 func (b *Broker) repark(fd int) {
 	if c := &b.conns[fd]; c.parked {
 		b.unpark(c)
-		if !b.keep(fd) {
-			b.loosen(fd)
-		}
+		b.age(fd, inFresh)
 	}
 }
 

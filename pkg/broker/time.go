@@ -24,9 +24,6 @@ const (
 func (b *Broker) timeout() int {
 	next := int64(1<<63 - 1)
 	at := func(t int64) { next = min(next, t) }
-	if b.fresh.head != end {
-		at(b.conns[b.fresh.head].accepted + int64(parkAfter))
-	}
 	if b.loose.head != end || b.unsafe {
 		at(b.parkAt)
 	}

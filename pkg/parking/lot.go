@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package parking keeps waiting connections (brokers) and open ones (native
-// workers) where no restart and no crash loses them: in kernel queues of SEQPACKET pairs, both ends of which the
-// service manager holds in its descriptor store.
+// workers) where no restart and no crash loses them: in kernel queues of
+// SEQPACKET pairs, both ends of which the service manager holds in its
+// descriptor store.
 //
 // A lot has up to MaxSlots pairs, its slots. The queue of a slot has one
 // message with all its connections, up to 253 descriptors; whoever comes or
 // goes makes a new message, which is sent before the old one is dropped. The
 // newest message of a slot is the truth, so that a crash at any point loses and
 // doubles nobody. Slots are added as connections come, and each newcomer goes
-// to the emptiest one: with few waiting, a message is small; with 10,000 it has
-// 160 descriptors.
+// to the emptiest one: with few waiting, a message is small, and to park and to
+// take out are a system call each; with 10,000 it has 160 descriptors. Neither
+// allocates.
 //
 // The owner holds each parked connection too and goes on waiting for it; it
 // takes it out before it hands it over or closes it, so that nobody is served
@@ -18,8 +20,6 @@
 package parking
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/sys"
@@ -46,12 +46,14 @@ type slot struct {
 	out, in int // messages are read from out and written to in
 	members []member
 	fds     int // descriptors of the members
+	inline  int // bytes of their states in the message
 	queued  int // messages in the queue: 1; 0 without members or when it had to be dropped
 }
 
 type member struct {
 	Entry
-	fd, memfd int // the owner's; memfd is the member's, -1 without
+	fd, memfd int    // the owner's; memfd is the member's, -1 without
+	state     []byte // the owner's too, without memfd
 }
 
 // New makes an empty lot. store gives both ends of a new slot to the service
@@ -62,35 +64,80 @@ func New(store func(index, out, in int) bool) *Lot { return &Lot{store: store} }
 // Len is the number of parked connections.
 func (l *Lot) Len() int { return l.n }
 
-// Put adds a connection, with its state (none: no memfd), and returns its slot. An errno
-// says why it can not be kept: EAGAIN when nothing can be stored right now or
-// the lot is full, ETOOMANYREFS when too many descriptors are in flight.
+// Ready makes the first slot, so that the manager has it before anybody comes.
+// It reports whether there is one.
+func (l *Lot) Ready() bool { return len(l.slots) > 0 || l.grow() }
+
+// Put adds a connection with its state and returns its slot. Neither the state
+// nor the binding may change until Take. An errno says why it can not be kept:
+// EAGAIN when nothing can be stored right now or the lot is full, ETOOMANYREFS
+// when too many descriptors are in flight.
 func (l *Lot) Put(e Entry, fd int, state []byte) (slot int, errno sys.Errno) {
+	return l.put(e, fd, state, false)
+}
+
+// PutFile is Put with the state in a memfd, see File.
+func (l *Lot) PutFile(e Entry, fd int, state []byte) (slot int, errno sys.Errno) {
+	return l.put(e, fd, state, true)
+}
+
+func (l *Lot) put(e Entry, fd int, state []byte, file bool) (slot int, errno sys.Errno) {
+	if len(e.Binding) > maxBinding {
+		return -1, unix.EINVAL
+	}
 	slot = l.emptiest()
 	if slot < 0 {
 		return slot, unix.EAGAIN
 	}
 	s := l.slots[slot]
-	m := member{Entry: e, fd: fd, memfd: -1}
-	if m.StateLen = uint32(len(state)); len(state) > 0 {
-		memfd, err := unix.MemfdCreate("state", unix.MFD_CLOEXEC)
-		if err != nil {
-			return -1, err.(sys.Errno)
+	m := member{Entry: e, fd: fd, memfd: -1, state: state}
+	m.StateLen = uint32(len(state))
+	m.Flags &^= flagFile
+	if file || s.inline+len(state) > maxInline {
+		if m.memfd, errno = memfdOf(state); errno != 0 {
+			return -1, errno
 		}
-		if n, err := unix.Pwrite(memfd, state, 0); err != nil || n != len(state) {
-			unix.Close(memfd)
-			return -1, unix.ENOSPC
-		}
-		m.memfd = memfd
+		m.state = nil
+		m.Flags |= flagFile
 	}
-	s.members = append(s.members, m)
+	s.add(m)
 	if errno := l.rewrite(s); errno != 0 {
-		s.members = s.members[:len(s.members)-1]
+		s.remove(len(s.members) - 1)
 		m.close()
 		return -1, errno
 	}
 	l.n++
 	return slot, 0
+}
+
+// memfdOf makes a memfd that holds state.
+func memfdOf(state []byte) (int, sys.Errno) {
+	fd, err := unix.MemfdCreate("state", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, err.(sys.Errno)
+	}
+	if n, err := unix.Pwrite(fd, state, 0); err != nil || n != len(state) {
+		unix.Close(fd)
+		return -1, unix.ENOSPC
+	}
+	return fd, 0
+}
+
+func (s *slot) add(m member) {
+	s.members = append(s.members, m)
+	s.fds += m.descriptors()
+	s.inline += len(m.state)
+}
+
+// remove takes the i-th member out of the list, not out of the queue.
+func (s *slot) remove(i int) {
+	m := s.members[i]
+	s.fds -= m.descriptors()
+	s.inline -= len(m.state)
+	last := len(s.members) - 1
+	s.members[i] = s.members[last]
+	s.members[last] = member{}
+	s.members = s.members[:last]
 }
 
 func (m *member) descriptors() int {
@@ -141,48 +188,48 @@ func (l *Lot) rewrite(s *slot) sys.Errno {
 	if len(s.members) > 0 {
 		var all [sys.MaxFDs]int32
 		fds := all[:0]
-		entries := make([]Entry, len(s.members))
-		for i, m := range s.members {
-			entries[i] = m.Entry
+		l.buf = appendHeader(l.buf[:0], len(s.members))
+		for i := range s.members {
+			m := &s.members[i]
+			l.buf = appendEntry(l.buf, &m.Entry, m.state)
 			fds = append(fds, int32(m.fd))
 			if m.memfd >= 0 {
 				fds = append(fds, int32(m.memfd))
 			}
 		}
-		l.buf = appendMessage(l.buf[:0], entries)
 		if errno := l.msg.Send(s.in, l.buf, fds); errno != 0 {
 			return errno
 		}
 		s.queued++
-		s.fds = len(fds)
-	} else {
-		s.fds = 0
 	}
 	for range old {
-		// Without room for descriptors the kernel closes those of the message.
-		var none [1]byte
-		sys.Recv(s.out, none[:], 0)
-		s.queued--
+		s.drop()
 	}
 	return 0
+}
+
+// drop takes the oldest message out of the queue. Without room for descriptors
+// the kernel closes those of the message.
+func (s *slot) drop() {
+	var none [1]byte
+	sys.Recv(s.out, none[:], 0)
+	s.queued--
 }
 
 // Take removes a connection from its slot and reports whether it was there. The
 // owner's own descriptor stays.
 func (l *Lot) Take(slot int, id uint64) bool {
 	s := l.slots[slot]
-	for i, m := range s.members {
-		if m.ID != id {
+	for i := range s.members {
+		if s.members[i].ID != id {
 			continue
 		}
-		last := len(s.members) - 1
-		s.members[i] = s.members[last]
-		s.members = s.members[:last]
-		if errno := l.rewrite(s); errno != 0 {
+		m := s.members[i]
+		s.remove(i)
+		if l.rewrite(s) != 0 {
 			// Better nobody of this slot is kept until its next change or Mend
 			// than this one is served twice after a crash.
 			l.forget(s)
-			s.fds -= m.descriptors()
 		}
 		m.close()
 		l.n--
@@ -191,9 +238,9 @@ func (l *Lot) Take(slot int, id uint64) bool {
 	return false
 }
 
-// File is the memfd of a parked connection's state, -1 without. An owner whose
-// state changes may write there at any time, in a way that a reader of half of
-// it understands; it stays the Lot's.
+// File is the memfd of the state of a connection that PutFile added. An owner
+// whose state changes may write there at any time, in a way that a reader of
+// half of it understands; it stays the Lot's.
 func (l *Lot) File(slot int, id uint64) int {
 	for _, m := range l.slots[slot].members {
 		if m.ID == id {
@@ -205,11 +252,9 @@ func (l *Lot) File(slot int, id uint64) int {
 
 // forget drops the message of a slot, not its members.
 func (l *Lot) forget(s *slot) {
-	var none [1]byte
-	for range s.queued {
-		sys.Recv(s.out, none[:], 0)
+	for s.queued > 0 {
+		s.drop()
 	}
-	s.queued = 0
 }
 
 // Full reports whether there is no room in any slot, and can be none in another.
@@ -260,72 +305,3 @@ func (l *Lot) Mend() bool {
 	return true
 }
 
-// Adopt takes up a slot of an earlier incarnation, from the two descriptors
-// that the store kept, and gives each of its connections to keep, whose own the
-// descriptor is from then on. They stay parked. An error says that the
-// descriptors are no slot; they are the caller's then.
-func (l *Lot) Adopt(out, in int, keep func(slot int, e Entry, fd int, state []byte)) error {
-	for _, fd := range []int{out, in} {
-		t, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
-		if err != nil || t != unix.SOCK_SEQPACKET {
-			return fmt.Errorf("stored descriptor %d is not an end of a parking pair", fd)
-		}
-	}
-	s := &slot{out: out, in: in}
-	l.slots = append(l.slots, s)
-	buf := make([]byte, maxMessage)
-	for {
-		n, nfds, errno := l.msg.Recv(out, buf, unix.MSG_PEEK)
-		if errno != 0 || n == 0 {
-			return nil // nobody
-		}
-		waiting, errno := sys.Available(out)
-		if errno == 0 && waiting > n { // a newer message is behind it
-			l.msg.CloseFDs(nfds)
-			var none [1]byte
-			sys.Recv(out, none[:], 0)
-			continue
-		}
-		s.queued = 1
-		entries, want, err := parseMessage(buf[:n])
-		if err != nil || want != nfds || l.msg.Truncated {
-			l.msg.CloseFDs(nfds)
-			l.forget(s)
-			return nil
-		}
-		l.adoptMembers(s, entries, keep)
-		return nil
-	}
-}
-
-// adoptMembers makes members of the entries of the message just peeked at.
-func (l *Lot) adoptMembers(s *slot, entries []Entry, keep func(slot int, e Entry, fd int, state []byte)) {
-	fds := l.msg.FDs
-	next := 0
-	take := func() int {
-		next++
-		return int(fds[next-1])
-	}
-	var states [][]byte
-	for _, e := range entries {
-		m := member{Entry: e, fd: take(), memfd: -1}
-		var state []byte
-		if e.StateLen > 0 {
-			m.memfd = take()
-			state = make([]byte, min(e.StateLen, maxState))
-			if n, err := unix.Pread(m.memfd, state, 0); err != nil || n != int(e.StateLen) {
-				state = nil
-			}
-		}
-		s.members = append(s.members, m)
-		states = append(states, state)
-	}
-	s.fds = next
-	l.n += len(entries)
-	for i, m := range append([]member(nil), s.members...) {
-		keep(len(l.slots)-1, m.Entry, m.fd, states[i])
-	}
-}
-
-// maxState bounds the state that Adopt reads of one connection.
-const maxState = 1 << 20

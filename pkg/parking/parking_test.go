@@ -9,29 +9,43 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/sys"
 )
 
-var some = []Entry{
-	{ID: 1, Accepted: 123456789, Binding: "ncacn_ip_tcp:[49152]"},
-	{ID: 1 << 63, Flags: FlagReplied, Binding: `ncacn_np:[\pipe\winreg]`, StateLen: 4},
-	{ID: 7, Binding: "ncacn_ip_tcp:[49152]"},
-	{ID: 8},
+var some = []parsed{
+	{Entry: Entry{ID: 1, Accepted: 123456789, Binding: "ncacn_ip_tcp:[49152]"}},
+	{Entry: Entry{ID: 1 << 63, Flags: FlagReplied, Binding: `ncacn_np:[\pipe\winreg]`, StateLen: 4}, state: []byte("1234")},
+	{Entry: Entry{ID: 7, Binding: "ncacn_ip_tcp:[49152]", Flags: flagFile, StateLen: 1 << 20}},
+	{Entry: Entry{ID: 8}},
+}
+
+func message(entries []parsed) []byte {
+	b := appendHeader(nil, len(entries))
+	for i := range entries {
+		b = appendEntry(b, &entries[i].Entry, entries[i].state)
+	}
+	return b
+}
+
+// same compares entries; no state and an empty one are equal.
+func same(a, b []parsed) string {
+	return cmp.Diff(a, b, cmp.AllowUnexported(parsed{}), cmpopts.EquateEmpty())
 }
 
 func TestMessageRoundTrip(t *testing.T) {
 	for n := range len(some) + 1 {
-		b := appendMessage(nil, some[:n])
+		b := message(some[:n])
 		got, fds, err := parseMessage(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(some[:n], got); d != "" {
+		if d := same(some[:n], got); d != "" {
 			t.Error(d)
 		}
-		if want := n + min(n/2, 1); fds != want {
+		if want := n + min(n/3, 1); fds != want {
 			t.Errorf("%d descriptors, want %d", fds, want)
 		}
 		for cut := range b {
@@ -43,8 +57,8 @@ func TestMessageRoundTrip(t *testing.T) {
 }
 
 func FuzzMessage(f *testing.F) {
-	f.Add(appendMessage(nil, some))
-	f.Add(appendMessage(nil, nil))
+	f.Add(message(some))
+	f.Add(message(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		entries, fds, err := parseMessage(b)
 		if err != nil {
@@ -53,9 +67,8 @@ func FuzzMessage(f *testing.F) {
 		if fds < len(entries) || fds > 2*len(entries) {
 			t.Errorf("%d descriptors for %d entries", fds, len(entries))
 		}
-		again, _, err := parseMessage(appendMessage(nil, entries))
-		if err != nil || !slices.Equal(entries, again) {
-			t.Errorf("%x does not come back", b)
+		if again := message(entries); !bytes.Equal(b, again) {
+			t.Errorf("%x comes back as %x", b, again)
 		}
 	})
 }
@@ -159,7 +172,7 @@ func TestNextIncarnationFindsEveryEntryOnce(t *testing.T) {
 	}
 	// What a crash between the new message and the old one's end leaves.
 	var m sys.Msg
-	m.Send(s.pairs[0][1], appendMessage(nil, []Entry{{ID: 2, Binding: "b2"}}), []int32{int32(a)})
+	m.Send(s.pairs[0][1], message([]parsed{{Entry: Entry{ID: 2, Binding: "b2"}}}), []int32{int32(a)})
 	if d := cmp.Diff([]string{"2 b2 "}, restore(t, s)); d != "" {
 		t.Error(d)
 	}
@@ -214,6 +227,49 @@ func TestFullLotSaysSo(t *testing.T) {
 	}
 }
 
+// TestStatesOfAnyLength: short ones are in the message, long ones and those that
+// do not fit are in files, and all come back.
+func TestStatesOfAnyLength(t *testing.T) {
+	s := &store{}
+	l := New(s.add)
+	c, _ := client(t)
+	var want []string
+	files := 0
+	for id := range uint64(600) {
+		state := bytes.Repeat([]byte{byte('a' + id%26)}, int(id*20))
+		slot := put(t, l, id, c, state)
+		if id%3 == 0 {
+			l.Take(slot, id)
+			slot, _ = l.PutFile(Entry{ID: id, Binding: fmt.Sprint("b", id%3)}, c, state)
+		}
+		if l.File(slot, id) >= 0 {
+			files++
+		} else if id%3 == 0 {
+			t.Errorf("entry %d is in no file", id)
+		}
+		want = append(want, fmt.Sprintf("%d b%d %s", id, id%3, state))
+	}
+	slices.Sort(want)
+	if d := cmp.Diff(want, restore(t, s)); d != "" {
+		t.Error(d)
+	}
+	if files < 201 || files > 599 {
+		t.Errorf("%d of 600 are in files", files)
+	}
+}
+
+func TestParkingDoesNotAllocate(t *testing.T) {
+	l := New((&store{}).add)
+	c, _ := client(t)
+	state := bytes.Repeat([]byte("x"), 900)
+	if n := testing.AllocsPerRun(100, func() {
+		slot, _ := l.Put(Entry{ID: 1, Binding: "ncacn_np:[x]"}, c, state)
+		l.Take(slot, 1)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestNothingIsParkedThatIsNotStored(t *testing.T) {
 	l := New(func(int, int, int) bool { return false })
 	c, _ := client(t)
@@ -230,6 +286,7 @@ func TestAdoptRefusesOtherDescriptors(t *testing.T) {
 }
 
 func BenchmarkPutAndTake(b *testing.B) {
+	npa := bytes.Repeat([]byte("x"), 900)
 	for _, waiting := range []int{0, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {
 			l := New((&store{}).add)
@@ -238,7 +295,7 @@ func BenchmarkPutAndTake(b *testing.B) {
 				l.Put(Entry{ID: uint64(id)}, p[0], nil)
 			}
 			for b.Loop() {
-				slot, _ := l.Put(Entry{ID: 1 << 40}, p[0], nil)
+				slot, _ := l.Put(Entry{ID: 1 << 40}, p[0], npa)
 				l.Take(slot, 1<<40)
 			}
 		})
