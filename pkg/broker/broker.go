@@ -87,7 +87,7 @@ type Broker struct {
 
 const (
 	maxPDU    = 1 << 16
-	maxPeek   = 3 * maxPDU            // np: a PDU may come in messages of a single byte
+	maxPeek   = 3 * maxPDU           // np: a PDU may come in messages of a single byte
 	parkAfter = 2 * time.Millisecond // a conn that waits longer is parked even by a loop that does not sleep
 
 	spareWait     = time.Second            // how long a NEED_IDLE client waits for an idle spare

@@ -304,4 +304,3 @@ func (l *Lot) Mend() bool {
 	}
 	return true
 }
-

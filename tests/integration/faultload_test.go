@@ -5,266 +5,181 @@
 package integration
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
-
-	"msrpcd/pkg/status"
+	"sync/atomic"
+	"syscall"
+	"time"
 )
 
-// The faults of TestFaults: each is something that happens to a host while
-// clients come. Jumps of the clock are not among them: a box shares the clock
-// with its host, and a time namespace has offsets of the monotonic clock only,
-// which are set before its first process starts. No timer of msrpcd looks at
-// another clock than the monotonic one.
+// This file owns the steady load of the fault tests: clients of many kinds at
+// once, each of whose errors is counted.
 
-const brokerUnit = "msrpc-broker@winreg.service"
+// full says that tests/faults --full runs: more of each fault, at a higher rate.
+var full = os.Getenv("MSRPCD_FAULTS") == "full"
 
-// winreg is the status file of the rpcd that the load calls, mapped once.
-func (h *host) winreg() *status.File {
+// times is how often a fault happens.
+func times(short, long int) int {
+	if full {
+		return long
+	}
+	return short
+}
+
+// clientKind is one kind of client of the load.
+type clientKind struct {
+	name string
+	// silent: the broker waits for what it says next, on a named pipe for the
+	// turn after the handshake at least. On TCP the kernel does that waiting, for
+	// a second. They are counted apart.
+	silent bool
+	args   []string
+}
+
+const (
+	npaRequest = "/tmp/npa-request"
+	epmapperID = "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
+)
+
+func clientKinds(port string) []clientKind {
+	tcp := []string{"-addr", "127.0.0.1:" + port}
+	local := []string{"-net", "unix", "-addr", winregNcalrpc}
+	pipe := []string{"-net", "unix", "-addr", winregPipe, "-npa", npaRequest}
+	with := func(base []string, args ...string) []string { return append(slices.Clone(base), args...) }
+	return []clientKind{
+		{"tcp, at once", false, with(tcp, "-c", "16", "-rate", rate(60))},
+		{"tcp, after 10 ms", false, with(tcp, "-c", "16", "-rate", rate(30), "-silence", "10ms")},
+		{"tcp, after 0-2 s", true, with(tcp, "-c", "64", "-rate", rate(20), "-silence", "2s", "-random")},
+		{"ncalrpc, at once", false, with(local, "-c", "8", "-rate", rate(40))},
+		{"ncalrpc, after 10 ms", true, with(local, "-c", "8", "-rate", rate(10), "-silence", "10ms")},
+		{"ncalrpc, byte by byte", true, with(local, "-c", "8", "-rate", rate(10), "-bytewise", "-pause", "1ms")},
+		{"ncalrpc, 20 calls in 1 s", false, with(local, "-c", "8", "-rate", "1", "-session", "20", "-every", "50ms")},
+		{"np, at once", true, with(pipe, "-c", "8", "-rate", rate(30), "-session", "1")},
+		{"np, after 0-2 s", true, with(pipe, "-c", "32", "-rate", rate(5), "-silence", "2s", "-random", "-session", "3")},
+		{"endpoint mapper, tcp", false, []string{"-addr", "127.0.0.1:135", "-c", "4", "-rate", rate(20), "-iface", epmapperID, "-major", "3"}},
+	}
+}
+
+// rate is connections a second of one kind.
+func rate(n int) string { return fmt.Sprint(times(n, 2*n)) }
+
+// steadyLoad runs until end.
+type steadyLoad struct {
+	h     *host
+	kinds []clientKind
+	stop  []func()
+	ended []func() loadResult
+	smb   *smbLoop
+	more  map[string]loadResult // of the fault's own clients
+}
+
+// steady starts the load, each kind a process of its own, and returns once
+// connections flow.
+func (h *host) steady() *steadyLoad {
 	h.t.Helper()
-	if h.winregStatus == nil {
-		h.winregStatus = h.statusFile("winreg")
+	l := &steadyLoad{h: h, kinds: clientKinds(h.port("winreg")), smb: h.smbLoop(), more: map[string]loadResult{}}
+	for _, k := range l.kinds {
+		p, result := h.loading(append([]string{"-n", "0", "-d", "1h", "-timeout", "30s"}, k.args...)...)
+		l.stop = append(l.stop, func() { p.Kill(syscall.SIGTERM) })
+		l.ended = append(l.ended, result)
 	}
-	return h.winregStatus
+	l.flow(100)
+	return l
 }
 
-func brokerRestart(h *host, l *steadyLoad) {
-	for range times(10, 100) {
-		h.run("systemctl", "restart", brokerUnit)
-		l.flow(20)
-	}
-}
-
-func brokerKill(h *host, l *steadyLoad) {
-	f := h.winreg()
-	for range times(10, 100) {
-		pid := f.Broker().PID.Load()
-		h.run("systemctl", "kill", "-s", "KILL", brokerUnit)
-		h.eventually(func() error {
-			if now := f.Broker().PID.Load(); now == pid || !f.BrokerAlive() {
-				return fmt.Errorf("the broker is not back")
-			}
-			return nil
-		})
-		l.flow(uint64(times(150, 300))) // those who came meanwhile, and as many more
-	}
-}
-
-func workerRestart(h *host, l *steadyLoad) {
-	for i := range times(5, 100) {
-		h.run("systemctl", "restart", fmt.Sprintf("msrpc-worker-winreg@%d.service", i%5))
-		l.flow(20)
-	}
-}
-
-func idleWorkerKill(h *host, l *steadyLoad) {
-	for range times(10, 100) {
-		h.killIdleWorker()
-		l.flow(20)
-	}
-}
-
-// killIdleWorker kills a worker of winreg, and its rpcd, that has no client:
-// its processes are frozen while it is looked at. What comes to its inbox then
-// is not lost.
-func (h *host) killIdleWorker() {
-	h.t.Helper()
-	f := h.winreg()
-	index := 0
-	h.eventually(func() error {
-		index = (index + 1) % 5
-		w := f.Worker(index)
-		if !f.WorkerAlive(index) || w.Flags.Load()&status.Ready == 0 || w.Open() > 0 {
-			return fmt.Errorf("all workers have clients")
+// flow returns once the broker has accepted this many more connections and
+// someone has served them.
+func (l *steadyLoad) flow(n uint64) {
+	l.h.t.Helper()
+	received := func() (sum uint64) {
+		f := l.h.winreg()
+		for i := range f.Len() {
+			sum += f.Worker(i).Received.Load()
 		}
-		group := h.Path("/sys/fs/cgroup" + h.property(fmt.Sprintf("msrpc-worker-winreg@%d.service", index), "ControlGroup"))
-		control := func(file, value string) {
-			if err := os.WriteFile(group+"/"+file, []byte(value), 0); err != nil {
-				h.t.Fatal(err)
-			}
+		return sum
+	}
+	start := received()
+	l.h.eventually(func() error {
+		if now := received(); now < start+n {
+			return fmt.Errorf("%d of %d connections", now-start, n)
 		}
-		control("cgroup.freeze", "1")
-		h.eventually(func() error {
-			if b, err := os.ReadFile(group + "/cgroup.events"); err != nil || !strings.Contains(string(b), "frozen 1") {
-				return fmt.Errorf("not frozen: %s, %v", b, err)
-			}
-			return nil
-		})
-		if w.Open() > 0 {
-			control("cgroup.freeze", "0")
-			return fmt.Errorf("all workers have clients")
-		}
-		control("cgroup.kill", "1")
 		return nil
 	})
 }
 
-func restartAll(h *host, l *steadyLoad) {
-	for range times(3, 20) {
-		h.run("systemctl", "restart", "msrpc-broker@*.service", "msrpc-worker-*.service", "msrpc-refresh.path")
-		l.flow(50)
+// end stops the load and returns the result of each kind of client.
+func (l *steadyLoad) end() map[string]loadResult {
+	l.h.t.Helper()
+	for _, stop := range l.stop {
+		stop()
 	}
-}
-
-func daemonReload(h *host, l *steadyLoad) {
-	for range times(4, 50) {
-		h.run("systemctl", "daemon-reload")
-		l.flow(10)
+	all := map[string]loadResult{smbClients: l.smb.end()}
+	for i, k := range l.kinds {
+		all[k.name] = l.ended[i]()
 	}
+	maps.Copy(all, l.more)
+	return all
 }
 
-func daemonReexec(h *host, l *steadyLoad) {
-	for range times(3, 30) {
-		h.run("systemctl", "daemon-reexec")
-		l.flow(10)
-	}
-}
-
-const mdssvcAside = "/root/rpcd_mdssvc"
-
-// mdssvc is an rpcd that nobody calls.
-func (h *host) mdssvc() string {
-	return strings.TrimSpace(h.sh("ls /usr/libexec/samba/rpcd_mdssvc /usr/lib/*/samba/rpcd_mdssvc 2>/dev/null | head -n 1"))
-}
-
-func refreshRemovesAndAdds(h *host, l *steadyLoad) {
-	rpcd := h.mdssvc()
-	for range times(1, 10) {
-		h.run("mv", rpcd, mdssvcAside)
-		h.run("msrpcctl", "refresh")
-		if units := h.active("msrpc-*-mdssvc.socket"); len(units) > 0 {
-			h.t.Errorf("the listeners of the removed rpcd are active: %v", units)
+// total adds up results; silent ones alone or all others.
+func total(all map[string]loadResult, silent bool) (sum loadResult) {
+	sum.Errors = map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if isSilent(name) != silent {
+			continue
 		}
-		h.run("mv", mdssvcAside, rpcd)
-		h.run("msrpcctl", "refresh")
-		if units := h.active("msrpc-*-mdssvc.socket"); len(units) == 0 {
-			h.t.Error("the added rpcd has no listener")
+		r := all[name]
+		sum.Conns += r.Conns
+		sum.Failed += r.Failed
+		sum.Max = max(sum.Max, r.Max)
+		for e, n := range r.Errors {
+			sum.Errors[name+": "+e] += n
 		}
-		l.flow(20)
 	}
+	return sum
 }
 
-// replaceOurs does what a package manager and our packages' scripts do.
-func replaceOurs(h *host, l *steadyLoad) {
-	for range times(1, 10) {
-		h.sh(`for f in /usr/libexec/msrpcd/* /usr/bin/msrpcctl; do cp -p "$f" "$f.new"; mv -f "$f.new" "$f"; done`)
-		h.run("systemctl", "daemon-reload")
-		h.run("msrpcctl", "refresh")
-		h.run("systemctl", "try-restart", "msrpc-broker@*.service", "msrpc-worker-*.service")
-		l.flow(50)
-	}
+// smbClients come through a real smbd. Between smbd's connection and their
+// bind is a turn on the network, so they are silent for a moment.
+const smbClients = "smbd, net rpc registry"
+
+func isSilent(name string) bool {
+	return name == smbClients || slices.ContainsFunc(clientKinds(""), func(c clientKind) bool { return c.name == name && c.silent })
 }
 
-func replaceSambas(h *host, l *steadyLoad) {
-	dir := h.mdssvc()
-	dir = dir[:strings.LastIndexByte(dir, '/')]
-	for range times(1, 10) {
-		h.sh(`for f in ` + dir + `/rpcd_*; do cp "$f" "$f.new"; mv -f "$f.new" "$f"; done`)
-		l.flow(50)
-		h.run("msrpcctl", "refresh")
-		l.flow(50)
-	}
+// smbLoop is a real client of a real smbd, one run after the other.
+type smbLoop struct {
+	quit atomic.Bool
+	done chan loadResult
 }
 
-// crashLoop lets workers fail at each start. Who was given to one waits.
-func crashLoop(h *host, l *steadyLoad) {
-	const dropIn = "/run/systemd/system/msrpc-worker-winreg@.service.d/crash.conf"
-	for range times(1, 5) {
-		h.MustWrite(h.t, dropIn, "[Service]\nExecStartPre=/bin/false\n")
-		h.run("systemctl", "daemon-reload")
-		for range 3 {
-			h.killIdleWorker()
-		}
-		h.eventually(func() error {
-			var failures int
-			for i := range 5 {
-				var n int
-				fmt.Sscan(h.property(fmt.Sprintf("msrpc-worker-winreg@%d.service", i), "NRestarts"), &n)
-				failures += n
+func (h *host) smbLoop() *smbLoop {
+	l := &smbLoop{done: make(chan loadResult, 1)}
+	go func() {
+		r := loadResult{Errors: map[string]int{}}
+		for !l.quit.Load() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			start := time.Now()
+			stdout, stderr, rc := h.Run(ctx, "net", "rpc", "registry", "enumerate", "HKLM", "-S", "127.0.0.1", "-U", "root%"+password)
+			cancel()
+			r.Max = max(r.Max, time.Since(start).Microseconds())
+			if rc == 0 && strings.Contains(stdout, "SOFTWARE") {
+				r.Conns++
+				continue
 			}
-			if failures < 12 {
-				return fmt.Errorf("only %d restarts", failures)
-			}
-			return nil
-		})
-		h.run("rm", dropIn)
-		h.run("systemctl", "daemon-reload")
-		l.flow(100)
-	}
-}
-
-// fullInbox stops all workers until their inboxes are full.
-func fullInbox(h *host, l *steadyLoad) {
-	const n = 3500 // five queues of 512 and some more
-	resume := func() { h.run("systemctl", "kill", "-s", "CONT", "msrpc-worker-winreg@*.service") }
-	h.t.Cleanup(resume)
-	for i := range times(1, 5) {
-		h.run("systemctl", "kill", "-s", "STOP", "msrpc-worker-winreg@*.service")
-		_, burst := h.loading("-net", "unix", "-addr", winregNcalrpc, "-c", fmt.Sprint(n), "-n", fmt.Sprint(n), "-timeout", "60s")
-		h.eventually(func() error {
-			if n := h.winreg().Broker().Parked.Load(); n < 200 {
-				return fmt.Errorf("%d connections wait at the broker", n)
-			}
-			return nil
-		})
-		resume()
-		l.more[fmt.Sprint("burst ", i)] = burst()
-		l.flow(100)
-	}
-}
-
-func slowLoris(h *host, l *steadyLoad) {
-	_, tcp := h.loading("-addr", "127.0.0.1:"+h.port("winreg"), "-c", "200", "-n", "200", "-bytewise", "-pause", "60ms")
-	_, local := h.loading("-net", "unix", "-addr", winregNcalrpc, "-c", "200", "-n", "200", "-bytewise", "-pause", "60ms")
-	l.more["slow ones, tcp"], l.more["slow ones, ncalrpc"] = tcp(), local()
-}
-
-// catalogueOn lets refresh fail for what is mounted on the catalogue's directory.
-func catalogueOn(h *host, l *steadyLoad, mount string) {
-	rpcd := h.mdssvc()
-	h.sh(mount)
-	h.run("mv", rpcd, mdssvcAside)
-	if out, rc := h.try("msrpcctl", "refresh"); rc == 0 || !strings.Contains(out, "/var/lib/msrpcd") {
-		h.t.Errorf("refresh: exit status %d, want an error that names the directory:\n%s", rc, out)
-	}
-	h.run("systemctl", "daemon-reload") // the generator reads the last good one
-	h.contains(h.run("msrpcctl", "list"), "winreg")
-	l.flow(50)
-	h.run("mv", mdssvcAside, rpcd)
-	h.run("umount", "/var/lib/msrpcd")
-	h.run("msrpcctl", "refresh")
-	l.flow(50)
-}
-
-func fullDisk(h *host, l *steadyLoad) {
-	catalogueOn(h, l, `cp -a /var/lib/msrpcd /tmp/catalogue
-		mount -t tmpfs -o mode=755,size=256k tmpfs /var/lib/msrpcd
-		cp -a /tmp/catalogue/. /var/lib/msrpcd/; rm -r /tmp/catalogue
-		! cat /dev/zero >/var/lib/msrpcd/full`)
-}
-
-func readOnlyVar(h *host, l *steadyLoad) {
-	catalogueOn(h, l, `mount --bind /var/lib/msrpcd /var/lib/msrpcd
-		mount -o remount,bind,ro /var/lib/msrpcd`)
-}
-
-// refreshKill kills a refresh that has something to do, later each time.
-func refreshKill(h *host, l *steadyLoad) {
-	rpcd := h.mdssvc()
-	n := times(4, 40)
-	for i := range n {
-		if i%2 == 0 {
-			h.run("mv", rpcd, mdssvcAside)
-		} else {
-			h.run("mv", mdssvcAside, rpcd)
+			r.Failed++
+			r.Errors[strings.TrimSpace(stderr+stdout)]++
 		}
-		h.try("timeout", "-s", "KILL", fmt.Sprintf("%.3f", 0.8*float64(i+1)/float64(n)), "msrpcctl", "refresh")
-		h.contains(h.run("msrpcctl", "list"), "winreg")
-	}
-	h.run("msrpcctl", "refresh")
-	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
-		h.t.Errorf("verify: exit status %d\n%s", rc, out)
-	}
-	l.flow(50)
+		l.done <- r
+	}()
+	return l
+}
+
+func (l *smbLoop) end() loadResult {
+	l.quit.Store(true)
+	return <-l.done
 }

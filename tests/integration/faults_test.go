@@ -5,167 +5,270 @@
 package integration
 
 import (
-	"bytes"
-	"context"
 	"fmt"
+	"os"
 	"strings"
-	"testing"
 
 	"msrpcd/pkg/status"
 )
 
-// statusFile maps the status file of an rpcd of the box.
-func (h *host) statusFile(name string) *status.File {
+// The faults of TestFaults: each is something that happens to a host while
+// clients come. Jumps of the clock are not among them: a box shares the clock
+// with its host, and a time namespace has offsets of the monotonic clock only,
+// which are set before its first process starts. No timer of msrpcd looks at
+// another clock than the monotonic one.
+
+const brokerUnit = "msrpc-broker@winreg.service"
+
+// winreg is the status file of the rpcd that the load calls, mapped once.
+func (h *host) winreg() *status.File {
 	h.t.Helper()
-	f, err := status.Open(h.Path("/run/msrpc/"+name+"/status"), false)
-	if err != nil {
-		h.t.Fatal(err)
+	if h.winregStatus == nil {
+		h.winregStatus = h.statusFile("winreg")
 	}
-	h.t.Cleanup(func() { f.Close() })
-	return f
+	return h.winregStatus
 }
 
-// oneWorker lets winreg have a single worker.
-func oneWorker(o *sandboxOptions) {
-	file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nWorkers=1\n")(o)
+func brokerRestart(h *host, l *steadyLoad) {
+	for range times(10, 100) {
+		h.run("systemctl", "restart", brokerUnit)
+		l.flow(20)
+	}
 }
 
-func TestKilledWorkerLosesNobodyWhoWasQueued(t *testing.T) {
-	h := boot(t, oneWorker).install()
-	h.load("-net", "unix", "-addr", winregNcalrpc)
-	f := h.statusFile("winreg")
-	unit := "msrpc-worker-winreg@0.service"
-	for round := range 3 {
-		h.run("systemctl", "kill", "--kill-whom=main", "-s", "STOP", unit)
-		_, result := h.loading("-net", "unix", "-addr", winregNcalrpc, "-c", "60", "-n", "60")
+func brokerKill(h *host, l *steadyLoad) {
+	f := h.winreg()
+	for range times(10, 100) {
+		pid := f.Broker().PID.Load()
+		h.run("systemctl", "kill", "-s", "KILL", brokerUnit)
 		h.eventually(func() error {
-			if n := f.Sent(0).Sent.Load() - f.Worker(0).Received.Load(); n < 60 {
-				return fmt.Errorf("%d hand-overs are queued, want 60", n)
-			}
-			return nil
-		})
-		h.run("systemctl", "kill", "-s", "KILL", unit)
-		if r := result(); r.Conns != 60 || r.Failed != 0 {
-			t.Errorf("round %d: %+v", round, r)
-		}
-	}
-}
-
-func TestBrokerRestartsUnderLoadLoseNobody(t *testing.T) {
-	h := boot(t).install()
-	addr := "127.0.0.1:" + h.port("winreg")
-	h.load("-addr", addr, "-c", "8", "-n", "50")
-	_, result := h.loading("-addr", addr, "-rate", "500", "-n", "0", "-c", "16", "-d", "8s")
-	_, slow := h.loading("-addr", addr, "-rate", "100", "-n", "0", "-c", "32", "-d", "8s", "-silence", "200ms")
-	_, bytewise := h.loading("-net", "unix", "-addr", winregNcalrpc, "-rate", "50", "-n", "0", "-c", "4", "-d", "8s", "-bytewise")
-	for range 10 {
-		h.run("systemctl", "restart", "msrpc-broker@winreg.service")
-	}
-	for name, r := range map[string]loadResult{"at once": result(), "after 200 ms": slow(), "byte by byte": bytewise()} {
-		t.Logf("binds %s: %+v", name, r)
-		if r.Failed > 0 || r.Conns < 100 {
-			t.Errorf("binds %s: %+v", name, r)
-		}
-	}
-}
-
-func TestParkedClientOutlivesTheKilledBroker(t *testing.T) {
-	h := boot(t).install()
-	unit := "msrpc-broker@winreg.service"
-	c := h.dial(winregNcalrpc)
-	f := h.statusFile("winreg")
-	h.eventually(func() error {
-		if f.Broker().Parked.Load() == 0 {
-			return fmt.Errorf("the client is not parked")
-		}
-		return nil
-	})
-	for range 3 {
-		pid := h.property(unit, "MainPID")
-		h.run("systemctl", "kill", "-s", "KILL", unit)
-		h.eventually(func() error {
-			if now := h.property(unit, "MainPID"); now == pid || now == "0" {
+			if now := f.Broker().PID.Load(); now == pid || !f.BrokerAlive() {
 				return fmt.Errorf("the broker is not back")
 			}
 			return nil
 		})
-	}
-	h.eventually(func() error { // right after the fork it is still systemd's
-		env, err := h.ReadFile("/proc/" + h.property(unit, "MainPID") + "/environ")
-		if err != nil || !strings.Contains(string(env), "parking") {
-			return fmt.Errorf("LISTEN_FDNAMES does not tell of a parking: %q, %v", env, err)
-		}
-		return nil
-	})
-	bindOn(t, c)
-}
-
-func TestGroupsStayOnTheirWorker(t *testing.T) {
-	h := boot(t).install()
-	var groups []uint32
-	for range 7 {
-		groups = append(groups, bindOn(t, h.dial(winregNcalrpc)))
-	}
-	for _, g := range groups {
-		if got := bindTo(t, h.dial(winregNcalrpc), g); got != g {
-			t.Errorf("joined group %#x, got %#x", g, got)
-		}
-	}
-	h.run("systemctl", "restart", "msrpc-broker@winreg.service")
-	for _, g := range groups {
-		if got := bindTo(t, h.dial(winregNcalrpc), g); got != g {
-			t.Errorf("after a restart of the broker: joined group %#x, got %#x", g, got)
-		}
-	}
-	c := h.dial(winregNcalrpc)
-	c.Write(winregBind(groups[0] + 0x100))
-	if b, err := answer(c); err != nil || b[2] != 13 {
-		t.Errorf("a group that is not there: %x, %v; want bind_nak", b, err)
+		l.flow(uint64(times(150, 300))) // those who came meanwhile, and as many more
 	}
 }
 
-// TestThousandsOfSilentClients: they cost a talking one nothing, and a restart
-// and a crash of the broker keep them all.
-func TestThousandsOfSilentClients(t *testing.T) {
-	const n = 3000
-	h := boot(t, file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nMaxUnbound=10000\nMaxUnboundPerSource=10000\n"), file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50555\n")).install()
-	unit := "msrpc-broker@winreg.service"
-	silent := h.Command(context.Background(), "bindload", "-addr", "127.0.0.1:50555", "-n", fmt.Sprint(n), "-silent")
-	input, err := silent.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
+func workerRestart(h *host, l *steadyLoad) {
+	for i := range times(5, 100) {
+		h.run("systemctl", "restart", fmt.Sprintf("msrpc-worker-winreg@%d.service", i%5))
+		l.flow(20)
 	}
-	var out bytes.Buffer
-	silent.Stdout, silent.Stderr = &out, &out
-	if err := silent.Start(); err != nil {
-		t.Fatal(err)
+}
+
+func idleWorkerKill(h *host, l *steadyLoad) {
+	for range times(10, 100) {
+		h.killIdleWorker()
+		l.flow(20)
 	}
-	f := h.statusFile("winreg")
-	parked := func() error {
-		if p := f.Broker().Parked.Load(); p != n {
-			return fmt.Errorf("%d of %d are parked; bindload: %s", p, n, out.String())
-		}
-		return nil
-	}
-	h.eventually(parked)
-	if r := h.load("-addr", "127.0.0.1:50555", "-n", "20"); r.Conns != 20 || r.Max > 100_000 && r.P50 > 100_000 {
-		t.Errorf("talking clients meanwhile: %+v", r)
-	}
-	h.run("systemctl", "restart", unit)
-	h.eventually(parked)
-	pid := h.property(unit, "MainPID")
-	h.run("systemctl", "kill", "-s", "KILL", unit)
+}
+
+// killIdleWorker kills a worker of winreg, and its rpcd, that has no client:
+// its processes are frozen while it is looked at. What comes to its inbox then
+// is not lost.
+func (h *host) killIdleWorker() {
+	h.t.Helper()
+	f := h.winreg()
+	index := 0
 	h.eventually(func() error {
-		if now := h.property(unit, "MainPID"); now == pid || now == "0" {
-			return fmt.Errorf("the broker is not back")
+		index = (index + 1) % 5
+		w := f.Worker(index)
+		if !f.WorkerAlive(index) || w.Flags.Load()&status.Ready == 0 || w.Open() > 0 {
+			return fmt.Errorf("all workers have clients")
 		}
-		return parked()
+		group := h.property(fmt.Sprintf("msrpc-worker-winreg@%d.service", index), "ControlGroup")
+		if group == "" { // it ended just now; without a name it would be the box's own group
+			return fmt.Errorf("worker %d has ended", index)
+		}
+		group = h.Path("/sys/fs/cgroup" + group)
+		control := func(file, value string) {
+			if err := os.WriteFile(group+"/"+file, []byte(value), 0); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		control("cgroup.freeze", "1")
+		h.eventually(func() error {
+			if b, err := os.ReadFile(group + "/cgroup.events"); err != nil || !strings.Contains(string(b), "frozen 1") {
+				return fmt.Errorf("not frozen: %s, %v", b, err)
+			}
+			return nil
+		})
+		if w.Open() > 0 {
+			control("cgroup.freeze", "0")
+			return fmt.Errorf("all workers have clients")
+		}
+		control("cgroup.kill", "1")
+		return nil
 	})
-	fmt.Fprintln(input)
-	if err := silent.Wait(); err != nil {
-		t.Error(err)
+}
+
+func restartAll(h *host, l *steadyLoad) {
+	for range times(3, 20) {
+		h.run("systemctl", "restart", "msrpc-broker@*.service", "msrpc-worker-*.service", "msrpc-refresh.path")
+		l.flow(50)
 	}
-	if r := parseLoad(t, out.String()); r.Conns != n || r.Failed != 0 {
-		t.Errorf("after restart and crash: %+v", r)
+}
+
+func daemonReload(h *host, l *steadyLoad) {
+	for range times(4, 50) {
+		h.run("systemctl", "daemon-reload")
+		l.flow(10)
 	}
+}
+
+func daemonReexec(h *host, l *steadyLoad) {
+	for range times(3, 30) {
+		h.run("systemctl", "daemon-reexec")
+		l.flow(10)
+	}
+}
+
+const mdssvcAside = "/root/rpcd_mdssvc"
+
+// mdssvc is an rpcd that nobody calls.
+func (h *host) mdssvc() string {
+	return strings.TrimSpace(h.sh("ls /usr/libexec/samba/rpcd_mdssvc /usr/lib/*/samba/rpcd_mdssvc 2>/dev/null | head -n 1"))
+}
+
+func refreshRemovesAndAdds(h *host, l *steadyLoad) {
+	rpcd := h.mdssvc()
+	for range times(1, 10) {
+		h.run("mv", rpcd, mdssvcAside)
+		h.run("msrpcctl", "refresh")
+		if units := h.active("msrpc-*-mdssvc.socket"); len(units) > 0 {
+			h.t.Errorf("the listeners of the removed rpcd are active: %v", units)
+		}
+		h.run("mv", mdssvcAside, rpcd)
+		h.run("msrpcctl", "refresh")
+		if units := h.active("msrpc-*-mdssvc.socket"); len(units) == 0 {
+			h.t.Error("the added rpcd has no listener")
+		}
+		l.flow(20)
+	}
+}
+
+// replaceOurs does what a package manager and our packages' scripts do.
+func replaceOurs(h *host, l *steadyLoad) {
+	for range times(1, 10) {
+		h.sh(`for f in /usr/libexec/msrpcd/* /usr/bin/msrpcctl; do cp -p "$f" "$f.new"; mv -f "$f.new" "$f"; done`)
+		h.run("systemctl", "daemon-reload")
+		h.run("msrpcctl", "refresh")
+		h.run("systemctl", "try-restart", "msrpc-broker@*.service", "msrpc-worker-*.service")
+		l.flow(50)
+	}
+}
+
+func replaceSambas(h *host, l *steadyLoad) {
+	dir := h.mdssvc()
+	dir = dir[:strings.LastIndexByte(dir, '/')]
+	for range times(1, 10) {
+		h.sh(`for f in ` + dir + `/rpcd_*; do cp "$f" "$f.new"; mv -f "$f.new" "$f"; done`)
+		l.flow(50)
+		h.run("msrpcctl", "refresh")
+		l.flow(50)
+	}
+}
+
+// crashLoop lets workers fail at each start. Who was given to one waits.
+func crashLoop(h *host, l *steadyLoad) {
+	const dropIn = "/run/systemd/system/msrpc-worker-winreg@.service.d/crash.conf"
+	for range times(1, 5) {
+		h.MustWrite(h.t, dropIn, "[Service]\nExecStartPre=/bin/false\n")
+		h.run("systemctl", "daemon-reload")
+		for range 3 {
+			h.killIdleWorker()
+		}
+		h.eventually(func() error {
+			var failures int
+			for i := range 5 {
+				var n int
+				fmt.Sscan(h.property(fmt.Sprintf("msrpc-worker-winreg@%d.service", i), "NRestarts"), &n)
+				failures += n
+			}
+			if failures < 12 {
+				return fmt.Errorf("only %d restarts", failures)
+			}
+			return nil
+		})
+		h.run("rm", dropIn)
+		h.run("systemctl", "daemon-reload")
+		l.flow(100)
+	}
+}
+
+// fullInbox stops all workers until their inboxes are full.
+func fullInbox(h *host, l *steadyLoad) {
+	const n = 3500 // five queues of 512 and some more
+	resume := func() { h.run("systemctl", "kill", "-s", "CONT", "msrpc-worker-winreg@*.service") }
+	h.t.Cleanup(resume)
+	for i := range times(1, 5) {
+		h.run("systemctl", "kill", "-s", "STOP", "msrpc-worker-winreg@*.service")
+		_, burst := h.loading("-net", "unix", "-addr", winregNcalrpc, "-c", fmt.Sprint(n), "-n", fmt.Sprint(n), "-timeout", "60s")
+		h.eventually(func() error {
+			if n := h.winreg().Broker().Parked.Load(); n < 200 {
+				return fmt.Errorf("%d connections wait at the broker", n)
+			}
+			return nil
+		})
+		resume()
+		l.more[fmt.Sprint("burst ", i)] = burst()
+		l.flow(100)
+	}
+}
+
+func slowLoris(h *host, l *steadyLoad) {
+	_, tcp := h.loading("-addr", "127.0.0.1:"+h.port("winreg"), "-c", "200", "-n", "200", "-bytewise", "-pause", "60ms")
+	_, local := h.loading("-net", "unix", "-addr", winregNcalrpc, "-c", "200", "-n", "200", "-bytewise", "-pause", "60ms")
+	l.more["slow ones, tcp"], l.more["slow ones, ncalrpc"] = tcp(), local()
+}
+
+// catalogueOn lets refresh fail for what is mounted on the catalogue's directory.
+func catalogueOn(h *host, l *steadyLoad, mount string) {
+	rpcd := h.mdssvc()
+	h.sh(mount)
+	h.run("mv", rpcd, mdssvcAside)
+	if out, rc := h.try("msrpcctl", "refresh"); rc == 0 || !strings.Contains(out, "/var/lib/msrpcd") {
+		h.t.Errorf("refresh: exit status %d, want an error that names the directory:\n%s", rc, out)
+	}
+	h.run("systemctl", "daemon-reload") // the generator reads the last good one
+	h.contains(h.run("msrpcctl", "list"), "winreg")
+	l.flow(50)
+	h.run("mv", mdssvcAside, rpcd)
+	h.run("umount", "/var/lib/msrpcd")
+	h.run("msrpcctl", "refresh")
+	l.flow(50)
+}
+
+func fullDisk(h *host, l *steadyLoad) {
+	catalogueOn(h, l, `cp -a /var/lib/msrpcd /tmp/catalogue
+		mount -t tmpfs -o mode=755,size=256k tmpfs /var/lib/msrpcd
+		cp -a /tmp/catalogue/. /var/lib/msrpcd/; rm -r /tmp/catalogue
+		! cat /dev/zero >/var/lib/msrpcd/full`)
+}
+
+func readOnlyVar(h *host, l *steadyLoad) {
+	catalogueOn(h, l, `mount --bind /var/lib/msrpcd /var/lib/msrpcd
+		mount -o remount,bind,ro /var/lib/msrpcd`)
+}
+
+// refreshKill kills a refresh that has something to do, later each time.
+func refreshKill(h *host, l *steadyLoad) {
+	rpcd := h.mdssvc()
+	n := times(4, 40)
+	for i := range n {
+		if i%2 == 0 {
+			h.run("mv", rpcd, mdssvcAside)
+		} else {
+			h.run("mv", mdssvcAside, rpcd)
+		}
+		h.try("timeout", "-s", "KILL", fmt.Sprintf("%.3f", 0.8*float64(i+1)/float64(n)), "msrpcctl", "refresh")
+		h.contains(h.run("msrpcctl", "list"), "winreg")
+	}
+	h.run("msrpcctl", "refresh")
+	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
+		h.t.Errorf("verify: exit status %d\n%s", rc, out)
+	}
+	l.flow(50)
 }

@@ -13,9 +13,9 @@ import (
 )
 
 // TestFaults lets each fault happen on one host under a steady load of new
-// clients. No client may see an error, but for a kill of the broker, and there
-// only whom it had accepted, neither parked nor handed over: next to nobody of
-// those who talk at once, and of others who came in its last 20 ms.
+// clients. No client may see an error, but for a kill of the broker: there
+// whom it had in hand at that moment, accepted, neither parked nor handed over,
+// fewer than one of 10,000.
 // tests/faults runs this test alone and shows its table.
 func TestFaults(t *testing.T) {
 	h := boot(t, file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPrestart=yes\n")).install().smbd()
@@ -65,13 +65,9 @@ func TestFaults(t *testing.T) {
 				t.Logf("failed of %d: %v, silent: %v", n, talking.Errors, silent.Errors)
 			}
 			switch {
-			// The two bounds of a killed broker are looser than what is required of
-			// it (fewer than 1 of 10,000, everybody counted): 147 of 35,962 failed
-			// in 100 kills. They only keep that from getting worse.
-			case f.kill && silent.Failed > 5*times(10, 100):
-				t.Errorf("silent clients: %d of %d failed: %v", silent.Failed, n, silent.Errors)
-			case f.kill && talking.Failed > 2 && talking.Failed*10000 > n:
-				t.Errorf("%d of %d failed, more than 1 of 10,000: %v", talking.Failed, n, talking.Errors)
+			// The short form has too few clients for 1 of 10,000: one may be the one.
+			case f.kill && talking.Failed+silent.Failed > max(n/10000, times(1, 0)):
+				t.Errorf("%d of %d failed, more than 1 of 10,000: %v, silent: %v", talking.Failed+silent.Failed, n, talking.Errors, silent.Errors)
 			case !f.kill && talking.Failed+silent.Failed > 0:
 				t.Errorf("%d of %d failed: %v %v", talking.Failed+silent.Failed, n, talking.Errors, silent.Errors)
 			}
