@@ -264,7 +264,8 @@ func TestStoppedWorkerKeepsNobodyElse(t *testing.T) {
 // middle of daemon-reload on a large host. The broker serves and parks what it
 // can; when systemd is back all are parked.
 func TestNobodyWaitsForTheManager(t *testing.T) {
-	h := boot(t, winregWith("BindTimeoutSec=5min\n", "")).install()
+	// One worker: a second one would be started, which only systemd can do.
+	h := boot(t, winregWith("BindTimeoutSec=5min\n", "Workers=1\n")).install()
 	h.warm()
 	pid := h.property("msrpc-broker@winreg.service", "MainPID")
 	talk := h.Command(context.Background(), "bindload", "-addr", winregAddr, "-n", "200", "-rate", "100")
