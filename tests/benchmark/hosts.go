@@ -107,24 +107,24 @@ func (b *bench) rates() {
 	unix := func(path string, more ...string) []string {
 		return append([]string{"-net", "unix", "-addr", path}, more...)
 	}
-	limit := contender{"limit", b.ours, tcp(limitPort)}
+	limit := contender{"limit", b.ours, groupLimit, tcp(limitPort)}
 	ours, stock := b.port("winreg"), b.stockPort()
 	three := []int{1, 8, 64}
 	b.compare("Bind to an unmodified rpcd_winreg over ncacn_ip_tcp, a connection each", three,
-		contender{"msrpcd", b.ours, tcp(ours)}, limit, contender{"samba-dcerpcd", b.stock, tcp(stock)})
+		contender{"msrpcd", b.ours, groupWinreg, tcp(ours)}, limit, contender{"samba-dcerpcd", b.stock, groupStock, tcp(stock)})
 	b.compare("Bind to an unmodified rpcd_winreg over ncalrpc", three,
-		contender{"msrpcd", b.ours, unix(winregPath)}, contender{"samba-dcerpcd", b.stock, unix(winregPath)})
+		contender{"msrpcd", b.ours, groupWinreg, unix(winregPath)}, contender{"samba-dcerpcd", b.stock, groupStock, unix(winregPath)})
 	b.compare("Bind to an unmodified rpcd_winreg over ncacn_np, as smbd connects", three,
-		contender{"msrpcd", b.ours, unix(winregPipe, "-npa", "/npa/"+b.level)},
-		contender{"samba-dcerpcd", b.stock, unix(winregPipe, "-npa", "/npa/"+b.level)})
+		contender{"msrpcd", b.ours, groupWinreg, unix(winregPipe, "-npa", "/npa/"+b.level)},
+		contender{"samba-dcerpcd", b.stock, groupStock, unix(winregPipe, "-npa", "/npa/"+b.level)})
 	mapper := []string{"-iface", epmapper, "-major", "3"}
 	b.compare("Bind to the endpoint mapper over ncacn_ip_tcp: native against Samba's", three,
-		contender{"msrpcd", b.ours, tcp("135", mapper...)}, limit, contender{"samba-dcerpcd", b.stock, tcp("135", mapper...)})
+		contender{"msrpcd", b.ours, groupEpmapper, tcp("135", mapper...)}, limit, contender{"samba-dcerpcd", b.stock, groupStock, tcp("135", mapper...)})
 	null := []string{"-calls", "-iface", mgmt, "-major", "1"}
 	b.compare("Null calls (mgmt inq_if_ids): a native rpcd against Samba's rpcd_winreg", []int{1, 16},
-		contender{"msrpcd, native", b.ours, tcp("135", null...)},
-		contender{"msrpcd, rpcd_winreg", b.ours, tcp(ours, null...)},
-		contender{"samba-dcerpcd, rpcd_winreg", b.stock, tcp(stock, null...)})
+		contender{"msrpcd, native", b.ours, groupEpmapper, tcp("135", null...)},
+		contender{"msrpcd, rpcd_winreg", b.ours, groupWinreg, tcp(ours, null...)},
+		contender{"samba-dcerpcd, rpcd_winreg", b.stock, groupStock, tcp(stock, null...)})
 }
 
 // coldStart measures the first bind while nothing of the rpcd runs.
@@ -137,9 +137,9 @@ func (b *bench) coldStart() {
 	var ours, stock []float64
 	for range 2*b.rounds + 1 {
 		b.ours.Run(context.Background(), "sh", "-c", "systemctl stop msrpc-broker@winreg.service 'msrpc-worker-winreg@*.service'")
-		ours = append(ours, b.first(contender{"msrpcd", b.ours, []string{"-net", "unix", "-addr", winregPath}}))
+		ours = append(ours, b.first(contender{"msrpcd", b.ours, groupWinreg, []string{"-net", "unix", "-addr", winregPath}}))
 		b.stock.Run(context.Background(), "sh", "-c", "pkill -x rpcd_winreg; while pgrep -x rpcd_winreg; do :; done >/dev/null")
-		stock = append(stock, b.first(contender{"samba-dcerpcd", b.stock, []string{"-net", "unix", "-addr", winregPath}}))
+		stock = append(stock, b.first(contender{"samba-dcerpcd", b.stock, groupStock, []string{"-net", "unix", "-addr", winregPath}}))
 	}
 	fmt.Printf("| msrpcd (broker, adaptor and rpcd start, sandboxed) | %.1f |\n| samba-dcerpcd (rpcd starts) | %.1f |\n| ratio | %.2f |\n",
 		median(ours), median(stock), median(ours)/median(stock))

@@ -7,6 +7,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -49,9 +51,10 @@ type bench struct {
 
 // contender is one side of a comparison.
 type contender struct {
-	name string
-	box  *sandbox.Box
-	args []string // of bindload
+	name  string
+	box   *sandbox.Box
+	group string   // control group of its servers
+	args  []string // of bindload
 }
 
 // sample is what bindload measured.
@@ -60,15 +63,32 @@ type sample struct {
 	Rate          float64
 	P50           int64 `json:"p50_us"`
 	P99           int64 `json:"p99_us"`
+
+	CPU    float64 `json:"-"` // of the servers, µs for each connection
+	System float64 `json:"-"` // the part of it that is the kernel's
+	Client float64 `json:"-"` // CPU of bindload, µs for each connection
 }
 
 // load runs bindload once. What can not be measured is a zero sample.
 func (b *bench) load(c contender, clients int) (s sample) {
 	args := append([]string{"bindload", "-n", "0", "-d", b.length.String(), "-c", fmt.Sprint(clients)}, c.args...)
-	out, stderr, rc := c.box.Run(context.Background(), args...)
-	if rc != 0 || json.Unmarshal([]byte(out), &s) != nil || s.Conns == 0 {
-		fmt.Fprintf(os.Stderr, "benchmark: %s: %s%s\n", c.name, out, stderr)
+	var out, stderr bytes.Buffer
+	cmd := c.box.Command(context.Background(), args...)
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	start, cpuErr := settledCPU(c.box, c.group)
+	if err := cmd.Run(); err != nil || json.Unmarshal(out.Bytes(), &s) != nil || s.Conns == 0 {
+		fmt.Fprintf(os.Stderr, "benchmark: %s: %v: %s%s\n", c.name, err, &out, &stderr)
+		return sample{}
 	}
+	end, err := settledCPU(c.box, c.group)
+	if err = cmp.Or(cpuErr, err); err != nil {
+		fmt.Fprintf(os.Stderr, "benchmark: %s: %v\n", c.name, err)
+		return s
+	}
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(s.Conns) }
+	used := end.since(start)
+	s.CPU, s.System = each(used.all()), each(used.system)
+	s.Client = each(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime())
 	return s
 }
 
@@ -78,7 +98,7 @@ func (b *bench) compare(title string, counts []int, cs ...contender) {
 	if !strings.Contains(title, b.only) {
 		return
 	}
-	fmt.Printf("\n### %s\n\n| clients | who | per second | p50 µs | p99 µs | failed | rate ratio | p50 ratio |\n|---|---|---|---|---|---|---|---|\n", title)
+	fmt.Printf("\n### %s\n\n| clients | who | per second | p50 µs | p99 µs | failed | rate ratio | p50 ratio | CPU µs | of it kernel | client's CPU µs | CPU ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n", title)
 	for _, n := range counts {
 		for _, c := range cs { // what starts now is not measured
 			c.box.Run(context.Background(), append([]string{"bindload", "-n", "200", "-d", "100ms", "-c", fmt.Sprint(n)}, c.args...)...)
@@ -95,9 +115,11 @@ func (b *bench) compare(title string, counts []int, cs ...contender) {
 			for _, s := range all[i] {
 				failed += s.Failed
 			}
-			fmt.Printf("| %d | %s | %.0f | %d | %d | %d | %.2f | %.2f |\n", n, c.name, m.Rate, m.P50, m.P99, failed,
+			fmt.Printf("| %d | %s | %.0f | %d | %d | %d | %.2f | %.2f | %.1f | %.1f | %.1f | %.2f |\n", n, c.name, m.Rate, m.P50, m.P99, failed,
 				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return s.Rate }), m.Rate/base.Rate),
-				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return float64(s.P50) }), float64(m.P50)/float64(base.P50)))
+				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return float64(s.P50) }), float64(m.P50)/float64(base.P50)),
+				m.CPU, m.System, m.Client,
+				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return s.CPU }), m.CPU/base.CPU))
 		}
 	}
 }
@@ -131,6 +153,9 @@ func medians(all []sample) (m sample) {
 	m.Rate = pick(func(s sample) float64 { return s.Rate })
 	m.P50 = int64(pick(func(s sample) float64 { return float64(s.P50) }))
 	m.P99 = int64(pick(func(s sample) float64 { return float64(s.P99) }))
+	m.CPU = pick(func(s sample) float64 { return s.CPU })
+	m.System = pick(func(s sample) float64 { return s.System })
+	m.Client = pick(func(s sample) float64 { return s.Client })
 	return m
 }
 
