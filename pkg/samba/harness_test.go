@@ -72,14 +72,31 @@ type fixture struct {
 
 // output is what the adaptor and its rpcd write.
 type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	more sync.Cond // on mu
+	b    bytes.Buffer
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.more.Broadcast()
 	return o.b.Write(b)
+}
+
+// has waits until text was written, and reports whether it was in time.
+func (o *output) has(text string) bool {
+	late := time.Now().Add(10 * time.Second)
+	defer time.AfterFunc(time.Until(late), o.more.Broadcast).Stop()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !bytes.Contains(o.b.Bytes(), []byte(text)) {
+		if !time.Now().Before(late) {
+			return false
+		}
+		o.more.Wait()
+	}
+	return true
 }
 
 func (o *output) String() string {
@@ -98,6 +115,7 @@ func newFixture(t testing.TB) *fixture {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	f := &fixture{t: t, dir: dir, version: "4.17.12", told: "4.17.12"}
+	f.output.more.L = &f.output.mu
 	for _, d := range []string{"run/test", "np", "ncalrpc", "elsewhere"} {
 		f.must(os.MkdirAll(filepath.Join(dir, d), 0o755))
 	}

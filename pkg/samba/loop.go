@@ -19,6 +19,7 @@ const (
 
 	takeBatch = 64                    // clients taken before statuses are looked at again
 	retryTime = 10 * time.Millisecond // after an error that no event ends
+	lookEvery = 50 * time.Millisecond // between looks whether the program was replaced, while there are clients
 	never     = time.Duration(math.MaxInt64)
 )
 
@@ -68,6 +69,9 @@ func (w *worker) timeout() int {
 	if w.retryAt != 0 {
 		due = min(due, w.retryAt)
 	}
+	if w.lookDue {
+		due = min(due, w.lookedAt+lookEvery)
+	}
 	if w.phase == leaving || w.phase == stopping {
 		due = min(due, w.stopAt)
 	}
@@ -82,6 +86,9 @@ func (w *worker) timers() {
 	if w.retryAt != 0 && w.now >= w.retryAt {
 		w.retryAt = 0
 		w.flush()
+	}
+	if w.lookDue && w.phase == serving {
+		w.checkProgram()
 	}
 	if w.phase == leaving && (w.line.Open() == 0 || w.now >= w.stopAt) {
 		w.stop(w.stopWhy)
@@ -163,6 +170,11 @@ func (w *worker) checkProgram() bool {
 	if w.draining || w.hold {
 		return w.hold
 	}
+	if w.line.Open() > 0 && w.now < w.lookedAt+lookEvery {
+		w.lookDue = true
+		return false
+	}
+	w.lookedAt, w.lookDue = w.now, false
 	id, ok := w.exec.id()
 	if !ok || id == w.execID {
 		return false

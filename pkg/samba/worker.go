@@ -69,6 +69,8 @@ type worker struct {
 	now        time.Duration // since start, once per turn of the loop
 	lastActive time.Duration // last client taken or status received
 	lastProbe  time.Duration
+	lookedAt   time.Duration // at the program
+	lookDue    bool          // a client came since, too early to look again
 	retryAt    time.Duration // 0: none
 	stopAt     time.Duration // when the child is asked less gently
 	stopStep   int

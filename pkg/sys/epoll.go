@@ -4,6 +4,7 @@ package sys
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +13,14 @@ import (
 // Epoll is an epoll instance whose events carry a 64-bit token of the caller.
 type Epoll struct {
 	fd     int
+	brief  int // how long a sleep is kept from Go's scheduler, in milliseconds
 	events [128]unix.EpollEvent
 }
+
+// brief: a sleep that the scheduler is told of wakes its monitor thread at both
+// ends, which for an event loop is a third thread that runs for each event. As
+// long as events come in such intervals it is not told.
+const brief = 5
 
 // NewEpoll makes an epoll instance.
 func NewEpoll() (*Epoll, error) {
@@ -21,7 +28,11 @@ func NewEpoll() (*Epoll, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create: %w", err)
 	}
-	return &Epoll{fd: fd}, nil
+	p := &Epoll{fd: fd, brief: brief}
+	if runtime.GOMAXPROCS(0) == 1 {
+		p.brief = 0 // other goroutines run only while this one sleeps
+	}
+	return p, nil
 }
 
 // Add watches fd for events (unix.EPOLLIN|unix.EPOLLET ...).
@@ -48,8 +59,19 @@ func (p *Epoll) ctl(op, fd int, events uint32, token uint64) Errno {
 // Wait waits up to msec milliseconds (-1: for ever) and returns how many
 // events there are, 0 also after a signal.
 func (p *Epoll) Wait(msec int) (int, Errno) {
-	n, _, e := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
-		uintptr(len(p.events)), uintptr(msec), 0, 0)
+	short := p.brief
+	if msec >= 0 && msec < short {
+		short = msec
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+		uintptr(len(p.events)), uintptr(short), 0, 0)
+	if e == 0 && n == 0 && short != msec {
+		if msec > 0 {
+			msec -= short
+		}
+		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+			uintptr(len(p.events)), uintptr(msec), 0, 0)
+	}
 	if e == unix.EINTR {
 		return 0, 0
 	}
