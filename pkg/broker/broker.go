@@ -10,15 +10,17 @@
 // owner at each step:
 //
 //	listener -> conn (wantNPA -> wantBind -> wantInbox) -> inbox
-//	              \____ when the loop sleeps: also in the parking ____/
+//	              \_____ while it waits: also in the parking _____/
 //
-// The loop never sleeps while it holds a connection that is nowhere else, so
-// that a crash costs only whom it has in hand at that moment.
+// Whoever waits is parked at once by a loop that has just slept; one that finds
+// more and more to do puts it off until it would sleep, for 2 ms at most. So a
+// crash costs only whom the loop has in hand, and a busy loop does not park those
+// whose bind is there a moment later.
 //
-// A conn that waits is in exactly one of the lists fresh (not parked yet), slow
-// (parked) and loose (to be parked as soon as that can be), all in order of
-// arrival; while its bind is not complete it is in silent too, and while it
-// waits for a suitable worker in spare.
+// A conn that waits is in exactly one of the lists fresh (put off), parked, and
+// loose (to be parked as soon as that can be); while its bind is not complete it
+// is in silent too, in order of arrival, and while it waits for a suitable worker
+// in spare.
 package broker
 
 import (
@@ -52,14 +54,14 @@ type Broker struct {
 	bindings  []binding
 	conns     conns
 	fresh     list
-	slow      list
+	parked    list
 	loose     list
 	silent    list
 	spare     list
 	crowds    crowds
 	inboxes   []inbox
 	loads     []load
-	pending   int // conns in fresh, slow and loose
+	pending   int // conns in fresh, parked and loose
 	fdLimit   int // a descriptor from here on says that few are left
 
 	status *status.File
@@ -68,6 +70,7 @@ type Broker struct {
 	base        time.Time // for now
 	baseNS      int64
 	now         int64 // CLOCK_MONOTONIC in ns, at the last wake-up
+	rested      bool  // the loop slept before this turn
 	nextID      uint64
 	acceptAfter int64 // when accept may be tried again, 0: any time
 	parkAt      int64 // when parking may be tried again, for loose and unsafe
@@ -86,9 +89,11 @@ type Broker struct {
 }
 
 const (
-	maxPDU    = 1 << 16
-	maxPeek   = 3 * maxPDU           // np: a PDU may come in messages of a single byte
-	parkAfter = 2 * time.Millisecond // a conn that waits longer is parked even by a loop that does not sleep
+	maxPDU  = 1 << 16
+	maxPeek = 3 * maxPDU // np: a PDU may come in messages of a single byte
+
+	parkAfter = 2 * time.Millisecond  // a conn that waits longer is parked by a busy loop too
+	restTime  = 20 * time.Microsecond // a wait for events that took longer was a sleep
 
 	spareWait     = time.Second            // how long a NEED_IDLE client waits for an idle spare
 	inboxRetry    = 10 * time.Millisecond  // between tries to reach an inbox
@@ -106,7 +111,7 @@ const (
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	b := &Broker{cfg: cfg, log: log, base: time.Now(), crowds: crowds{index: map[source]int32{}},
-		fresh: newList(byAge), slow: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole)}
+		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole)}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return nil, fmt.Errorf("read clock: %w", err)
@@ -172,7 +177,6 @@ func (b *Broker) Run() error {
 		if errno != 0 {
 			return fmt.Errorf("epoll_wait: %w", errno)
 		}
-		b.tick()
 		for i := range n {
 			tok, events := b.ep.Event(i)
 			if tokenKind(tok) == kindWake {
@@ -190,17 +194,25 @@ func (b *Broker) Run() error {
 	}
 }
 
-// wait returns how many events there are. It parks who waits before it sleeps.
-func (b *Broker) wait() (int, sys.Errno) {
-	for b.fresh.head != end {
-		if n, errno := b.ep.Wait(0); n > 0 || errno != 0 {
+// wait returns how many events there are. Before it sleeps it parks whoever it
+// has put off.
+func (b *Broker) wait() (n int, errno sys.Errno) {
+	b.rested = false
+	if b.fresh.head != end {
+		if n, errno = b.ep.Wait(0); n > 0 || errno != 0 {
+			b.tick()
 			return n, errno
 		}
-		for n := 0; n < parkBatch && b.fresh.head != end; n++ {
+		for b.fresh.head != end {
 			b.settle(int(b.fresh.head))
 		}
 	}
-	return b.ep.Wait(b.timeout())
+	b.tick()
+	before := b.now
+	n, errno = b.ep.Wait(b.timeout())
+	b.tick()
+	b.rested = b.now-before > int64(restTime)
+	return n, errno
 }
 
 func (b *Broker) dispatch(tok uint64, events uint32) {

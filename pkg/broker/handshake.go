@@ -36,12 +36,13 @@ func (b *Broker) waitFor(fd int) {
 	c := &b.conns[fd]
 	if c.age == unlisted {
 		b.makeRoom()
-		b.enlist(fd, inFresh)
+		b.enlist(fd)
 	}
 	if !c.counted && c.state == wantBind { // np: not before the request tells the client's address
 		c.counted = true
 		b.count(fd)
 	}
+	b.begin(fd)
 	b.watch(fd)
 }
 

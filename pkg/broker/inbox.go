@@ -164,8 +164,8 @@ func (b *Broker) deliver(fd, i int) sys.Errno {
 		errno = b.send(fd, i)
 	}
 	if errno != 0 {
-		if parked && !b.keep(fd) {
-			b.loosen(fd)
+		if parked {
+			b.settle(fd)
 		}
 		return errno
 	}
@@ -214,12 +214,13 @@ func (b *Broker) await(fd int, s state) {
 	switch {
 	case c.age == unlisted:
 		c.state = s
-		b.enlist(fd, inFresh)
+		b.enlist(fd)
 	case c.state != s:
 		b.leaveRole(fd)
 		c.state = s
 		b.enterRole(fd)
 	}
+	b.begin(fd)
 	b.watch(fd)
 }
 

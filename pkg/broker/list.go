@@ -65,7 +65,7 @@ func (cs conns) after(l *list, fd int32) int32 { return cs[fd].links[l.by].next 
 const (
 	unlisted = iota
 	inFresh
-	inSlow
+	inParked
 	inLoose
 )
 
@@ -73,16 +73,16 @@ func (b *Broker) listOf(age uint8) *list {
 	switch age {
 	case inFresh:
 		return &b.fresh
-	case inSlow:
-		return &b.slow
+	case inParked:
+		return &b.parked
 	}
 	return &b.loose
 }
 
-// enlist lets a conn wait.
-func (b *Broker) enlist(fd int, age uint8) {
-	b.conns[fd].age = age
-	b.conns.push(b.listOf(age), fd)
+// enlist lets a conn wait. It is not parked yet.
+func (b *Broker) enlist(fd int) {
+	b.conns[fd].age = inFresh
+	b.conns.push(&b.fresh, fd)
 	b.pending++
 	b.enterRole(fd)
 }

@@ -36,7 +36,8 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 	}
 	slices.SortFunc(taken, func(x, y int32) int { return cmp.Compare(b.conns[x].accepted, b.conns[y].accepted) })
 	for _, fd := range taken {
-		b.enlist(int(fd), inSlow)
+		b.enlist(int(fd))
+		b.age(int(fd), inParked)
 	}
 	for _, fd := range taken {
 		b.advance(int(fd)) // nothing, where another one's bind or limit ended it
@@ -63,8 +64,14 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, npa []byte) bool {
 	return true
 }
 
-// settle parks a conn that has waited for a while. Where others could not be
-// parked it waits behind them.
+// begin parks a conn that begins to wait, unless the loop is busy.
+func (b *Broker) begin(fd int) {
+	if b.rested && b.conns[fd].age == inFresh {
+		b.settle(fd)
+	}
+}
+
+// settle parks a conn. Where others could not be parked it waits behind them.
 func (b *Broker) settle(fd int) {
 	if b.loose.head != end || !b.keep(fd) {
 		b.loosen(fd)
@@ -88,8 +95,8 @@ func (b *Broker) keep(fd int) bool {
 		return false
 	}
 	c.parked, c.slot = true, int16(slot)
-	if c.age != inSlow {
-		b.age(fd, inSlow)
+	if c.age != inParked {
+		b.age(fd, inParked)
 	}
 	return true
 }
@@ -122,8 +129,8 @@ func (b *Broker) parkLoose() {
 	}
 }
 
-// repark has the entry of a parked conn whose state has changed renewed before
-// the loop sleeps.
+// repark takes a conn whose state has changed out of the parking. It goes back
+// when it waits again.
 func (b *Broker) repark(fd int) {
 	if c := &b.conns[fd]; c.parked {
 		b.unpark(c)

@@ -51,12 +51,8 @@ func (b *Broker) timeout() int {
 // expire does what is due: parks, cuts off those who never bind, tries again
 // where a worker could not be reached.
 func (b *Broker) expire() {
-	for n := 0; n < parkBatch && b.fresh.head != end; n++ {
-		fd := int(b.fresh.head)
-		if b.conns[fd].accepted+int64(parkAfter) > b.now {
-			break
-		}
-		b.settle(fd)
+	for b.fresh.head != end && b.conns[b.fresh.head].accepted+int64(parkAfter) <= b.now {
+		b.settle(int(b.fresh.head))
 	}
 	if b.parkAt <= b.now {
 		b.parkLoose()

@@ -29,7 +29,7 @@ const (
 	// MaxSlots bounds the slots; the store has twice as many descriptors.
 	MaxSlots = 64
 	// growAt is how many members each slot has before another one is made.
-	growAt = 4
+	growAt = 2
 )
 
 // Lot is the parking of one service. It belongs to one event loop.
