@@ -128,14 +128,14 @@ func (b *bench) step(c contender, comm string, s *report.Step) error {
 		return cmp.Or(err, fmt.Errorf("no process %s", comm))
 	}
 	var rate, p50, p99 []float64
-	s.Max = 0
+	s.Max, s.Unserved = 0, 0
 	for range b.rounds {
 		r, _, err := c.load("-n", "0", "-d", b.length.String(), "-timeout", "5s")
 		if err != nil {
 			return err
 		}
 		rate, p50, p99 = append(rate, r.Rate), append(p50, r.P50), append(p99, r.P99)
-		s.Max = max(s.Max, r.Max)
+		s.Max, s.Unserved = max(s.Max, r.Max), s.Unserved+r.Failed
 	}
 	s.Rate, s.P50, s.P99 = report.Median(rate), report.Median(p50), report.Median(p99)
 	return nil

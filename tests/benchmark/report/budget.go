@@ -141,7 +141,11 @@ func (r *Result) perConnection() part {
 func (r *Result) slowest() part {
 	p := part{name: "ms", limits: []float64{100}, values: []float64{math.NaN()}, format: "%.1f"}
 	if h := r.silent(); h != nil {
-		p.values[0] = h.Steps[len(h.Steps)-1].Max / 1000
+		last := h.Steps[len(h.Steps)-1]
+		p.values[0] = last.Max / 1000
+		if last.Unserved > 0 {
+			p.values[0] = math.Inf(1)
+		}
 	}
 	return p
 }

@@ -47,6 +47,10 @@ func TestWhatWasNotMeasuredIsNotMet(t *testing.T) {
 		}
 	}
 	r := example()
+	r.Held[0].Steps[1].Unserved = 1
+	if b := budget(t, r, "silent"); b.Met != No {
+		t.Errorf("%+v", b)
+	}
 	r.Held[0].Steps[1].Held = 5000
 	if b := budget(t, r, "silent"); b.Met != Unknown {
 		t.Errorf("%+v", b)

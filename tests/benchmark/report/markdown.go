@@ -131,10 +131,10 @@ func (r Ratio) text() string {
 
 func (h *Held) markdown(w io.Writer) {
 	title(w, h.Title)
-	table(w, "held", "failed", "private KiB", "PSS KiB", "binds a second", "p50 µs", "p99 µs", "slowest µs")
+	table(w, "held", "not held", "private KiB", "PSS KiB", "binds a second", "p50 µs", "p99 µs", "slowest µs", "unserved")
 	for _, s := range h.Steps {
 		line(w, fmt.Sprint(s.Held), fmt.Sprint(s.Failed), fixed(0, s.Memory.Private), fixed(0, s.Memory.PSS),
-			fixed(0, s.Rate), fixed(0, s.P50), fixed(0, s.P99), fixed(0, s.Max))
+			fixed(0, s.Rate), fixed(0, s.P50), fixed(0, s.P99), fixed(0, s.Max), fmt.Sprint(s.Unserved))
 	}
 	fmt.Fprintf(w, "\nMemory of %s; binds by one client beside them.", h.Whose)
 	if m, ok := h.PerConnection(); ok {

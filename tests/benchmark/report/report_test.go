@@ -21,7 +21,7 @@ func example() *Result {
 		ColdStart: []ColdStart{{"rpcd_winreg", "winreg", 60, 30, Ratio{2, 1.9, 2.1}}},
 		Idle:      []Process{{ProcBroker, Memory{1024, 3000}}, {ProcAdaptor, Memory{1638.4, 3000}}},
 		Held: []Held{{HeldBroker, "Silent connections", "the broker", []Step{
-			{0, 0, Memory{1000, 3000}, 20000, 50, 90, 200}, {10000, 0, Memory{6000, 9000}, 19000, 52, 95, 4000}}, "with 12000 connections: nothing was served"}},
+			{0, 0, Memory{1000, 3000}, 20000, 50, 90, 200, 0}, {10000, 0, Memory{6000, 9000}, 19000, 52, 95, 4000, 0}}, "with 12000 connections: nothing was served"}},
 		Generator: []Generator{{8, 100, 5, 4.5}, {20, 250, 9, 8}},
 		Disturbed: []Disturbed{{"restart | of all", false, 10, 5000, 0, nil}, {"kill", true, 20, 199_998, 2, map[string]int{"read answer: EOF": 2}}},
 		Problems:  []string{"a\nb"},

@@ -164,13 +164,14 @@ const (
 
 // Step is Held at one number of connections, with one client binding meanwhile.
 type Step struct {
-	Held   int     `json:"held"`
-	Failed int     `json:"failed"` // could not be held, or were lost
-	Memory Memory  `json:"memory"`
-	Rate   float64 `json:"rate"`
-	P50    float64 `json:"p50_us"`
-	P99    float64 `json:"p99_us"`
-	Max    float64 `json:"max_us"` // slowest bind of all rounds
+	Held     int     `json:"held"`
+	Failed   int     `json:"failed"` // could not be held
+	Memory   Memory  `json:"memory"`
+	Rate     float64 `json:"rate"`
+	P50      float64 `json:"p50_us"`
+	P99      float64 `json:"p99_us"`
+	Max      float64 `json:"max_us"`   // slowest bind of all rounds
+	Unserved int     `json:"unserved"` // binds that failed, of all rounds
 }
 
 // PerConnection is what each held connection costs, from the first step to the

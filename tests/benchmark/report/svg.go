@@ -102,7 +102,7 @@ func (d *drawing) legend() {
 func (d *drawing) panel(p panel, all []section) {
 	d.y += 46
 	d.text(plotLeft-48, d.y, "title", p.title)
-	d.text(plotLeft-48+9*float64(len(p.title)), d.y, "quiet", "ratio to samba-dcerpcd, "+p.better)
+	d.text(plotLeft-48+9*float64(len(p.title)), d.y, "quiet", "ratio to samba-dcerpcd, "+p.better+"; thin lines from the lowest to the highest round")
 	end, step := top(highest(all) * 1.1) // room for the label of the highest
 	base := d.y + 18 + panelHeight
 	at := func(v float64) float64 { return base - math.Min(v, end)/end*panelHeight }
