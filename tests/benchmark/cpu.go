@@ -19,6 +19,7 @@ const (
 	groupLimit    = "system.slice/limit.service"
 	groupStock    = "system.slice/samba-dcerpcd.service" // samba-dcerpcd and all its rpcds
 	groupWinreg   = "msrpc.slice/msrpc-winreg.slice"     // broker, adaptors, rpcds
+	groupRpcecho  = "msrpc.slice/msrpc-rpcecho.slice"
 	groupEpmapper = "msrpc.slice/msrpc-epmapper.slice"
 )
 

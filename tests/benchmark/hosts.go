@@ -3,15 +3,36 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/benchmark/report"
 	"msrpcd/tests/sandbox"
 )
+
+// This file owns the two boxes: one with msrpcd, one with samba-dcerpcd, over
+// the same distribution and smb.conf.
+
+// bench is a run.
+type bench struct {
+	ours, stock *sandbox.Box
+	tools, npa  string // directories
+	rounds      int
+	length      time.Duration
+	only        string
+	most        int    // held connections
+	level       string // file with a request of named pipe auth
+	res         report.Result
+}
 
 const smbConf = `[global]
 	workgroup = MSRPC
@@ -23,54 +44,89 @@ const smbConf = `[global]
 	printing = bsd
 `
 
-// What is compared, on both sides.
+// rpcecho is native; here it is behind a broker.
+const rpcechoConf = "[Rpcd]\nActivation=broker\nTransports=np tcp ncalrpc\n"
+
 const (
-	winreg     = "338cd001-2244-31f1-aaaa-900038001003"
-	epmapper   = "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
-	mgmt       = "afa8bd80-7d8a-11c9-bef4-08002b102989"
-	winregPath = "/run/samba/ncalrpc/rpcd_winreg"
-	winregPipe = "/run/samba/ncalrpc/np/winreg"
+	ncalrpcDir = "/run/samba/ncalrpc/"
+	pipeDir    = "/run/samba/ncalrpc/np/"
 	limitPort  = "7135"
 )
 
+const setUpOurs = `systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload
+msrpcctl refresh; systemctl start msrpc.target; systemctl stop msrpc-refresh.path
+systemd-run -q --unit=limit /tools/limit -port ` + limitPort
+
+// setUpStock starts samba-dcerpcd, which has as many descriptors as the workers
+// of msrpcd have. What an earlier one has left goes, since it is waited for.
+const setUpStock = `systemctl -q is-active samba-dcerpcd && systemctl stop samba-dcerpcd
+rm -rf /run/samba; mkdir -p /run/samba
+systemd-run -q --unit=samba-dcerpcd -p LimitNOFILE=16384 $(ls /usr/libexec/samba/samba-dcerpcd /usr/lib/*/samba/samba-dcerpcd 2>/dev/null | head -n 1) -F --libexec-rpcds
+until [ -S ` + pipeDir + `winreg ] && [ -S ` + ncalrpcDir + `rpcd_winreg ]; do systemctl -q is-active samba-dcerpcd; done`
+
 // boot starts both boxes.
 func (b *bench) boot(tools, npa string) error {
-	o := sandbox.Options{
-		Stage: os.Getenv("MSRPCD_STAGE"),
-		Binds: []string{tools + ":/tools", npa + ":/npa"},
-		Files: map[string]string{"/etc/samba/smb.conf": smbConf},
+	b.tools, b.npa = tools, npa
+	var err error
+	if b.ours, err = sandbox.Boot(b.options(os.Getenv("MSRPCD_STAGE"))); err != nil {
+		return err
+	}
+	if b.stock, err = sandbox.Boot(b.options("")); err != nil {
+		return errors.Join(err, b.ours.Close())
+	}
+	if err = sh(b.ours, setUpOurs); err == nil {
+		err = sh(b.stock, setUpStock)
+	}
+	if err != nil {
+		b.close()
+		return fmt.Errorf("set up: %w", err)
+	}
+	b.describe()
+	return nil
+}
+
+// options are those of a box with this stage.
+func (b *bench) options(stage string) sandbox.Options {
+	return sandbox.Options{
+		Stage: stage,
+		Binds: []string{b.tools + ":/tools", b.npa + ":/npa"},
+		Files: map[string]string{"/etc/samba/smb.conf": smbConf, "/etc/msrpcd/rpcd.d/rpcecho.conf.d/bench.conf": rpcechoConf},
 		Env:   []string{"PATH=/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 	}
-	var err error
-	if b.ours, err = sandbox.Boot(o); err != nil {
-		return err
-	}
-	o.Stage = ""
-	if b.stock, err = sandbox.Boot(o); err != nil {
-		return err
-	}
-	for _, c := range []struct {
-		box    *sandbox.Box
-		script string
-	}{
-		{b.ours, "systemd-sysusers; systemd-tmpfiles --create; systemctl daemon-reload; msrpcctl refresh; systemctl start msrpc.target; " +
-			"systemctl stop msrpc-refresh.path; systemd-run -q --unit=limit /tools/limit -port " + limitPort},
-		{b.stock, "mkdir -p /run/samba; systemd-run -q --unit=samba-dcerpcd $(ls /usr/libexec/samba/samba-dcerpcd /usr/lib/*/samba/samba-dcerpcd 2>/dev/null | head -n 1) -F --libexec-rpcds; " +
-			"until [ -S " + winregPipe + " ] && [ -S " + winregPath + " ]; do :; done"},
-	} {
-		if out, stderr, rc := c.box.Run(context.Background(), "sh", "-ec", c.script); rc != 0 {
-			return fmt.Errorf("set up: exit status %d: %s%s", rc, out, stderr)
-		}
-	}
-	version, _, _ := b.ours.Run(context.Background(), "smbd", "-V")
+}
+
+// describe fills in what all this runs on.
+func (b *bench) describe() {
+	samba, _, _ := b.ours.Run(context.Background(), "smbd", "-V")
 	b.level = "samba-4.22.npa_request.1.rpcd_classic.bin"
-	if strings.Contains(version, "4.17.") {
+	if strings.Contains(samba, "4.17.") {
 		b.level = "samba-4.17.npa_request.1.rpcd_classic.bin"
 	}
 	systemd, _, _ := b.ours.Run(context.Background(), "systemctl", "--version")
-	fmt.Printf("%s, %s, %s: median of %d rounds of %v\n", time.Now().Format(time.DateOnly), strings.TrimSpace(version),
-		strings.SplitN(systemd, " (", 2)[0], b.rounds, b.length)
-	return nil
+	b.res.Date = time.Now().Format(time.DateOnly)
+	b.res.Samba = strings.Replace(strings.TrimSpace(samba), "Version", "Samba", 1)
+	b.res.Systemd = strings.SplitN(systemd, " (", 2)[0]
+	b.res.Machine = machine()
+}
+
+// machine is described without its name.
+func machine() (m report.Machine) {
+	m.Cores = runtime.NumCPU()
+	m.CPU = runtime.GOARCH
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	if f := regexp.MustCompile(`(?m)^model name\s*: (.+)$`).FindSubmatch(info); f != nil {
+		m.CPU = strings.Join(strings.Fields(string(f[1])), " ")
+	}
+	var s unix.Sysinfo_t
+	if unix.Sysinfo(&s) == nil {
+		m.MemoryMiB = int(s.Totalram * uint64(s.Unit) >> 20)
+	}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		release := string(u.Release[:bytes.IndexByte(u.Release[:], 0)])
+		m.Kernel = regexp.MustCompile(`^\d+\.\d+`).FindString(release)
+	}
+	return m
 }
 
 func (b *bench) close() {
@@ -81,120 +137,63 @@ func (b *bench) close() {
 	}
 }
 
-// port is the TCP port of winreg on our side.
-func (b *bench) port(name string) string {
-	out, _, _ := b.ours.Run(context.Background(), "systemctl", "show", "-P", "Listen", "msrpc-tcp-"+name+".socket")
-	if m := regexp.MustCompile(`:?(\d+) \(Stream\)`).FindStringSubmatch(out); m != nil {
-		return m[1]
-	}
-	return "0"
+// problem notes what could not be measured; the run goes on.
+func (b *bench) problem(format string, args ...any) {
+	text := strings.TrimSpace(fmt.Sprintf(format, args...))
+	fmt.Fprintln(os.Stderr, "benchmark:", text)
+	b.res.Problems = append(b.res.Problems, text)
 }
 
-// stockPort is that on the other side, which samba-dcerpcd writes down.
-func (b *bench) stockPort() string {
-	db, _ := b.stock.ReadFile("/run/samba/epmdb.tdb")
-	_, rest, _ := strings.Cut(string(db), winreg)
-	if m := regexp.MustCompile(`ncacn_ip_tcp:[0-9.]*\[(\d+)\]`).FindStringSubmatch(rest); m != nil {
-		return m[1]
+// sh runs a script in a box.
+func sh(box *sandbox.Box, script string) error {
+	out, stderr, rc := box.Run(context.Background(), "bash", "-ec", script)
+	if rc != 0 {
+		return fmt.Errorf("exit status %d of %q: %s%s", rc, script, out, stderr)
 	}
-	return "0"
+	return nil
 }
 
-func (b *bench) rates() {
-	tcp := func(port string, more ...string) []string {
-		return append([]string{"-addr", "127.0.0.1:" + port}, more...)
-	}
-	unix := func(path string, more ...string) []string {
-		return append([]string{"-net", "unix", "-addr", path}, more...)
-	}
-	limit := contender{"limit", b.ours, groupLimit, tcp(limitPort)}
-	ours, stock := b.port("winreg"), b.stockPort()
-	three := []int{1, 8, 64}
-	b.compare("Bind to an unmodified rpcd_winreg over ncacn_ip_tcp, a connection each", three,
-		contender{"msrpcd", b.ours, groupWinreg, tcp(ours)}, limit, contender{"samba-dcerpcd", b.stock, groupStock, tcp(stock)})
-	b.compare("Bind to an unmodified rpcd_winreg over ncalrpc", three,
-		contender{"msrpcd", b.ours, groupWinreg, unix(winregPath)}, contender{"samba-dcerpcd", b.stock, groupStock, unix(winregPath)})
-	b.compare("Bind to an unmodified rpcd_winreg over ncacn_np, as smbd connects", three,
-		contender{"msrpcd", b.ours, groupWinreg, unix(winregPipe, "-npa", "/npa/"+b.level)},
-		contender{"samba-dcerpcd", b.stock, groupStock, unix(winregPipe, "-npa", "/npa/"+b.level)})
-	mapper := []string{"-iface", epmapper, "-major", "3"}
-	b.compare("Bind to the endpoint mapper over ncacn_ip_tcp: native against Samba's", three,
-		contender{"msrpcd", b.ours, groupEpmapper, tcp("135", mapper...)}, limit, contender{"samba-dcerpcd", b.stock, groupStock, tcp("135", mapper...)})
-	null := []string{"-calls", "-iface", mgmt, "-major", "1"}
-	b.compare("Null calls (mgmt inq_if_ids): a native rpcd against Samba's rpcd_winreg", []int{1, 16},
-		contender{"msrpcd, native", b.ours, groupEpmapper, tcp("135", null...)},
-		contender{"msrpcd, rpcd_winreg", b.ours, groupWinreg, tcp(ours, null...)},
-		contender{"samba-dcerpcd, rpcd_winreg", b.stock, groupStock, tcp(stock, null...)})
+// property of a unit.
+func property(box *sandbox.Box, unit, name string) string {
+	out, _, _ := box.Run(context.Background(), "systemctl", "show", "-P", name, unit)
+	return strings.TrimSpace(out)
 }
 
-// coldStart measures the first bind while nothing of the rpcd runs.
-func (b *bench) coldStart() {
-	const title = "Cold start: first bind to its bind_ack"
-	if !strings.Contains(title, b.only) {
-		return
+// port is the TCP port of an rpcd on our side.
+func (b *bench) port(name string) (string, error) {
+	if m := regexp.MustCompile(`:?(\d+) \(Stream\)`).FindStringSubmatch(property(b.ours, "msrpc-tcp-"+name+".socket", "Listen")); m != nil {
+		return m[1], nil
 	}
-	fmt.Printf("\n### %s\n\n| who | ms |\n|---|---|\n", title)
-	var ours, stock []float64
-	for range 2*b.rounds + 1 {
-		b.ours.Run(context.Background(), "sh", "-c", "systemctl stop msrpc-broker@winreg.service 'msrpc-worker-winreg@*.service'")
-		ours = append(ours, b.first(contender{"msrpcd", b.ours, groupWinreg, []string{"-net", "unix", "-addr", winregPath}}))
-		b.stock.Run(context.Background(), "sh", "-c", "pkill -x rpcd_winreg; while pgrep -x rpcd_winreg; do :; done >/dev/null")
-		stock = append(stock, b.first(contender{"samba-dcerpcd", b.stock, groupStock, []string{"-net", "unix", "-addr", winregPath}}))
-	}
-	fmt.Printf("| msrpcd (broker, adaptor and rpcd start, sandboxed) | %.1f |\n| samba-dcerpcd (rpcd starts) | %.1f |\n| ratio | %.2f |\n",
-		median(ours), median(stock), median(ours)/median(stock))
+	return "", fmt.Errorf("%s has no TCP port", name)
 }
 
-func (b *bench) first(c contender) float64 {
-	old := b.length
-	defer func() { b.length = old }()
-	out, _, _ := c.box.Run(context.Background(), append([]string{"bindload", "-n", "1"}, c.args...)...)
-	m := regexp.MustCompile(`"max_us":(\d+)`).FindStringSubmatch(out)
-	if m == nil {
-		return 0
+// stockPort is that of winreg on the other side, which samba-dcerpcd writes down
+// some time after it has started.
+func (b *bench) stockPort() (port string, err error) {
+	err = await(10*time.Second, func() (bool, error) {
+		db, _ := b.stock.ReadFile("/run/samba/epmdb.tdb")
+		_, rest, _ := strings.Cut(string(db), ifWinreg)
+		m := regexp.MustCompile(`ncacn_ip_tcp:[0-9.]*\[(\d+)\]`).FindStringSubmatch(rest)
+		if m != nil {
+			port = m[1]
+		}
+		return m != nil, nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("samba-dcerpcd has no TCP port for winreg: %w", err)
 	}
-	us := 0.0
-	fmt.Sscan(m[1], &us)
-	return us / 1000
+	return port, nil
 }
 
-// memory reads what each process keeps for itself. File pages do not count:
-// the stage lies on a tmpfs here, where they look private.
-func (b *bench) memory() {
-	const title = "Memory of idle processes"
-	if !strings.Contains(title, b.only) {
-		return
+// await polls a condition.
+func await(limit time.Duration, done func() (bool, error)) error {
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not within %v", limit)
+		}
 	}
-	fmt.Printf("\n### %s\n\n| process | anonymous private KiB | PSS KiB |\n|---|---|---|\n", title)
-	for _, p := range []struct {
-		name string
-		box  *sandbox.Box
-		pid  string
-	}{
-		{"msrpc-broker", b.ours, "systemctl show -P MainPID msrpc-broker@winreg.service"},
-		{"msrpc-samba-worker", b.ours, "systemctl show -P MainPID msrpc-worker-winreg@0.service"},
-		{"rpcd_epmapper, native", b.ours, "systemctl show -P MainPID msrpc-worker-epmapper@0.service"},
-		{"samba-dcerpcd", b.stock, "systemctl show -P MainPID samba-dcerpcd.service"},
-	} {
-		out, _, _ := p.box.Run(context.Background(), "sh", "-c", "cd /proc/$("+p.pid+") && awk '/^Pss:/{p+=$2} /^Anonymous:/{a+=$2} END{print a, p}' smaps")
-		var anon, pss int
-		fmt.Sscan(out, &anon, &pss)
-		fmt.Printf("| %s | %d | %d |\n", p.name, anon, pss)
-	}
-}
-
-// generator times msrpc-generator over this host's catalogue.
-func (b *bench) generator() {
-	const title = "Generator"
-	if !strings.Contains(title, b.only) {
-		return
-	}
-	var took []float64
-	for range 4*b.rounds + 1 {
-		out, _, _ := b.ours.Run(context.Background(), "sh", "-c", `d=$(mktemp -d); s=$(date +%s%N); /usr/lib/systemd/system-generators/msrpc-generator $d $d $d; e=$(date +%s%N); rm -r $d; echo $((e-s))`)
-		ns := 0.0
-		fmt.Sscan(out, &ns)
-		took = append(took, ns/1e6)
-	}
-	fmt.Printf("\n### %s\n\n%.1f ms with the rpcds of this host, process start included\n", title, median(took))
 }

@@ -3,14 +3,10 @@
 // Command benchmark compares msrpcd with stock samba-dcerpcd and with the least
 // that a broker can do, all in one run on one machine, each in a booted systemd
 // of its own. tests/bench builds, stages and starts it. It prints Markdown;
-// quote the ratios, the absolute numbers are the machine's.
+// package report has what is found and how it is told.
 package main
 
 import (
-	"bytes"
-	"cmp"
-	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -18,148 +14,133 @@ import (
 	"strings"
 	"time"
 
-	"msrpcd/tests/sandbox"
+	"msrpcd/tests/benchmark/report"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 5, "how often each measurement is made; the median counts")
-	seconds := flag.Float64("seconds", 2, "length of each measurement")
-	tools := flag.String("tools", "", "directory with bindload and limit")
-	npa := flag.String("npa", "", "directory with named pipe auth requests of real Samba")
-	only := flag.String("only", "", "tables whose title has this text")
-	flag.Parse()
-	b := &bench{rounds: *rounds, length: time.Duration(*seconds * float64(time.Second)), only: *only}
-	if err := b.boot(*tools, *npa); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmark:", err)
 		os.Exit(1)
 	}
+}
+
+func run() error {
+	rounds := flag.Int("rounds", 5, "how often each measurement is made")
+	seconds := flag.Float64("seconds", 2, "length of each measurement")
+	only := flag.String("only", "", "parts whose title has this text")
+	held := flag.Int("held", 10000, "most connections held at once")
+	tools := flag.String("tools", "", "directory with bindload and limit")
+	npa := flag.String("npa", "", "directory with named pipe auth requests of real Samba")
+	from := flag.String("render", "", "JSON of an earlier run, instead of measuring")
+	var out output
+	flag.StringVar(&out.json, "json", "", "file for all results as JSON")
+	flag.StringVar(&out.svg, "svg", "", "file for the plot")
+	flag.BoolVar(&out.summary, "summary", false, "print the budgets alone")
+	flag.Parse()
+	if flag.NArg() > 0 || *rounds < 1 || *seconds <= 0 || *held < 1 {
+		return fmt.Errorf("wrong arguments, see tests/bench --help")
+	}
+	if *from != "" {
+		f, err := os.Open(*from)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r, err := report.ReadJSON(f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", *from, err)
+		}
+		r.Budgets = r.Judge()
+		return out.write(r)
+	}
+	if err := out.check(); err != nil {
+		return err
+	}
+	b := &bench{rounds: *rounds, length: time.Duration(*seconds * float64(time.Second)), only: *only, most: *held}
+	b.res.Rounds, b.res.Seconds = *rounds, *seconds
+	if err := b.boot(*tools, *npa); err != nil {
+		return err
+	}
 	defer b.close()
-	b.rates()
-	b.coldStart()
-	b.memory()
-	b.generator()
-}
-
-// bench has two boxes: one with msrpcd, one with samba-dcerpcd.
-type bench struct {
-	ours, stock *sandbox.Box
-	rounds      int
-	length      time.Duration
-	only        string
-	level       string // of named pipe auth
-}
-
-// contender is one side of a comparison.
-type contender struct {
-	name  string
-	box   *sandbox.Box
-	group string   // control group of its servers
-	args  []string // of bindload
-}
-
-// sample is what bindload measured.
-type sample struct {
-	Conns, Failed int
-	Rate          float64
-	P50           int64 `json:"p50_us"`
-	P99           int64 `json:"p99_us"`
-
-	CPU    float64 `json:"-"` // of the servers, µs for each connection
-	System float64 `json:"-"` // the part of it that is the kernel's
-	Client float64 `json:"-"` // CPU of bindload, µs for each connection
-}
-
-// load runs bindload once. What can not be measured is a zero sample.
-func (b *bench) load(c contender, clients int) (s sample) {
-	args := append([]string{"bindload", "-n", "0", "-d", b.length.String(), "-c", fmt.Sprint(clients)}, c.args...)
-	var out, stderr bytes.Buffer
-	cmd := c.box.Command(context.Background(), args...)
-	cmd.Stdout, cmd.Stderr = &out, &stderr
-	start, cpuErr := settledCPU(c.box, c.group)
-	if err := cmd.Run(); err != nil || json.Unmarshal(out.Bytes(), &s) != nil || s.Conns == 0 {
-		fmt.Fprintf(os.Stderr, "benchmark: %s: %v: %s%s\n", c.name, err, &out, &stderr)
-		return sample{}
-	}
-	end, err := settledCPU(c.box, c.group)
-	if err = cmp.Or(cpuErr, err); err != nil {
-		fmt.Fprintf(os.Stderr, "benchmark: %s: %v\n", c.name, err)
-		return s
-	}
-	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(s.Conns) }
-	used := end.since(start)
-	s.CPU, s.System = each(used.all()), each(used.system)
-	s.Client = each(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime())
-	return s
-}
-
-// compare prints a table: the contenders in turn, round by round, the median of
-// each figure, and its ratio to the first contender's.
-func (b *bench) compare(title string, counts []int, cs ...contender) {
-	if !strings.Contains(title, b.only) {
-		return
-	}
-	fmt.Printf("\n### %s\n\n| clients | who | per second | p50 µs | p99 µs | failed | rate ratio | p50 ratio | CPU µs | of it kernel | client's CPU µs | CPU ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n", title)
-	for _, n := range counts {
-		for _, c := range cs { // what starts now is not measured
-			c.box.Run(context.Background(), append([]string{"bindload", "-n", "200", "-d", "100ms", "-c", fmt.Sprint(n)}, c.args...)...)
+	for _, p := range b.parts() {
+		if !strings.Contains(p.title, b.only) {
+			continue
 		}
-		all := make([][]sample, len(cs))
-		for range b.rounds {
-			for i, c := range cs {
-				all[i] = append(all[i], b.load(c, n))
-			}
-		}
-		for i, c := range cs {
-			m, base := medians(all[i]), medians(all[len(cs)-1])
-			failed := 0
-			for _, s := range all[i] {
-				failed += s.Failed
-			}
-			fmt.Printf("| %d | %s | %.0f | %d | %d | %d | %.2f | %.2f | %.1f | %.1f | %.1f | %.2f |\n", n, c.name, m.Rate, m.P50, m.P99, failed,
-				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return s.Rate }), m.Rate/base.Rate),
-				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return float64(s.P50) }), float64(m.P50)/float64(base.P50)),
-				m.CPU, m.System, m.Client,
-				ratio(pairs(all[i], all[len(cs)-1], func(s sample) float64 { return s.CPU }), m.CPU/base.CPU))
+		fmt.Fprintf(os.Stderr, "benchmark: %s\n", p.title)
+		if err := p.measure(); err != nil {
+			b.problem("%s: %v", p.title, err)
 		}
 	}
+	b.res.Budgets = b.res.Judge()
+	return out.write(&b.res)
 }
 
-// pairs are the ratios within each round, so that a machine whose speed drifts
-// does not count.
-func pairs(a, base []sample, f func(sample) float64) (r []float64) {
-	for i := range a {
-		if d := f(base[i]); d > 0 {
-			r = append(r, f(a[i])/d)
+// part is something that is measured; one that fails leaves the others.
+type part struct {
+	title   string
+	measure func() error
+}
+
+// parts are all, in order: those that change settings come last.
+func (b *bench) parts() []part {
+	return slices.Concat([]part{
+		{titleTCP, b.bindTCP},
+		{titleNcalrpc, b.bindNcalrpc},
+		{titleNP, b.bindNP},
+		{titleEpmapper, b.bindEpmapper},
+		{titleCalls, b.calls},
+		{titleCold, b.coldStart},
+		{titleIdle, b.idleMemory},
+		{titleDisturbed, b.disturb},
+	}, b.held(), []part{{titleGenerator, b.generator}})
+}
+
+// output is where results go.
+type output struct {
+	json, svg string
+	summary   bool
+}
+
+// check finds out before a long run whether files can be written.
+func (o output) check() error {
+	for _, path := range []string{o.json, o.svg} {
+		if path == "" {
+			continue
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
+	return nil
+}
+
+func (o output) write(r *report.Result) error {
+	if o.summary {
+		r.Summary(os.Stdout)
+	} else {
+		r.Markdown(os.Stdout)
+	}
+	if o.json != "" {
+		if err := create(o.json, func(f *os.File) error { return r.WriteJSON(f) }); err != nil {
+			return err
 		}
 	}
-	return r
-}
-
-func ratio(r []float64, otherwise float64) float64 {
-	if len(r) == 0 {
-		return otherwise
+	if o.svg != "" {
+		return create(o.svg, func(f *os.File) error { return r.SVG(f) })
 	}
-	return median(r)
+	return nil
 }
 
-func medians(all []sample) (m sample) {
-	pick := func(f func(sample) float64) float64 {
-		var v []float64
-		for _, s := range all {
-			v = append(v, f(s))
-		}
-		return median(v)
+func create(path string, write func(*os.File) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
 	}
-	m.Rate = pick(func(s sample) float64 { return s.Rate })
-	m.P50 = int64(pick(func(s sample) float64 { return float64(s.P50) }))
-	m.P99 = int64(pick(func(s sample) float64 { return float64(s.P99) }))
-	m.CPU = pick(func(s sample) float64 { return s.CPU })
-	m.System = pick(func(s sample) float64 { return s.System })
-	m.Client = pick(func(s sample) float64 { return s.Client })
-	return m
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
+	if err := write(f); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
 }

@@ -39,7 +39,7 @@ type load struct {
 	clients, total, hold int
 	duration, silence    time.Duration
 	random               bool
-	calls                int
+	calls, failures      int
 	every                time.Duration
 	rate                 float64
 	indexBits            uint
@@ -73,6 +73,7 @@ func main() {
 	flag.IntVar(&l.hold, "hold", 0, "keep this many bound connections until a line comes from standard input")
 	flag.UintVar(&l.indexBits, "index-bits", 16, "high bits of the group id that are the worker's index")
 	calls := flag.Bool("calls", false, "bind once for each client and then make null calls (opnum 0, no arguments) until -d")
+	flag.IntVar(&l.failures, "failures", 0, "with -silent: connect no more after that many failures, 0: go on")
 	silent := flag.Bool("silent", false, "connect -n times, say so, and bind only after a line from standard input")
 	flag.Parse()
 	l.res.Errors, l.res.Workers = map[string]int{}, map[uint32]int{}
@@ -191,6 +192,9 @@ func (l *load) runSilent() {
 		c, err := l.dial()
 		if err != nil {
 			l.note(nil, 0, 0, err)
+			if l.res.Failed == l.failures {
+				break
+			}
 			continue
 		}
 		conns = append(conns, c)
