@@ -44,7 +44,7 @@ type conn struct {
 	out      []byte // answers that the client has not taken yet
 	state    state
 	calls    dcerpc.Reassembler
-	waiting  place         // in loop.unbound
+	waiting                // in loop.unbound
 	since    time.Duration // l.now of its begin
 	held     int           // bytes of an unfinished call, counted in loop.partial
 	id       uint64        // in the parking
@@ -89,7 +89,9 @@ func (l *loop) enter(c *conn) {
 	c.gen = l.gen
 	l.conns[c.fd] = c
 	l.open++
-	l.unbound.add(l, c)
+	if !c.state.bound {
+		l.unbound.add(l, c)
+	}
 }
 
 // close ends the connection and what only it kept alive.
@@ -150,6 +152,7 @@ func (c *conn) busy() bool {
 
 // watch has epoll look for what the connection needs next.
 func (c *conn) watch(l *loop) {
+	l.unbound.count(l, c)
 	if c.kept != nil {
 		c.mark(l)
 	}

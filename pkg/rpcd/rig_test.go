@@ -37,7 +37,7 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, env: environment{index: 3, indexBits: 16}, done: make(chan error, 1)}
+	r := &rig{t: t, env: environment{index: 3, indexBits: 16, maxNPA: maxNPA}, done: make(chan error, 1)}
 	r.srv, r.hooks = newTestServer()
 	var err error
 	r.tcp, err = net.Listen("tcp", "127.0.0.1:0")
