@@ -150,6 +150,11 @@ func (l *loop) resumeState(c *conn, s *saved) error {
 		}
 		c.state.contexts = append(c.state.contexts, presentation{id: x.id, ndr64: x.ndr64, iface: i})
 	}
+	if s.flags&savedSystem != 0 {
+		if err := l.resumeSystem(c, s); err != nil {
+			return err
+		}
+	}
 	if s.flags&savedCall == 0 {
 		return nil
 	}
