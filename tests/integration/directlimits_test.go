@@ -6,7 +6,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 )
@@ -15,12 +14,8 @@ import (
 // before it, has a broker's limits.
 func TestAFloodOfADirectRpcdHurtsNobodyElse(t *testing.T) {
 	const limit, patience = 512, 50
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
 	h := boot(t, file("/etc/msrpcd/msrpcd.conf", "[Msrpcd]\nBindTimeoutSec=5min\n")).install()
-	h.MustWrite(t, npaRequest, string(request))
+	h.pipeClient()
 	at := func(args ...string) []string { return append(args, "-iface", epmapperID, "-major", "3") }
 	port, local := at("-addr", "127.0.0.1:135"), at("-net", "unix", "-addr", mapperLocal)
 	pipe := at("-net", "unix", "-addr", "/run/samba/ncalrpc/np/epmapper", "-npa", npaRequest)
