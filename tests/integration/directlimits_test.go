@@ -33,17 +33,17 @@ func TestAFloodOfADirectRpcdHurtsNobodyElse(t *testing.T) {
 	patient := h.silent("127.0.0.2", patience, port...)
 	held(patience, patience)
 
-	h.silent("127.0.0.3", 3000, port...)
-	h.atOnce(port...) // while they come
-	held(patience+limit, 2000)
+	h.silent("127.0.0.3", 6000, port...) // more than may be silent in all
+	h.atOnce(port...)                    // while they come
+	held(patience+limit, 4500)
 	h.atOnce(port...)
 
 	h.crowd(slices.Concat(asNobody, []string{"bindload", "-n", "2000", "-silent", "-timeout", "100s"}, local)...)
 	h.atOnce(local...) // root's
-	held(patience+2*limit, 4000)
+	held(patience+2*limit, 6500)
 
 	h.silent("", 1000, pipe...) // all of one client of smbd
-	held(patience+3*limit, 5000)
+	held(patience+3*limit, 7500)
 	h.atOnce(port...)
 	h.atOnce(local...)
 	if r := h.load(append(pipe, "-n", "50")...); r.Conns != 50 { // that client itself
