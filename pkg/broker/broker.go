@@ -36,6 +36,7 @@ import (
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/parking"
+	"msrpcd/pkg/source"
 	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
 )
@@ -58,7 +59,7 @@ type Broker struct {
 	loose     list
 	silent    list
 	spare     list
-	crowds    crowds
+	crowds    source.Table[list] // the silent conns of each source
 	inboxes   []inbox
 	loads     []load
 	pending   int // conns in fresh, parked and loose
@@ -110,7 +111,7 @@ const (
 // New takes over the passed descriptors. An error says which is missing or not
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
-	b := &Broker{cfg: cfg, log: log, base: time.Now(), crowds: crowds{index: map[source]int32{}},
+	b := &Broker{cfg: cfg, log: log, base: time.Now(),
 		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole)}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

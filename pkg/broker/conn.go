@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"msrpcd/pkg/source"
 	"msrpcd/pkg/sys"
 )
 
@@ -33,7 +34,7 @@ type conn struct {
 	frag       uint16 // length of the first PDU, 0 for a pipe without DCE/RPC
 	worker     int16  // wantInbox: whose inbox
 	slot       int16  // parked: where
-	crowd      int32  // silent: index into Broker.crowds, noCrowd
+	crowd      int32  // silent: index into Broker.crowds, source.None
 	links      [nLinks]link
 	need       int32 // bytes that must be there before a look makes sense
 	groupID    uint32
@@ -49,7 +50,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 		b.conns = append(b.conns, conn{})
 	}
 	c := &b.conns[fd]
-	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.now, crowd: noCrowd, npa: c.npa[:0]}
+	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.now, crowd: source.None, npa: c.npa[:0]}
 	b.nextID++
 	return c
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -96,10 +95,8 @@ func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 	if want := map[bool]int{true: 2, false: 1}[os.Getuid() == 0]; b.silent.n != want {
 		t.Errorf("%d silent connections of uid %d, want %d", b.silent.n, os.Getuid(), want)
 	}
-	// Another user has one.
-	s := source{kind: fromUser, id: [16]byte{1}}
-	if b.crowds.put(b.crowds.get(s)); len(b.crowds.index) != map[bool]int{true: 0, false: 1}[os.Getuid() == 0] {
-		t.Errorf("%d users are counted", len(b.crowds.index))
+	if n := b.crowds.Len(); n != map[bool]int{true: 0, false: 1}[os.Getuid() == 0] {
+		t.Errorf("%d users are counted", n)
 	}
 }
 
@@ -125,56 +122,6 @@ func TestPipesCountByTheirClient(t *testing.T) {
 	half.Write(req[100:])
 	closed(t, all[1], "the next one, when the half request is complete,")
 	r.pending(2)
-}
-
-func TestSources(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		same bool
-	}{
-		{"192.0.2.1", "192.0.2.1", true},
-		{"192.0.2.1", "192.0.2.2", false},
-		{"192.0.2.1", "::ffff:192.0.2.1", true},
-		{"2001:db8::1", "2001:db8::2:3:4:5", true},
-		{"2001:db8::1", "2001:db8:0:1::1", false},
-		{"fe80::1", "fe80::2", false},
-		{"::1", "::2", false},
-		{"127.0.0.1", "::1", false},
-	} {
-		same := addressSource(netip.MustParseAddr(tt.a)) == addressSource(netip.MustParseAddr(tt.b))
-		if same != tt.same {
-			t.Errorf("%s and %s are one source: %t, want %t", tt.a, tt.b, same, tt.same)
-		}
-	}
-}
-
-// TestCrowdsAreBounded: who has no silent connection leaves nothing behind.
-func TestCrowdsAreBounded(t *testing.T) {
-	s := crowds{index: map[source]int32{}}
-	for round := range 3 {
-		var have []int32
-		for i := range 1000 {
-			have = append(have, s.get(source{kind: fromAddress, id: [16]byte{byte(i), byte(i >> 8), byte(round)}}))
-		}
-		if len(s.all) != 1000 || s.get(s.all[have[7]].source) != have[7] {
-			t.Fatalf("%d crowds for 1000 sources", len(s.all))
-		}
-		for _, i := range have[:500] {
-			s.put(i)
-		}
-		for i := range 500 {
-			have[i] = s.get(source{kind: fromUser, id: [16]byte{byte(i), byte(i >> 8)}})
-		}
-		if len(s.all) != 1000 {
-			t.Fatalf("%d crowds for 1000 sources, of which half are new", len(s.all))
-		}
-		for _, i := range have {
-			s.put(i)
-		}
-		if len(s.all)+len(s.free)+len(s.index) != 0 {
-			t.Fatalf("%d, %d and %d are left of nobody", len(s.all), len(s.free), len(s.index))
-		}
-	}
 }
 
 func TestWaitingClientsAreNotSilentOnes(t *testing.T) {

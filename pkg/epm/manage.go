@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"os"
+	"slices"
 
 	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/journal"
+	"msrpcd/pkg/ndr"
 	"msrpcd/pkg/rpcd"
 	"msrpcd/pkg/uuid"
 )
@@ -17,22 +19,30 @@ import (
 // This file owns the calls that change the map, which only local root may, over
 // ncalrpc (MS-RPCE does not have them on the wire at all), and ept_inq_object.
 
+// change decodes the arguments of a call that changes the map, and makes the
+// change if it is local root who calls.
+func (m *mapper) change(c *rpcd.Call, in ndr.Value, do func() Status) dcerpc.Status {
+	c.In.Params(in)
+	switch {
+	case c.In.Err() != nil:
+		return dcerpc.FaultBadStubData
+	case !c.Caller().LocalRoot():
+		return answer(c, CantPerformOp)
+	}
+	return answer(c, do())
+}
+
 // insert is ept_insert.
 func (m *mapper) insert(c *rpcd.Call) dcerpc.Status {
 	var in InsertRequest
-	c.In.Params(&in)
-	if c.In.Err() != nil {
-		return dcerpc.FaultBadStubData
-	}
-	if !c.Caller().LocalRoot() {
-		return answer(c, CantPerformOp)
-	}
-	es, ok := entriesOf(in.Elem)
-	if !ok {
-		return answer(c, InvalidEntry)
-	}
-	m.follow()
-	return answer(c, m.changed(m.added.insert(es, in.Replace != 0)))
+	return m.change(c, &in, func() Status {
+		es, ok := entriesOf(in.Elem)
+		if !ok {
+			return InvalidEntry
+		}
+		m.follow()
+		return m.changed(m.added.insert(es, in.Replace != 0))
+	})
 }
 
 // entriesOf copies entries out of a stub.
@@ -67,44 +77,26 @@ func (m *mapper) changed(err error) Status {
 // delete is ept_delete: entries go that have the same objects and towers.
 func (m *mapper) delete(c *rpcd.Call) dcerpc.Status {
 	var in Entries
-	c.In.Params(&in)
-	if c.In.Err() != nil {
-		return dcerpc.FaultBadStubData
-	}
-	if !c.Caller().LocalRoot() {
-		return answer(c, CantPerformOp)
-	}
-	es, ok := entriesOf(in.Elem)
-	if !ok {
-		return answer(c, InvalidEntry)
-	}
-	return answer(c, m.remove(func(o *entry) bool {
-		for i := range es {
-			if es[i].same(o) {
-				return true
-			}
+	return m.change(c, &in, func() Status {
+		es, ok := entriesOf(in.Elem)
+		if !ok {
+			return InvalidEntry
 		}
-		return false
-	}))
+		return m.remove(func(o *entry) bool {
+			return slices.ContainsFunc(es, func(e entry) bool { return e.same(o) })
+		})
+	})
 }
 
 // mgmtDelete is ept_mgmt_delete: entries go that have the tower, and the object
 // if one is told.
 func (m *mapper) mgmtDelete(c *rpcd.Call) dcerpc.Status {
 	var in MgmtDeleteRequest
-	c.In.Params(&in)
-	if c.In.Err() != nil {
-		return dcerpc.FaultBadStubData
-	}
-	if !c.Caller().LocalRoot() {
-		return answer(c, CantPerformOp)
-	}
-	return answer(c, m.remove(func(o *entry) bool {
-		if in.ObjectSpecified != 0 && o.object != uuid.UUID(in.Object) {
-			return false
-		}
-		return string(o.tower) == string(in.Tower.Tower.Octets)
-	}))
+	return m.change(c, &in, func() Status {
+		return m.remove(func(o *entry) bool {
+			return (in.ObjectSpecified == 0 || o.object == uuid.UUID(in.Object)) && string(o.tower) == string(in.Tower.Tower.Octets)
+		})
+	})
 }
 
 // remove removes inserted entries. Those of msrpcd's own rpcds are not there to

@@ -62,6 +62,16 @@ func Parse(b []byte) (Request, *Reject) {
 	return q, nil
 }
 
+// ClientAddr is the text of the client's address, as in Request, from the
+// named_pipe_auth_req_info of this level alone; nil where it has none.
+func ClientAddr(level uint32, info []byte) []byte {
+	w := walk{b: info}
+	if e := w.ends(level); !w.bad {
+		return e.addr
+	}
+	return nil
+}
+
 // walk is a position in the request. Once bad it stays bad, and each read
 // yields zero.
 type walk struct {

@@ -60,16 +60,16 @@ func (c *conn) negotiateAuth(l *loop, p dcerpc.PDU) (reply *dcerpc.Auth, rej *dc
 	s := c.state.security
 	if s == nil {
 		a := p.Auth
-		if l.srv.Auth == nil || a.Level < dcerpc.LevelConnect || a.Level > dcerpc.LevelPrivacy {
-			return nil, dcerpc.ErrAuthType // never served as anonymous
-		}
-		ctx := l.srv.Auth.Begin(a.Type, a.Level, c.identify(l))
-		if ctx == nil {
+		if a.Level < dcerpc.LevelConnect || a.Level > dcerpc.LevelPrivacy {
 			return nil, dcerpc.ErrAuthType
+		}
+		ctx := l.begin(a.Type, a.Level, c)
+		if ctx == nil {
+			return nil, dcerpc.ErrAuthType // never served as anonymous
 		}
 		s = &security{Security: ctx, trailer: dcerpc.Auth{Type: a.Type, Level: a.Level, ContextID: a.ContextID},
 			signHeader: p.Flags&dcerpc.FlagSignHeader != 0}
-		c.state.security = s
+		c.state.security, c.changed = s, true
 	}
 	return c.stepAuth(p, s)
 }

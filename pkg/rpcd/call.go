@@ -41,7 +41,8 @@ func (c *Call) Caller() *Caller {
 	return c.caller
 }
 
-// Identity is whom the Authenticator found the caller to be, nil without one.
+// Identity is whom the Authenticator found the caller to be, System for the local
+// system, nil for who is not authenticated.
 func (c *Call) Identity() any {
 	if s := c.conn.state.security; s != nil && s.done {
 		return s.Identity()

@@ -3,12 +3,15 @@
 package rpcd
 
 import (
+	"log/slog"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/npa"
+	"msrpcd/pkg/sys"
 )
 
 // Caller is who made a call, as far as the transport knows.
@@ -37,4 +40,53 @@ func (c *Caller) Anonymous() bool {
 		return c.Session == nil || !c.Session.Authenticated()
 	}
 	return true
+}
+
+// identify is who is at the other end of c, found out at the first question.
+func (c *conn) identify(l *loop) *Caller {
+	if c.caller != nil {
+		return c.caller
+	}
+	e := &l.endpoints[c.endpoint]
+	who := &Caller{Transport: e.Transport}
+	switch e.Transport {
+	case layout.TCP:
+		if sa, err := unix.Getpeername(c.fd); err == nil {
+			who.Remote = addrPort(sa)
+		}
+		if sa, err := unix.Getsockname(c.fd); err == nil {
+			who.Local = addrPort(sa)
+		}
+	case layout.Ncalrpc:
+		cred, errno := sys.PeerCred(c.fd)
+		if errno != 0 {
+			cred = unix.Ucred{Uid: 1<<32 - 1, Gid: 1<<32 - 1}
+		}
+		who.Cred = cred
+	case layout.NP:
+		s, err := npa.ParseSessionInfo(c.npaLevel, c.npaInfo())
+		if err != nil {
+			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
+			break
+		}
+		who.Session = &s
+		if a, err := netip.ParseAddr(s.ClientAddr); err == nil {
+			who.Remote = netip.AddrPortFrom(a.Unmap(), s.ClientPort)
+		}
+		if a, err := netip.ParseAddr(s.ServerAddr); err == nil {
+			who.Local = netip.AddrPortFrom(a.Unmap(), s.ServerPort)
+		}
+	}
+	c.caller = who
+	return who
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
 }

@@ -36,7 +36,7 @@ func FuzzStream(f *testing.F) {
 			}
 		}
 	}()
-	l, err := newLoop(s, environment{indexBits: 16}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, environment{indexBits: 16, maxPerSource: 1, maxPerUser: 1, maxNPA: maxNPA}, slog.New(slog.DiscardHandler))
 	must(f, err)
 	l.endpoints = []endpoint.Endpoint{
 		{Transport: layout.TCP, Name: "49152"}, {Transport: layout.Ncalrpc, Name: "TEST"}, {Transport: layout.NP, Name: `\pipe\test`},
@@ -78,7 +78,7 @@ func FuzzStream(f *testing.F) {
 				answer = append(answer, sent[:n]...)
 			}
 		}
-		if l.partial != 0 || l.unsent != 0 || l.unbound.n != 0 || len(l.groups.byID) != 0 || len(l.out) != 0 || l.unbound.first != nil {
+		if l.partial != 0 || l.unsent != 0 || l.unbound.all.n+l.unbound.sources.Len() != 0 || len(l.groups.byID) != 0 || len(l.out) != 0 || l.unbound.all.first != nil {
 			t.Errorf("it keeps %d bytes of calls, %d of answers, %d groups, %d unsent", l.partial, l.unsent, len(l.groups.byID), len(l.out))
 		}
 		if handshake && len(answer) > 0 {

@@ -26,7 +26,8 @@ import (
 //     far the call came. A graceful stop writes those bytes down instead.
 //   - The handles of an association group are in the file of one of its kept
 //     connections, the keeper. Its next keeper has them before it goes.
-//   - A connection with a security context is not kept.
+//   - A connection with a security context is not kept, unless it is the local
+//     system's: others have keys.
 
 const (
 	keepAge   = time.Second
@@ -79,7 +80,7 @@ func (l *loop) keepOld() {
 		}
 		c := l.conns[y.fd]
 		l.young = l.young[1:]
-		if c.phase == ending || c.state.security != nil {
+		if c.phase == ending || !c.keepable() {
 			continue
 		}
 		if errno := l.park(c); errno != 0 {
@@ -198,7 +199,7 @@ func (c *conn) mark(l *loop) {
 
 // settle writes down what changed, before the client is told.
 func (c *conn) settle(l *loop) {
-	if c.kept != nil && c.state.security != nil { // the client was silent long before its bind
+	if c.kept != nil && !c.keepable() { // the client was silent long before its bind
 		l.unpark(c)
 	}
 	if c.kept != nil && c.changed {

@@ -33,6 +33,7 @@ type manager struct {
 	notify *net.UnixConn
 	path   string
 	line   *status.WorkerLine
+	vars   []string // of its environment
 	cmd    *exec.Cmd
 
 	mu    sync.Mutex
@@ -41,7 +42,7 @@ type manager struct {
 	ready chan struct{}
 }
 
-func newManager(t *testing.T) *manager {
+func newManager(t *testing.T, vars ...string) *manager {
 	t.Helper()
 	dir := t.TempDir()
 	old := layout.Runtime
@@ -52,7 +53,7 @@ func newManager(t *testing.T) *manager {
 	file, err := status.Open(layout.StatusFile("test"), false)
 	must(t, err)
 	t.Cleanup(func() { file.Close() })
-	m := &manager{rig: newRig(t), path: filepath.Join(dir, "notify"), line: file.Worker(3), ready: make(chan struct{}, 1)}
+	m := &manager{rig: newRig(t), path: filepath.Join(dir, "notify"), line: file.Worker(3), ready: make(chan struct{}, 1), vars: vars}
 	m.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path, Net: "unixgram"})
 	must(t, err)
 	t.Cleanup(func() { m.notify.Close() })
@@ -115,6 +116,7 @@ func (m *manager) spawn() *manager {
 	m.cmd.Env = append(os.Environ(), runtimeVariable+"="+layout.Runtime, "NOTIFY_SOCKET="+m.path,
 		fmt.Sprint("LISTEN_FDS=", len(names)), "LISTEN_FDNAMES="+strings.Join(names, ":"),
 		"MSRPC_WORKER=3", "MSRPC_INDEX_BITS=16", "MSRPC_IDLE_SEC=0")
+	m.cmd.Env = append(m.cmd.Env, m.vars...)
 	m.cmd.Stderr = os.Stderr
 	must(m.t, m.cmd.Start())
 	cmd := m.cmd

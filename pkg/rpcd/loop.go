@@ -243,7 +243,7 @@ func (l *loop) timeout() int {
 	if l.acceptAt > 0 {
 		due = min(due, l.acceptAt)
 	}
-	if c := l.unbound.first; c != nil && l.env.bindTimeout > 0 {
+	if c := l.unbound.all.first; c != nil && l.env.bindTimeout > 0 {
 		due = min(due, c.since+l.env.bindTimeout)
 	}
 	if y := l.nextYoung(); y != nil {

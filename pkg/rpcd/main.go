@@ -73,12 +73,17 @@ type environment struct {
 	idle      time.Duration // MSRPC_IDLE_SEC, 0: never
 	npDir     string        // MSRPC_NP_DIR
 
-	maxUnbound  int           // MSRPC_MAX_UNBOUND
-	bindTimeout time.Duration // MSRPC_BIND_TIMEOUT_SEC
+	// Of direct activation; behind a broker it is the broker that heeds them.
+	maxUnbound   int           // MSRPC_MAX_UNBOUND
+	maxPerSource int           // MSRPC_MAX_UNBOUND_SOURCE, 0: none
+	maxPerUser   int           // MSRPC_MAX_UNBOUND_USER, 0: none
+	bindTimeout  time.Duration // MSRPC_BIND_TIMEOUT_SEC
+	maxNPA       int           // MSRPC_MAX_NPA
 }
 
 func readEnvironment(s *Server, getenv func(string) string) (environment, error) {
-	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR"), maxUnbound: 4096, bindTimeout: 30 * time.Second}
+	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR"),
+		maxUnbound: 4096, bindTimeout: 30 * time.Second, maxNPA: maxNPA}
 	if s.IdleSec > 0 {
 		e.idle = time.Duration(s.IdleSec) * time.Second
 	}
@@ -91,6 +96,9 @@ func readEnvironment(s *Server, getenv func(string) string) (environment, error)
 		{"MSRPC_INDEX_BITS", 8, 16, func(n int) { e.indexBits = n }},
 		{"MSRPC_IDLE_SEC", 0, 1 << 30, func(n int) { e.idle = time.Duration(n) * time.Second }},
 		{"MSRPC_MAX_UNBOUND", 1, 1 << 20, func(n int) { e.maxUnbound = n }},
+		{"MSRPC_MAX_UNBOUND_SOURCE", 1, 1 << 20, func(n int) { e.maxPerSource = n }},
+		{"MSRPC_MAX_UNBOUND_USER", 1, 1 << 20, func(n int) { e.maxPerUser = n }},
+		{"MSRPC_MAX_NPA", 4096, maxNPA, func(n int) { e.maxNPA = n }},
 		{"MSRPC_BIND_TIMEOUT_SEC", 1, 1 << 30, func(n int) { e.bindTimeout = time.Duration(n) * time.Second }},
 	} {
 		text := getenv(v.name)

@@ -13,7 +13,7 @@ import (
 const (
 	mgmtOK        = 0
 	mgmtCantDo    = dcerpc.Status(0x00000005) // stop_server_listening by a client: access denied
-	mgmtNoPrinc   = dcerpc.Status(0x000006c3) // RPC_S_UNKNOWN_AUTHN_SERVICE: no authentication is served
+	mgmtNoPrinc   = dcerpc.Status(0x000006c3) // RPC_S_UNKNOWN_AUTHN_SERVICE: none that is served has principals
 	mgmtStatCount = 4
 )
 
@@ -103,7 +103,8 @@ func stopServerListening(c *Call) dcerpc.Status {
 	return 0
 }
 
-// inqPrincName has authn_proto and princ_name_size in; no protocol is served.
+// inqPrincName has authn_proto and princ_name_size in; no protocol
+// that is served has a principal.
 func inqPrincName(c *Call) dcerpc.Status {
 	c.In.Uint32()
 	size := c.In.Uint32()

@@ -60,10 +60,11 @@ func (l *loop) resume(slots [][2]int) error {
 		l.resumeHandles(g, s)
 	}
 	if l.line != nil {
-		l.line.Resumed(uint64(len(conns)))
+		l.line.Resumed(uint64(l.open))
 	}
 	for _, c := range conns {
 		switch g := c.state.group; {
+		case c.fd < 0: // it made room for one of the same source
 		case g != nil && g.lost:
 			c.shut(l)
 		case c.kept.marked && !c.kept.stale:
@@ -120,9 +121,6 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 		c.state.group = g
 	}
 	l.enter(c)
-	if c.state.bound {
-		l.unbound.remove(c)
-	}
 	c.in, c.out = append([]byte(nil), s.in...), append([]byte(nil), s.out...)
 	l.partial += len(c.in)
 	l.unsent += len(c.out)
@@ -151,6 +149,11 @@ func (l *loop) resumeState(c *conn, s *saved) error {
 			return errGone
 		}
 		c.state.contexts = append(c.state.contexts, presentation{id: x.id, ndr64: x.ndr64, iface: i})
+	}
+	if s.flags&savedSystem != 0 {
+		if err := l.resumeSystem(c, s); err != nil {
+			return err
+		}
 	}
 	if s.flags&savedCall == 0 {
 		return nil

@@ -26,6 +26,7 @@ type rig struct {
 	srv     *Server
 	hooks   *testHooks
 	env     environment
+	root    uint32 // the root user
 	loop    *loop
 	done    chan error
 	tcp     net.Listener
@@ -37,7 +38,7 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	r := &rig{t: t, env: environment{index: 3, indexBits: 16}, done: make(chan error, 1)}
+	r := &rig{t: t, env: environment{index: 3, indexBits: 16, maxNPA: maxNPA}, root: uint32(os.Geteuid()), done: make(chan error, 1)}
 	r.srv, r.hooks = newTestServer()
 	var err error
 	r.tcp, err = net.Listen("tcp", "127.0.0.1:0")
@@ -79,7 +80,7 @@ func (r *rig) start() *rig {
 	}
 	l, err := newLoop(r.srv, r.env, slog.New(slog.DiscardHandler))
 	must(r.t, err)
-	l.rootUID = uint32(os.Geteuid())
+	l.rootUID = r.root
 	must(r.t, l.takeListeners(fds))
 	r.loop = l
 	go func() { r.done <- l.run() }()

@@ -33,6 +33,7 @@ import (
 //	  u16 opnum, object, u32 length, stub)
 //	with savedHandles: u32 number, for each handle: id, interface, u32 version,
 //	  u32 length, bytes of Snapshot
+//	with savedSystem: u32 auth_context_id, u32 1 = header signing was agreed on
 const (
 	savedMagic   = 0x4352534d
 	savedVersion = 1
@@ -52,6 +53,7 @@ const (
 	savedCall      // a call of several fragments is being collected
 	savedHandles   // the handles of the group are here
 	savedLost      // the group has a handle that can not be kept
+	savedSystem    // the client is authenticated as the local system
 	savedAll       = 1<<iota - 1
 )
 
@@ -67,6 +69,9 @@ type saved struct {
 	in, out    []byte
 	call       dcerpc.Call // with savedCall
 	handles    []savedHandle
+
+	authContext uint32 // with savedSystem
+	signHeader  bool
 }
 
 type savedContext struct {
@@ -125,6 +130,14 @@ func (s *saved) append(dst []byte) []byte {
 			h := &s.handles[i]
 			dst = appendBytes(appendID(append(dst, h.id[:]...), h.iface), h.state)
 		}
+	}
+	if s.flags&savedSystem != 0 {
+		dst = le.AppendUint32(dst, s.authContext)
+		var sign uint32
+		if s.signHeader {
+			sign = 1
+		}
+		dst = le.AppendUint32(dst, sign)
 	}
 	return dst
 }
@@ -198,6 +211,12 @@ func parseSaved(b []byte) (s saved, err error) {
 			h.state = r.bytes()
 			s.handles = append(s.handles, h)
 		}
+	}
+	if s.flags&savedSystem != 0 {
+		s.authContext = r.u32()
+		sign := r.u32()
+		s.signHeader = sign == 1
+		r.bad = r.bad || sign > 1
 	}
 	if r.bad || len(r.b) != 0 || s.flags&savedBound != 0 == (s.group == 0) {
 		return saved{}, errSaved

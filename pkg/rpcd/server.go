@@ -43,8 +43,9 @@ type Server struct {
 
 	// Start, if set, is called before anything is served: it may refuse to.
 	Start func() error
-	// Auth makes security contexts. nil refuses whoever wants one, so that
-	// nobody who wants to be authenticated is served as anonymous.
+	// Auth makes security contexts. What it does not make, or nil, is refused,
+	// so that nobody who wants to be authenticated is served as anonymous;
+	// but for root over ncalrpc, who may be the local System in every server.
 	Auth Authenticator
 	// Limits bound what one peer can take; zero fields have defaults.
 	Limits Limits

@@ -62,7 +62,7 @@ func (c *conn) shut(l *loop) {
 
 // keepLast parks a connection with all that it holds.
 func (l *loop) keepLast(c *conn) bool {
-	if !l.keeps || c.phase == ending || c.running > 0 || c.state.security != nil {
+	if !l.keeps || c.phase == ending || c.running > 0 || !c.keepable() {
 		return false
 	}
 	c.settle(l)

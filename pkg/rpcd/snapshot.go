@@ -38,6 +38,10 @@ func (l *loop) encode(c *conn) []byte {
 	if c.phase == wantNPA {
 		s.flags |= savedWantNPA
 	}
+	if a := c.state.security; a != nil { // a keepable one
+		s.flags |= savedSystem
+		s.authContext, s.signHeader = a.trailer.ContextID, a.signHeader
+	}
 	for i := range c.state.contexts {
 		x := &c.state.contexts[i]
 		s.contexts = append(s.contexts, savedContext{iface: x.iface.id(), id: x.id, ndr64: x.ndr64})

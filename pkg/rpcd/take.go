@@ -3,9 +3,9 @@
 package rpcd
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"path"
 	"strings"
 
@@ -15,7 +15,6 @@ import (
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/npa"
 	"msrpcd/pkg/parking"
 	"msrpcd/pkg/sys"
 )
@@ -166,6 +165,8 @@ func (l *loop) takeInbox() {
 	}
 }
 
+var errFull = errors.New("too many connections")
+
 func (l *loop) takeOne(n int) (*conn, error) {
 	if err := l.inbox.Check(n); err != nil {
 		return nil, err
@@ -187,53 +188,4 @@ func (l *loop) takeOne(n int) (*conn, error) {
 	l.inbox.Keep()
 	c.npa, c.npaLevel = info, m.NPALevel
 	return c, nil
-}
-
-// caller is who is at the other end of c, found out at the first question.
-func (c *conn) identify(l *loop) *Caller {
-	if c.caller != nil {
-		return c.caller
-	}
-	e := &l.endpoints[c.endpoint]
-	who := &Caller{Transport: e.Transport}
-	switch e.Transport {
-	case layout.TCP:
-		if sa, err := unix.Getpeername(c.fd); err == nil {
-			who.Remote = addrPort(sa)
-		}
-		if sa, err := unix.Getsockname(c.fd); err == nil {
-			who.Local = addrPort(sa)
-		}
-	case layout.Ncalrpc:
-		cred, errno := sys.PeerCred(c.fd)
-		if errno != 0 {
-			cred = unix.Ucred{Uid: 1<<32 - 1, Gid: 1<<32 - 1}
-		}
-		who.Cred = cred
-	case layout.NP:
-		s, err := npa.ParseSessionInfo(c.npaLevel, c.npaInfo())
-		if err != nil {
-			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
-			break
-		}
-		who.Session = &s
-		if a, err := netip.ParseAddr(s.ClientAddr); err == nil {
-			who.Remote = netip.AddrPortFrom(a.Unmap(), s.ClientPort)
-		}
-		if a, err := netip.ParseAddr(s.ServerAddr); err == nil {
-			who.Local = netip.AddrPortFrom(a.Unmap(), s.ServerPort)
-		}
-	}
-	c.caller = who
-	return who
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }

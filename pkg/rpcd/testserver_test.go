@@ -5,6 +5,7 @@ package rpcd
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"runtime/debug"
 
 	"msrpcd/pkg/dcerpc"
@@ -33,6 +34,7 @@ const (
 	opObject              // returns the object of the request
 	opCounter             // opens a handle that can be kept, of a counter
 	opCount               // takes that handle, returns what it has counted up to
+	opIdentity            // returns the caller's identity as text
 )
 
 var (
@@ -124,6 +126,10 @@ func newTestServer() (*Server, *testHooks) {
 			Ops: []Op{
 				opCounter: {Name: "Counter", Run: openCounter},
 				opCount:   {Name: "Count", Run: countOn},
+				opIdentity: {Name: "Identity", Run: func(c *Call) dcerpc.Status {
+					c.Out.Octets(fmt.Append(nil, c.Identity()))
+					return 0
+				}},
 				opEcho: {Name: "Echo", Run: func(c *Call) dcerpc.Status {
 					c.Out.Octets(c.In.Octets(c.In.Left()))
 					return 0

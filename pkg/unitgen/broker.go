@@ -45,8 +45,6 @@ func (p *Plan) broker(r *Rpcd) *builder {
 		b.env(v.name, strconv.Itoa(v.value))
 	}
 	p.limits(b)
-	b.env("MSRPC_MAX_UNBOUND_SOURCE", strconv.Itoa(p.global.MaxUnboundPerSource))
-	b.env("MSRPC_MAX_UNBOUND_USER", strconv.Itoa(p.global.MaxUnboundPerUser))
 	if pipes := r.Entry.Listing.Pipes; len(pipes) > 0 {
 		var words []string
 		for _, n := range pipes {
@@ -69,6 +67,8 @@ func (r *Rpcd) sockets() []string {
 // limits tells who accepts connections how many and how much to take.
 func (p *Plan) limits(b *builder) {
 	b.env("MSRPC_MAX_UNBOUND", strconv.Itoa(p.global.MaxUnbound))
+	b.env("MSRPC_MAX_UNBOUND_SOURCE", strconv.Itoa(p.global.MaxUnboundPerSource))
+	b.env("MSRPC_MAX_UNBOUND_USER", strconv.Itoa(p.global.MaxUnboundPerUser))
 	b.env("MSRPC_BIND_TIMEOUT_SEC", strconv.Itoa(p.global.BindTimeoutSec))
 	b.env("MSRPC_MAX_NPA", strconv.Itoa(p.global.MaxNPASize))
 }

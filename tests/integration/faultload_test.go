@@ -45,6 +45,16 @@ const (
 	epmapperID = "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
 )
 
+// pipeClient has a named pipe auth request of a real smbd in npaRequest.
+func (h *host) pipeClient() {
+	h.t.Helper()
+	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.MustWrite(h.t, npaRequest, string(request))
+}
+
 func clientKinds(port string) []clientKind {
 	tcp := []string{"-addr", "127.0.0.1:" + port}
 	local := []string{"-net", "unix", "-addr", winregNcalrpc}

@@ -41,11 +41,16 @@ type crowd struct {
 	out   bytes.Buffer
 }
 
-// silent opens n connections from an address; they say nothing until bind.
-func (h *host) silent(from string, n int) *crowd {
+// silent opens n connections from an address, to winreg if args say nothing
+// else; they say nothing until bind.
+func (h *host) silent(from string, n int, args ...string) *crowd {
 	h.t.Helper()
-	c := &crowd{h: h, cmd: h.Command(context.Background(), "bindload", "-addr", winregAddr, "-from", from,
-		"-n", strconv.Itoa(n), "-silent", "-timeout", "100s")}
+	return h.crowd(append([]string{"bindload", "-addr", winregAddr, "-from", from, "-n", strconv.Itoa(n), "-silent", "-timeout", "100s"}, args...)...)
+}
+
+func (h *host) crowd(command ...string) *crowd {
+	h.t.Helper()
+	c := &crowd{h: h, cmd: h.Command(context.Background(), command...)}
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	var err error
 	if c.input, err = c.cmd.StdinPipe(); err == nil {
@@ -89,11 +94,11 @@ func (h *host) warm() {
 
 // atOnce has talking clients served within 100 ms. The machine may have others
 // to serve at that moment, so that one of three tries has to do.
-func (h *host) atOnce() {
+func (h *host) atOnce(args ...string) {
 	h.t.Helper()
 	var r loadResult
 	for range 3 {
-		r = h.load("-addr", winregAddr, "-n", "50")
+		r = h.load(append([]string{"-addr", winregAddr, "-n", "50"}, args...)...)
 		h.t.Logf("talking clients: %+v", r)
 		if r.Conns != 50 || r.P99 <= 100_000 {
 			break
