@@ -88,6 +88,7 @@ const (
 	acceptPause = 100 * time.Millisecond
 	tellEvery   = time.Second
 	drainLimit  = 10 * time.Second // for calls in progress at a stop
+	spinTime    = 50 * time.Microsecond
 )
 
 // Tokens of events: kind, generation of the connection, index.
@@ -115,6 +116,7 @@ func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 	if l.ep, err = sys.NewEpoll(); err != nil {
 		return nil, err
 	}
+	l.ep.Spin(spinTime)
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}

@@ -5,6 +5,7 @@ package sys
 import (
 	"fmt"
 	"runtime"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,9 @@ import (
 type Epoll struct {
 	fd     int
 	brief  int // how long a sleep is kept from Go's scheduler, in milliseconds
+	spin   time.Duration
+	hot    bool // the last sleep was shorter than spin
+	base   time.Time
 	events [128]unix.EpollEvent
 }
 
@@ -33,6 +37,16 @@ func NewEpoll() (*Epoll, error) {
 		p.brief = 0 // other goroutines run only while this one sleeps
 	}
 	return p, nil
+}
+
+// Spin has Wait look for events that long before it sleeps, as long as the last
+// sleep would have been shorter: a client that calls again and again, each time
+// it has its answer, waits for no wake-up. With a single processor, where
+// spinning would keep the client from it, nothing changes.
+func (p *Epoll) Spin(limit time.Duration) {
+	if runtime.GOMAXPROCS(0) > 1 {
+		p.spin, p.base = limit, time.Now()
+	}
 }
 
 // Add watches fd for events (unix.EPOLLIN|unix.EPOLLET ...).
@@ -59,6 +73,25 @@ func (p *Epoll) ctl(op, fd int, events uint32, token uint64) Errno {
 // Wait waits up to msec milliseconds (-1: for ever) and returns how many
 // events there are, 0 also after a signal.
 func (p *Epoll) Wait(msec int) (int, Errno) {
+	if p.spin == 0 || msec == 0 {
+		return p.sleep(msec)
+	}
+	start := time.Since(p.base)
+	for p.hot {
+		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+			uintptr(len(p.events)), 0, 0, 0)
+		if e == 0 && n > 0 {
+			return int(n), 0
+		}
+		p.hot = time.Since(p.base)-start < p.spin
+	}
+	n, e := p.sleep(msec)
+	p.hot = n > 0 && time.Since(p.base)-start < p.spin
+	return n, e
+}
+
+// sleep is epoll_wait(2).
+func (p *Epoll) sleep(msec int) (int, Errno) {
 	short := p.brief
 	if msec >= 0 && msec < short {
 		short = msec

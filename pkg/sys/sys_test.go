@@ -5,7 +5,9 @@ package sys
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,6 +101,37 @@ func TestWarmPathDoesNotAllocate(t *testing.T) {
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestSpin: a wait whose last sleep was short finds an event without one, and a
+// long one ends that.
+func TestSpin(t *testing.T) {
+	if runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("there is nobody else to wait for")
+	}
+	ep, err := NewEpoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := pair(t, unix.SOCK_STREAM)
+	ep.Add(b, unix.EPOLLIN|unix.EPOLLET, 1)
+	const limit = 20 * time.Millisecond
+	ep.Spin(limit)
+	for i, step := range []struct {
+		write bool
+		hot   bool // afterwards
+	}{{true, true}, {true, true}, {false, false}, {false, false}, {true, true}} {
+		want := 0
+		if step.write {
+			want = 1
+			go Send(a, []byte("x"))
+		}
+		start := time.Now()
+		n, errno := ep.Wait(int(2 * limit / time.Millisecond))
+		if n != want || errno != 0 || ep.hot != step.hot {
+			t.Errorf("step %d: %d events, %v, hot %v after %v; want %d, hot %v", i, n, errno, ep.hot, time.Since(start), want, step.hot)
+		}
 	}
 }
 

@@ -130,11 +130,7 @@ func TestLocksOfALocalUserHinderNobody(t *testing.T) {
 // ncalrpc, that speak like smbd.
 func TestNamedPipeIdentityOfAPeerCountsNothing(t *testing.T) {
 	h := boot(t).install()
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.MustWrite(t, npaRequest, string(request))
+	h.pipeClient()
 	for _, args := range [][]string{{"-addr", "127.0.0.1:" + h.port("winreg")}, {"-net", "unix", "-addr", winregNcalrpc}} {
 		if r := h.load(append(args, "-npa", npaRequest, "-n", "3")...); r.Conns != 0 || r.Failed != 3 {
 			t.Errorf("%v: %+v", args, r)
@@ -351,11 +347,7 @@ func TestSubvertedBrokerReachesItsOwnWorkersOnly(t *testing.T) {
 func TestNamedPipeSocketAsksWhoThePeerIs(t *testing.T) {
 	h := boot(t).install()
 	h.sh("chmod 0755 /run/samba/ncalrpc/np; chmod 0666 " + winregPipe)
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.MustWrite(t, npaRequest, string(request))
+	h.pipeClient()
 	r := parseLoad(t, h.run(append(asNobody, "bindload", "-net", "unix", "-addr", winregPipe, "-npa", npaRequest, "-n", "3")...))
 	if r.Conns != 0 || r.Failed != 3 {
 		t.Errorf("as nobody: %+v", r)

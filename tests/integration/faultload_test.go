@@ -45,10 +45,15 @@ const (
 	epmapperID = "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
 )
 
-// pipeClient has a named pipe auth request of a real smbd in npaRequest.
+// pipeClient has a named pipe auth request, as a smbd of the version in the box
+// sends it, in npaRequest. The rpcds read no other.
 func (h *host) pipeClient() {
 	h.t.Helper()
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
+	version := "4.22"
+	if strings.Contains(h.run("smbd", "-V"), " 4.17.") {
+		version = "4.17"
+	}
+	request, err := os.ReadFile("../../pkg/npa/testdata/samba-" + version + ".npa_request.1.rpcd_classic.bin")
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -19,11 +19,7 @@ import (
 // tests/faults runs this test alone and shows its table.
 func TestFaults(t *testing.T) {
 	h := boot(t, file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPrestart=yes\n")).install().smbd()
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.MustWrite(t, npaRequest, string(request))
+	h.pipeClient()
 	h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "20", "-n", "200") // all workers run
 	var table strings.Builder
 	fmt.Fprintln(&table, "| fault | sessions | failed | failed while silent | worst ms | seconds |\n|---|---:|---:|---:|---:|---:|")
