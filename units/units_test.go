@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/parking"
 	"msrpcd/pkg/unitgen"
 )
 
@@ -229,6 +230,13 @@ func TestEveryUnitHasNoStartLimitAndIsPartOfTheTarget(t *testing.T) {
 		if !strings.HasPrefix(name, "msrpc.target") && !strings.Contains(text, "\nPartOf=msrpc.target\n") {
 			t.Errorf("%s is not part of the target", name)
 		}
+	}
+}
+
+func TestBrokerMayStoreWhatItsParkingNeeds(t *testing.T) {
+	want := "\nFileDescriptorStoreMax=" + strconv.Itoa(parking.MaxStored) + "\n"
+	if unit := render(t, "msrpc-broker@.service.in", "/bin"); !strings.Contains(unit, want) {
+		t.Errorf("no line %q in\n%s", want, unit)
 	}
 }
 

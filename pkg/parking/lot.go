@@ -26,8 +26,11 @@ import (
 )
 
 const (
-	// MaxSlots bounds the slots; the store has twice as many descriptors.
-	MaxSlots = 64
+	// MaxSlots bounds the slots.
+	MaxSlots = 128
+	// MaxStored is how many descriptors a service stores at most: both ends of
+	// the slots, and some that the manager has not dropped yet.
+	MaxStored = 2*MaxSlots + 32
 	// growAt is how many members each slot has before another one is made.
 	growAt = 2
 )

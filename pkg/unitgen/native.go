@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/parking"
 )
 
 // nativeWorker is the template of workers that take connections themselves;
@@ -34,7 +35,8 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
 	b.env("MSRPC_NP_DIR", p.samba.NPDir)
 	b.exec("ExecStart", r.Exec)
-	b.setAll("TimeoutStopSec=20\nFileDescriptorStoreMax=160\nLimitNOFILE=65536")
+	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
+	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
 	if Since254 == "yes" {
 		b.set("FileDescriptorStorePreserve", "restart")
 	}
