@@ -109,7 +109,8 @@ func (l *loop) park(c *conn) sys.Errno {
 	state := l.encode(c)
 	mark := !l.final && !c.rests()
 	l.file = appendFile(l.file[:0], mark, c.npaLevel, npa, state)
-	slot, errno := l.lot.PutFile(parking.Entry{ID: c.id, Binding: l.endpoints[c.endpoint].String()}, c.fd, l.file)
+	e := parking.Entry{ID: c.id, Accepted: l.startNS + int64(c.since), Binding: l.endpoints[c.endpoint].String()}
+	slot, errno := l.lot.PutFile(e, c.fd, l.file)
 	if cap(l.file) > keepBuffer {
 		l.file = nil
 	}

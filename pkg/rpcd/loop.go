@@ -63,6 +63,7 @@ type loop struct {
 	gen        uint32
 	now        time.Duration // since start
 	start      time.Time
+	startNS    int64 // the same by CLOCK_MONOTONIC, for the parking
 	lastActive time.Duration
 	lastTell   time.Duration
 	told       string // status line that systemd has
@@ -116,6 +117,11 @@ func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 	if l.ep, err = sys.NewEpoll(); err != nil {
 		return nil, err
 	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return nil, fmt.Errorf("read clock: %w", err)
+	}
+	l.startNS = ts.Nano()
 	l.ep.Spin(spinTime)
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)

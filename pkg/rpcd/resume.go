@@ -3,9 +3,12 @@
 package rpcd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,6 +41,7 @@ func (l *loop) resume(slots [][2]int) error {
 			return err
 		}
 	}
+	slices.SortFunc(all, func(a, b parked) int { return cmp.Compare(a.entry.Accepted, b.entry.Accepted) })
 	inCall := l.serving.Swap(0)
 	var conns []*conn
 	handles := map[*group]saved{} // the newest of each group
@@ -121,6 +125,7 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 		c.state.group = g
 	}
 	l.enter(c)
+	c.since = time.Duration(p.entry.Accepted - l.startNS) // who has not bound gets no more time
 	c.in, c.out = append([]byte(nil), s.in...), append([]byte(nil), s.out...)
 	l.partial += len(c.in)
 	l.unsent += len(c.out)
