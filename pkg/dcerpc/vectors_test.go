@@ -101,7 +101,8 @@ func reencode(p PDU) ([]byte, *Reject) {
 		return b, rej
 	}
 	b, _ = AppendAuth(b, 0, p.Auth, len(p.Auth.Value))
-	if end := len(p.Raw) - authTrailer - len(p.Auth.Value); len(b) == len(p.Raw) {
+	// A peer may call more padding than there has to be.
+	if end := len(p.Raw) - authTrailer - len(p.Auth.Value); len(b) == len(p.Raw) && b[end+2] == p.Auth.Pad {
 		copy(b[end-int(p.Auth.Pad):end], p.Raw[end-int(p.Auth.Pad):]) // enciphered padding
 	}
 	return b, nil
