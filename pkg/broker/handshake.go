@@ -74,7 +74,6 @@ func (b *Broker) readNPA(fd int) {
 			return
 		}
 		b.out, c.replied = reply, true
-		b.repark(fd)
 	}
 	if req.Flags&npa.ProbeOnly != 0 {
 		b.drop(fd)
@@ -91,10 +90,12 @@ func (b *Broker) readNPA(fd int) {
 }
 
 // fillNPA reads what is there of the request, never more than the request, and
-// reports whether it is complete.
+// reports whether it is complete. An entry of the parking does not tell of what is
+// read after it was made, so the conn leaves the parking first: its client would
+// rather see the end of the connection than wait for an answer.
 func (b *Broker) fillNPA(fd int) bool {
 	c := &b.conns[fd]
-	got := false
+	b.repark(fd)
 	for {
 		want := npaHeader // the length and the magic are in it
 		if len(c.npa) >= want {
@@ -110,9 +111,6 @@ func (b *Broker) fillNPA(fd int) bool {
 		chunk := b.in[:min(want-len(c.npa), len(b.in))]
 		n, errno := sys.Recv(fd, chunk, 0)
 		if errno == unix.EAGAIN {
-			if got {
-				b.repark(fd)
-			}
 			b.waitFor(fd)
 			return false
 		}
@@ -120,7 +118,6 @@ func (b *Broker) fillNPA(fd int) bool {
 			b.drop(fd) // it left
 			return false
 		}
-		got = true
 		c.npa = append(c.npa, chunk[:n]...)
 		if len(c.npa) < npaHeader {
 			if _, rej := npa.Length(c.npa, b.cfg.MaxNPA); rej != nil {

@@ -215,6 +215,7 @@ func TestParkingIsTriedAgain(t *testing.T) {
 	}
 	forward(t, fd, read)
 	eventually(t, func() bool { return r.broker.status.Broker().Parked.Load() == 10 })
+	r.settled(stuck)
 	r.stop()
 	r.start()
 	for _, c := range silent {

@@ -35,6 +35,7 @@ type rig struct {
 	notify   string
 	mu       sync.Mutex
 	lot      []sys.PassedFD // the descriptor store
+	barrier  chan struct{}  // a barrier was read
 	received sys.Msg
 }
 
@@ -44,7 +45,7 @@ func newRig(t *testing.T) *rig {
 	old := layout.Runtime
 	layout.Runtime = dir
 	t.Cleanup(func() { layout.Runtime = old })
-	r := &rig{t: t, inboxes: map[int]int{}, cfg: Config{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
+	r := &rig{t: t, inboxes: map[int]int{}, barrier: make(chan struct{}), cfg: Config{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
 		MaxUnbound: 100, MaxUnboundPerSource: 100, MaxUnboundPerUser: 100, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}
 	must(t, os.Mkdir(layout.RpcdDir("test"), 0o755))
 	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getuid(), os.Getgid()))
@@ -105,6 +106,10 @@ func (r *rig) manage() {
 			if err != nil {
 				return
 			}
+			if string(buf[:n]) == barrier {
+				r.barrier <- struct{}{}
+				continue
+			}
 			_, name, found := strings.Cut(string(buf[:n]), "FDNAME=")
 			msgs, err := unix.ParseSocketControlMessage(oob[:k])
 			if !found || err != nil || len(msgs) != 1 {
@@ -117,6 +122,21 @@ func (r *rig) manage() {
 			}
 		}
 	}()
+}
+
+// barrier is a message that the manager says to have read, and with it all
+// before it, as it does before it looks after a process that has ended.
+const barrier = "BARRIER=1"
+
+// settled waits until the manager has read what was sent to its socket at path.
+func (r *rig) settled(path string) {
+	r.t.Helper()
+	c, err := net.Dial("unixgram", path)
+	must(r.t, err)
+	defer c.Close()
+	_, err = c.Write([]byte(barrier))
+	must(r.t, err)
+	<-r.barrier
 }
 
 // stored are copies of what is in the store.
@@ -145,6 +165,7 @@ func (r *rig) stop() {
 	if err := <-r.done; err != nil {
 		r.t.Error(err)
 	}
+	r.settled(r.notify)
 	r.broker.status.Close()
 	for _, c := range r.broker.listeners {
 		unix.Close(c.fd)
