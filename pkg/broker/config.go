@@ -24,6 +24,7 @@ type Config struct {
 	MaxUnbound          int           // MSRPC_MAX_UNBOUND, connections without a complete bind
 	MaxUnboundPerSource int           // MSRPC_MAX_UNBOUND_SOURCE, of one address (TCP, np)
 	MaxUnboundPerUser   int           // MSRPC_MAX_UNBOUND_USER, of one user (ncalrpc)
+	MaxParked           int           // MSRPC_MAX_PARKED, waiting connections that outlive a crash, 0: as many as fit
 	BindTimeout         time.Duration // MSRPC_BIND_TIMEOUT_SEC, time to complete a bind
 	MaxNPA              int           // MSRPC_MAX_NPA, bytes of a named pipe auth request
 	Pipes               map[string]Pipe
@@ -57,14 +58,17 @@ func ConfigFromEnv(name string, getenv func(string) string) (Config, error) {
 	c.Idle = time.Duration(num("MSRPC_IDLE_SEC", 0, 1<<30)) * time.Second
 	c.FillFirst = num("MSRPC_FILL_FIRST", 0, 1<<20)
 	c.MaxUnbound = num("MSRPC_MAX_UNBOUND", 1, 1<<20)
-	// A drop-in that an older generator wrote does not have these two: a broker
-	// that is upgraded serves on before daemon-reload, too.
+	// A drop-in that an older generator wrote does not have these: a broker that
+	// is upgraded serves on before daemon-reload, too.
 	c.MaxUnboundPerSource, c.MaxUnboundPerUser = c.MaxUnbound, c.MaxUnbound
 	if getenv("MSRPC_MAX_UNBOUND_SOURCE") != "" {
 		c.MaxUnboundPerSource = num("MSRPC_MAX_UNBOUND_SOURCE", 1, 1<<20)
 	}
 	if getenv("MSRPC_MAX_UNBOUND_USER") != "" {
 		c.MaxUnboundPerUser = num("MSRPC_MAX_UNBOUND_USER", 1, 1<<20)
+	}
+	if getenv("MSRPC_MAX_PARKED") != "" {
+		c.MaxParked = num("MSRPC_MAX_PARKED", 1, 1<<20)
 	}
 	c.BindTimeout = time.Duration(num("MSRPC_BIND_TIMEOUT_SEC", 1, 3600)) * time.Second
 	c.MaxNPA = num("MSRPC_MAX_NPA", 4096, 1<<20)

@@ -13,7 +13,7 @@ import (
 
 var goodEnv = map[string]string{
 	"MSRPC_WORKERS": "5", "MSRPC_SPARES": "32", "MSRPC_INDEX_BITS": "8", "MSRPC_IDLE_SEC": "60",
-	"MSRPC_FILL_FIRST": "0", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "256", "MSRPC_BIND_TIMEOUT_SEC": "30",
+	"MSRPC_FILL_FIRST": "0", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "256", "MSRPC_MAX_PARKED": "1000", "MSRPC_BIND_TIMEOUT_SEC": "30",
 	"MSRPC_MAX_NPA": "1048576", "MSRPC_PIPES": "tsvc:2:255:4096",
 }
 
@@ -23,7 +23,7 @@ func TestConfigFromEnv(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{Name: "winreg", Workers: 5, Spares: 32, IndexBits: 8, Idle: time.Minute,
-		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 256, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20,
+		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 256, MaxParked: 1000, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20,
 		Pipes: map[string]Pipe{"tsvc": {2, 255, 4096}}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

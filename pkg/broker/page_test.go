@@ -20,7 +20,7 @@ func TestPageListsVariables(t *testing.T) {
 	}
 	good := map[string]string{ // fits with every bound of another variable
 		"MSRPC_WORKERS": "1", "MSRPC_SPARES": "0", "MSRPC_INDEX_BITS": "16", "MSRPC_IDLE_SEC": "60", "MSRPC_FILL_FIRST": "0",
-		"MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "512",
+		"MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "512", "MSRPC_MAX_PARKED": "16000",
 		"MSRPC_BIND_TIMEOUT_SEC": "30", "MSRPC_MAX_NPA": "1048576", "MSRPC_PIPES": "",
 	}
 	accepts := func(name string, value int) bool {

@@ -19,6 +19,7 @@ import (
 // stored as they are needed.
 func (b *Broker) takeParking(fds []sys.PassedFD) error {
 	b.lot = parking.New(parking.Store(b.notify))
+	b.lot.Limit = b.cfg.MaxParked
 	slots, _ := parking.Slots(fds)
 	var taken []int32
 	for _, pair := range slots {
@@ -90,7 +91,7 @@ func (b *Broker) keep(fd int) bool {
 	if errno != 0 {
 		if b.lot.Full() {
 			b.complain(slog.LevelWarn, "parking", journal.IDLimit, fd,
-				"the parking is full: a waiting connection would not outlive the broker", journal.Error, errno.Error())
+				"the parking is full: a waiting connection would not outlive the broker; see MaxParked= in msrpcd.conf(5)")
 		}
 		return false
 	}

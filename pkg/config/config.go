@@ -40,8 +40,10 @@ const (
 	DefaultMaxUnbound          = 4096       // connections of one rpcd without a complete bind
 	DefaultMaxUnboundPerSource = 512        // of these, from one address (TCP, named pipes)
 	DefaultMaxUnboundPerUser   = 512        // of these, of one user (ncalrpc)
-	DefaultBindTimeoutSec      = 30         // seconds
-	DefaultMaxNPASize          = 1 << 20    // bytes
+	DefaultMaxParked           = 16000      // connections in the parking of one rpcd
+	MaxMaxParked               = 32000
+	DefaultBindTimeoutSec      = 30      // seconds
+	DefaultMaxNPASize          = 1 << 20 // bytes
 	DefaultKind                = KindSamba
 	DefaultActivation          = ActivationBroker
 	DefaultSpares              = 32
@@ -76,6 +78,7 @@ type Global struct {
 	MaxUnbound          int    // connections of one rpcd without a complete bind
 	MaxUnboundPerSource int    // of these, from one address (TCP, named pipes)
 	MaxUnboundPerUser   int    // of these, of one user (ncalrpc)
+	MaxParked           int    // connections in the parking of one rpcd
 	BindTimeoutSec      int    // seconds that a client has to complete its bind
 	MaxNPASize          int    // bytes of the longest named pipe auth request
 }

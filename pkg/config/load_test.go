@@ -62,7 +62,7 @@ func TestNothingIsConfigured(t *testing.T) {
 	noProblems(t, c)
 	want := Global{
 		SambaConfig: "/etc/samba/smb.conf", Testparm: "testparm",
-		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 512, BindTimeoutSec: 30, MaxNPASize: 1 << 20,
+		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 512, MaxParked: 16000, BindTimeoutSec: 30, MaxNPASize: 1 << 20,
 	}
 	if diff := cmp.Diff(want, c.Global); diff != "" {
 		t.Error(diff)
@@ -83,7 +83,7 @@ func TestNoRoot(t *testing.T) {
 func TestGlobalSettings(t *testing.T) {
 	c := load(t, map[string]string{
 		"v:msrpcd.conf":           "[Msrpcd]\nSambaConfig=/vendor\nMaxUnbound=1\n",
-		"a:msrpcd.conf":           "# all\n[Msrpcd]\nSambaConfig = /opt/samba/smb.conf\nTestparm=/opt/samba/bin/testparm\nMessagingDirectory=/run/samba/\nMaxUnbound=20000\nMaxUnboundPerSource=300\nMaxUnboundPerUser=200\nBindTimeoutSec=1min 30s\nMaxNPASize=64K\n",
+		"a:msrpcd.conf":           "# all\n[Msrpcd]\nSambaConfig = /opt/samba/smb.conf\nTestparm=/opt/samba/bin/testparm\nMessagingDirectory=/run/samba/\nMaxUnbound=20000\nMaxUnboundPerSource=300\nMaxUnboundPerUser=200\nMaxParked=100\nBindTimeoutSec=1min 30s\nMaxNPASize=64K\n",
 		"v:msrpcd.conf.d/20.conf": "[Msrpcd]\nBindTimeoutSec=10\n",
 		"a:msrpcd.conf.d/20.conf": "[Msrpcd]\nBindTimeoutSec=20\n",
 		"r:msrpcd.conf.d/30.conf": "[Msrpcd]\nMaxNPASize=\n",
@@ -92,7 +92,7 @@ func TestGlobalSettings(t *testing.T) {
 	noProblems(t, c)
 	want := Global{
 		SambaConfig: "/opt/samba/smb.conf", Testparm: "/opt/samba/bin/testparm", MessagingDirectory: "/run/samba",
-		MaxUnbound: 20000, MaxUnboundPerSource: 300, MaxUnboundPerUser: 200, BindTimeoutSec: 20, MaxNPASize: 1 << 20,
+		MaxUnbound: 20000, MaxUnboundPerSource: 300, MaxUnboundPerUser: 200, MaxParked: 100, BindTimeoutSec: 20, MaxNPASize: 1 << 20,
 	}
 	if diff := cmp.Diff(want, c.Global); diff != "" {
 		t.Error(diff)

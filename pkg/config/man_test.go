@@ -26,8 +26,8 @@ func TestManPages(t *testing.T) {
 		{"msrpcd.conf.5", g.setters(), map[string]any{
 			"SambaConfig": DefaultSambaConfig, "Testparm": DefaultTestparm, "MessagingDirectory": "empty",
 			"MaxUnbound": DefaultMaxUnbound, "MaxUnboundPerSource": DefaultMaxUnboundPerSource,
-			"MaxUnboundPerUser": DefaultMaxUnboundPerUser, "BindTimeoutSec": DefaultBindTimeoutSec, "MaxNPASize": DefaultMaxNPASize,
-		}, map[string]int{"MaxUnbound": MaxMaxUnbound, "MaxUnboundPerSource": MaxMaxUnbound, "MaxUnboundPerUser": MaxMaxUnbound, "BindTimeoutSec": MaxBindTimeoutSec, "MaxNPASize": MinMaxNPASize}},
+			"MaxUnboundPerUser": DefaultMaxUnboundPerUser, "MaxParked": DefaultMaxParked, "BindTimeoutSec": DefaultBindTimeoutSec, "MaxNPASize": DefaultMaxNPASize,
+		}, map[string]int{"MaxUnbound": MaxMaxUnbound, "MaxUnboundPerSource": MaxMaxUnbound, "MaxUnboundPerUser": MaxMaxUnbound, "MaxParked": MaxMaxParked, "BindTimeoutSec": MaxBindTimeoutSec, "MaxNPASize": MinMaxNPASize}},
 		{"msrpcd-rpcd.d.5", f.setters(), map[string]any{
 			"Exec": "empty", "Kind": DefaultKind, "Activation": DefaultActivation, "Workers": 0, "Spares": DefaultSpares,
 			"IdleSec": 0, "Port": 0, "Transports": "np tcp ncalrpc", "Prestart": "no", "FillFirst": DefaultFillFirst,

@@ -76,6 +76,7 @@ func (g *Global) setters() setters {
 		"MaxUnbound":          into(&g.MaxUnbound, d.MaxUnbound, number(1, MaxMaxUnbound, "")),
 		"MaxUnboundPerSource": into(&g.MaxUnboundPerSource, d.MaxUnboundPerSource, number(1, MaxMaxUnbound, "")),
 		"MaxUnboundPerUser":   into(&g.MaxUnboundPerUser, d.MaxUnboundPerUser, number(1, MaxMaxUnbound, "")),
+		"MaxParked":           into(&g.MaxParked, d.MaxParked, number(1, MaxMaxParked, "")),
 		"BindTimeoutSec":      into(&g.BindTimeoutSec, d.BindTimeoutSec, span(1, MaxBindTimeoutSec)),
 		"MaxNPASize":          into(&g.MaxNPASize, d.MaxNPASize, size(MinMaxNPASize, MaxMaxNPASize)),
 	}
@@ -88,6 +89,7 @@ func defaultGlobal() Global {
 		MaxUnbound:          DefaultMaxUnbound,
 		MaxUnboundPerSource: DefaultMaxUnboundPerSource,
 		MaxUnboundPerUser:   DefaultMaxUnboundPerUser,
+		MaxParked:           DefaultMaxParked,
 		BindTimeoutSec:      DefaultBindTimeoutSec,
 		MaxNPASize:          DefaultMaxNPASize,
 	}

@@ -119,7 +119,7 @@ func TestGlobalProblems(t *testing.T) {
 		{"MaxUnbound=0", "MaxUnbound=0 is ignored: it has to be a number from 1 to 1048576"},
 		{"BindTimeoutSec=0", "BindTimeoutSec=0 is ignored: it has to be whole seconds from 1 to 3600, or a time span such as 1min 30s"},
 		{"MaxNPASize=2M", "MaxNPASize=2M is ignored: it has to be bytes from 4096 to 1048576, suffixes K and M are known"},
-		{"Exec=/x", "unknown setting Exec= is ignored; there are BindTimeoutSec=, MaxNPASize=, MaxUnbound=, MaxUnboundPerSource=, MaxUnboundPerUser=, MessagingDirectory=, SambaConfig=, Testparm="},
+		{"Exec=/x", "unknown setting Exec= is ignored; there are BindTimeoutSec=, MaxNPASize=, MaxParked=, MaxUnbound=, MaxUnboundPerSource=, MaxUnboundPerUser=, MessagingDirectory=, SambaConfig=, Testparm="},
 		{"[Rpcd]", "unknown section [Rpcd] is ignored; settings of this file stand in [Msrpcd]"},
 	} {
 		c := load(t, map[string]string{"a:msrpcd.conf": "[Msrpcd]\n" + tt.line + "\nX-Mine=1\n"})

@@ -37,6 +37,7 @@ const (
 
 // Lot is the parking of one service. It belongs to one event loop.
 type Lot struct {
+	Limit int // connections beyond it are not put in, 0: as many as fit
 	slots []*slot
 	n     int
 	store func(index, out, in int) bool
@@ -87,6 +88,9 @@ func (l *Lot) PutFile(e Entry, fd int, state []byte) (slot int, errno sys.Errno)
 func (l *Lot) put(e Entry, fd int, state []byte, file bool) (slot int, errno sys.Errno) {
 	if len(e.Binding) > maxBinding {
 		return -1, unix.EINVAL
+	}
+	if l.limited() {
+		return -1, unix.EAGAIN
 	}
 	slot = l.emptiest()
 	if slot < 0 {
@@ -260,8 +264,14 @@ func (l *Lot) forget(s *slot) {
 	}
 }
 
-// Full reports whether there is no room in any slot, and can be none in another.
+func (l *Lot) limited() bool { return l.Limit > 0 && l.n >= l.Limit }
+
+// Full reports whether there is no room in any slot, and can be none in another,
+// or the limit is reached.
 func (l *Lot) Full() bool {
+	if l.limited() {
+		return true
+	}
 	for _, s := range l.slots {
 		if s.fds <= sys.MaxFDs-2 {
 			return false

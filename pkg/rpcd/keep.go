@@ -52,6 +52,7 @@ type young struct {
 
 func (l *loop) initKeep() {
 	l.lot = parking.New(parking.Store(l.notify))
+	l.lot.Limit = l.env.maxParked
 	l.keeps = l.notify.Connected()
 	var seed [8]byte
 	rand.Read(seed[:])

@@ -77,6 +77,7 @@ type environment struct {
 	maxUnbound   int           // MSRPC_MAX_UNBOUND
 	maxPerSource int           // MSRPC_MAX_UNBOUND_SOURCE, 0: none
 	maxPerUser   int           // MSRPC_MAX_UNBOUND_USER, 0: none
+	maxParked    int           // MSRPC_MAX_PARKED, 0: as many as fit
 	bindTimeout  time.Duration // MSRPC_BIND_TIMEOUT_SEC
 	maxNPA       int           // MSRPC_MAX_NPA
 }
@@ -98,6 +99,7 @@ func readEnvironment(s *Server, getenv func(string) string) (environment, error)
 		{"MSRPC_MAX_UNBOUND", 1, 1 << 20, func(n int) { e.maxUnbound = n }},
 		{"MSRPC_MAX_UNBOUND_SOURCE", 1, 1 << 20, func(n int) { e.maxPerSource = n }},
 		{"MSRPC_MAX_UNBOUND_USER", 1, 1 << 20, func(n int) { e.maxPerUser = n }},
+		{"MSRPC_MAX_PARKED", 1, 1 << 20, func(n int) { e.maxParked = n }},
 		{"MSRPC_MAX_NPA", 4096, maxNPA, func(n int) { e.maxNPA = n }},
 		{"MSRPC_BIND_TIMEOUT_SEC", 1, 1 << 30, func(n int) { e.bindTimeout = time.Duration(n) * time.Second }},
 	} {

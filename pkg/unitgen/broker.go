@@ -45,6 +45,7 @@ func (p *Plan) broker(r *Rpcd) *builder {
 		b.env(v.name, strconv.Itoa(v.value))
 	}
 	p.limits(b)
+	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.global.MaxParked))
 	if pipes := r.Entry.Listing.Pipes; len(pipes) > 0 {
 		var words []string
 		for _, n := range pipes {

@@ -26,7 +26,7 @@ func defaults() *config.Config {
 		Global: config.Global{
 			SambaConfig: config.DefaultSambaConfig, Testparm: config.DefaultTestparm,
 			MaxUnbound: config.DefaultMaxUnbound, MaxUnboundPerSource: config.DefaultMaxUnboundPerSource,
-			MaxUnboundPerUser: config.DefaultMaxUnboundPerUser, BindTimeoutSec: config.DefaultBindTimeoutSec,
+			MaxUnboundPerUser: config.DefaultMaxUnboundPerUser, MaxParked: config.DefaultMaxParked, BindTimeoutSec: config.DefaultBindTimeoutSec,
 			MaxNPASize: config.DefaultMaxNPASize,
 		},
 		Files: []config.RpcdFile{

@@ -34,6 +34,7 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 	b.env("MSRPC_INDEX_BITS", strconv.Itoa(r.IndexBits))
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
 	b.env("MSRPC_NP_DIR", p.samba.NPDir)
+	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.global.MaxParked))
 	b.exec("ExecStart", r.Exec)
 	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
 	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
