@@ -33,14 +33,14 @@ type Directories struct{ NP, Ncalrpc []byte }
 // Identify fills p from the connected descriptor fd.
 func (p *Peer) Identify(fd int, dirs *Directories) error {
 	n, e := sys.Name(fd, false, &p.a)
-	if e != 0 || sockopt(fd, unix.SO_TYPE) != unix.SOCK_STREAM || sockopt(fd, unix.SO_ACCEPTCONN) != 0 {
+	if e != 0 || sockopt(fd, unix.SO_TYPE) != unix.SOCK_STREAM {
 		return ErrSocket
 	}
 	switch p.a.Addr.Family {
 	case unix.AF_UNIX:
 		p.Path = unixPath(&p.a, n)
 		cred, e := sys.PeerCred(fd)
-		if e != 0 || len(p.Path) == 0 {
+		if e != 0 || len(p.Path) == 0 || sockopt(fd, unix.SO_ACCEPTCONN) != 0 {
 			return ErrSocket
 		}
 		p.Cred = cred
@@ -55,7 +55,7 @@ func (p *Peer) Identify(fd int, dirs *Directories) error {
 		return nil
 	case unix.AF_INET, unix.AF_INET6:
 		if _, e := sys.Name(fd, true, &p.b); e != 0 {
-			return ErrSocket // a client that has gone already
+			return ErrSocket // a listener, or a client that has gone already
 		}
 		p.Transport = layout.TCP
 		p.Local, p.Remote = inetAddr(&p.a), inetAddr(&p.b)
