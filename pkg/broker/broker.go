@@ -12,10 +12,11 @@
 //	listener -> conn (wantNPA -> wantBind -> wantInbox) -> inbox
 //	              \_____ while it waits: also in the parking _____/
 //
-// Whoever waits is parked at once by a loop that has just slept; one that finds
-// more and more to do puts it off until it would sleep, for 2 ms at most. So a
-// crash costs only whom the loop has in hand, and a busy loop does not park those
-// whose bind is there a moment later.
+// Whoever waits is parked at once by a loop that has just slept, and by one that
+// still has to do with those who came before it was started. One that finds more
+// and more to do puts it off until it would sleep, for 2 ms at most. So a crash
+// costs only whom the loop has in hand, and a busy loop does not park those whose
+// bind is there a moment later.
 //
 // A conn that waits is in exactly one of the lists fresh (put off), parked, and
 // loose (to be parked as soon as that can be); while its bind is not complete it
@@ -71,7 +72,8 @@ type Broker struct {
 	base        time.Time // for now
 	baseNS      int64
 	now         int64 // CLOCK_MONOTONIC in ns, at the last wake-up
-	rested      bool  // the loop slept before this turn
+	caughtUp    bool  // the loop has slept since its start
+	prompt      bool  // who waits is parked at once
 	nextID      uint64
 	acceptAfter int64 // when accept may be tried again, 0: any time
 	parkAt      int64 // when parking may be tried again, for loose and unsafe
@@ -198,7 +200,7 @@ func (b *Broker) Run() error {
 // wait returns how many events there are. Before it sleeps it parks whoever it
 // has put off.
 func (b *Broker) wait() (n int, errno sys.Errno) {
-	b.rested = false
+	b.prompt = !b.caughtUp
 	if b.fresh.head != end {
 		if n, errno = b.ep.Wait(0); n > 0 || errno != 0 {
 			b.tick()
@@ -212,7 +214,9 @@ func (b *Broker) wait() (n int, errno sys.Errno) {
 	before := b.now
 	n, errno = b.ep.Wait(b.timeout())
 	b.tick()
-	b.rested = b.now-before > int64(restTime)
+	if b.now-before > int64(restTime) {
+		b.caughtUp, b.prompt = true, true
+	}
 	return n, errno
 }
 

@@ -67,7 +67,7 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, npa []byte) bool {
 
 // begin parks a conn that begins to wait, unless the loop is busy.
 func (b *Broker) begin(fd int) {
-	if b.rested && b.conns[fd].age == inFresh {
+	if b.prompt && b.conns[fd].age == inFresh {
 		b.settle(fd)
 	}
 }

@@ -13,10 +13,7 @@ import (
 )
 
 // The faults of TestFaults: each is something that happens to a host while
-// clients come. Jumps of the clock are not among them: a box shares the clock
-// with its host, and a time namespace has offsets of the monotonic clock only,
-// which are set before its first process starts. No timer of msrpcd looks at
-// another clock than the monotonic one.
+// clients come.
 
 const brokerUnit = "msrpc-broker@winreg.service"
 

@@ -23,11 +23,12 @@ func TestFaults(t *testing.T) {
 	h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "20", "-n", "200") // all workers run
 	var table strings.Builder
 	fmt.Fprintln(&table, "| fault | sessions | failed | failed while silent | worst ms | seconds |\n|---|---:|---:|---:|---:|---:|")
-	for _, f := range []struct {
+	type fault struct {
 		name   string
 		kill   bool // of the broker
 		happen func(*host, *steadyLoad)
-	}{
+	}
+	faults := []fault{
 		{name: "none", happen: func(_ *host, l *steadyLoad) { l.flow(200) }},
 		{name: "broker restarted", happen: brokerRestart},
 		{name: "broker killed", kill: true, happen: brokerKill},
@@ -45,7 +46,11 @@ func TestFaults(t *testing.T) {
 		{name: "disk full", happen: fullDisk},
 		{name: "catalogue read-only", happen: readOnlyVar},
 		{name: "refresh killed", happen: refreshKill},
-	} {
+	}
+	if moveClock {
+		faults = append(faults, fault{name: "clock jumps", happen: clockJumps})
+	}
+	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			in := *h
 			in.t = t
