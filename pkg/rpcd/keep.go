@@ -96,8 +96,19 @@ func (l *loop) keepOld() {
 	}
 }
 
-// park gives a connection to the lot.
+// descriptors is how many connections and files of kept ones take.
+func (l *loop) descriptors() int { return l.open + l.lot.Len() }
+
+// park gives a connection to the lot, which takes another descriptor. As long as
+// somebody may come, enough are left for him: to be served is more than to be kept.
 func (l *loop) park(c *conn) sys.Errno {
+	limit := l.fdLimit / 4 * 3
+	if l.final {
+		limit = l.fdLimit - spareFDs
+	}
+	if l.descriptors() >= limit {
+		return unix.EMFILE
+	}
 	g := c.state.group
 	if g != nil && g.keeper == nil {
 		g.keeper = c

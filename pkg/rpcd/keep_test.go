@@ -21,6 +21,7 @@ import (
 
 	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/endpoint"
+	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/parking"
 	"msrpcd/pkg/status"
@@ -356,6 +357,44 @@ func TestSecurityContextIsNotKept(t *testing.T) {
 	c.settle(l)
 	if c.kept != nil || l.lot.Len() != 0 {
 		t.Error("it is still parked")
+	}
+}
+
+func TestParkingLeavesDescriptorsToNewcomers(t *testing.T) {
+	l, c := parkedHere(t)
+	l.unpark(c)
+	l.fdLimit = spareFDs + 2
+	for _, tt := range []struct {
+		open  int
+		final bool
+		want  unix.Errno
+	}{{25, false, unix.EMFILE}, {24, false, unix.EMFILE}, {23, false, 0}, {2, true, unix.EMFILE}, {1, true, 0}} {
+		l.open, l.final = tt.open, tt.final
+		if errno := l.park(c); errno != tt.want {
+			t.Errorf("%d of %d open, final %t: %v, want %v", tt.open, l.fdLimit, tt.final, errno, tt.want)
+		}
+		l.unpark(c)
+	}
+	l.open = 1
+}
+
+// TestInboxWaitsForDescriptors: what is received without room for its descriptor
+// is lost, so that it stays in the inbox.
+func TestInboxWaitsForDescriptors(t *testing.T) {
+	l, _ := parkedHere(t)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	l.inbox = inbox.New(fd, inbox.Directories{})
+	l.ep.Add(fd, unix.EPOLLIN, token(kindInbox, 0, 0))
+	l.fdLimit = l.descriptors() + spareFDs
+	l.takeInbox() // without a line: it would fail if it read
+	if l.acceptAt == 0 || l.ep.Delete(fd) == 0 {
+		t.Error("the inbox is still looked at")
+	}
+	l.resumeAccept()
+	if l.acceptAt != 0 || l.ep.Delete(fd) != 0 {
+		t.Error("the inbox is not looked at again")
 	}
 }
 

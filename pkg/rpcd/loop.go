@@ -37,6 +37,7 @@ type loop struct {
 	line      *inbox.Line
 	conns     []*conn // by descriptor
 	open      int
+	fdLimit   int // RLIMIT_NOFILE
 	unbound   unbound
 	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
 	groups    *groups
@@ -122,6 +123,11 @@ func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 		return nil, fmt.Errorf("read clock: %w", err)
 	}
 	l.startNS = ts.Nano()
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return nil, fmt.Errorf("getrlimit: %w", err)
+	}
+	l.fdLimit = int(min(r.Cur, 1<<30))
 	l.ep.Spin(spinTime)
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
@@ -223,7 +229,7 @@ func (l *loop) woken() {
 
 // drain begins a graceful stop: nobody new, calls in progress end.
 func (l *loop) drain() {
-	l.draining, l.drainUntil = true, l.now+drainLimit
+	l.draining, l.drainUntil, l.acceptAt = true, l.now+drainLimit, 0
 	l.notify.Send(nil, "STOPPING=1")
 	for _, ls := range l.listeners {
 		l.ep.Delete(ls.fd)

@@ -85,13 +85,7 @@ func (l *loop) accept(ls *listener) {
 		case endpoint.AcceptNext(errno):
 			continue
 		default:
-			l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
-				"accept fails, clients wait in the listen queue; look at LimitNOFILE= of this unit and at fs.file-max",
-				journal.Error, errno.Error())
-			l.acceptAt = l.now + acceptPause
-			for _, ls := range l.listeners {
-				l.ep.Delete(ls.fd)
-			}
+			l.pauseAccept(errno)
 			return
 		}
 		l.received()
@@ -114,12 +108,33 @@ func (l *loop) accept(ls *listener) {
 	}
 }
 
+// pauseAccept takes nobody for a moment. Clients wait in the listen queue or in
+// the inbox meanwhile.
+func (l *loop) pauseAccept(errno sys.Errno) {
+	l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
+		"no more connections can be taken, clients wait; look at LimitNOFILE= of this unit and at fs.file-max",
+		journal.Error, errno.Error())
+	l.acceptAt = l.now + acceptPause
+	for _, ls := range l.listeners {
+		l.ep.Delete(ls.fd)
+	}
+	if l.inbox != nil {
+		l.ep.Delete(l.inbox.FD)
+	}
+}
+
 func (l *loop) resumeAccept() {
 	l.acceptAt = 0
 	for i, ls := range l.listeners {
 		l.ep.Add(ls.fd, unix.EPOLLIN, token(kindListener, 0, i))
 	}
+	if l.inbox != nil {
+		l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
+	}
 }
+
+// spareFDs are left to the loop itself, and to what one hand-over brings.
+const spareFDs = 32
 
 func (l *loop) full() {
 	l.causes.Log(l.log, slog.LevelError, "connections", journal.IDLimit,
@@ -144,6 +159,10 @@ func (l *loop) ended() {
 // takeInbox takes what the broker handed over.
 func (l *loop) takeInbox() {
 	for range acceptBatch {
+		if l.descriptors() >= l.fdLimit-spareFDs {
+			l.pauseAccept(unix.EMFILE) // received without room for it, a descriptor would be lost
+			return
+		}
 		sent := l.line.Sent()
 		n, errno := l.inbox.Receive()
 		if errno != 0 {
