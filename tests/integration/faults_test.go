@@ -5,6 +5,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -80,12 +81,10 @@ func (h *host) killIdleWorker() {
 			return fmt.Errorf("worker %d has ended", index)
 		}
 		group = h.Path("/sys/fs/cgroup" + group)
-		control := func(file, value string) {
-			if err := os.WriteFile(group+"/"+file, []byte(value), 0); err != nil {
-				h.t.Fatal(err)
-			}
+		control := func(file, value string) error { return os.WriteFile(group+"/"+file, []byte(value), 0) }
+		if err := control("cgroup.freeze", "1"); err != nil {
+			return err // it ended just now
 		}
-		control("cgroup.freeze", "1")
 		h.eventually(func() error {
 			if b, err := os.ReadFile(group + "/cgroup.events"); err != nil || !strings.Contains(string(b), "frozen 1") {
 				return fmt.Errorf("not frozen: %s, %v", b, err)
@@ -93,11 +92,9 @@ func (h *host) killIdleWorker() {
 			return nil
 		})
 		if w.Open() > 0 {
-			control("cgroup.freeze", "0")
-			return fmt.Errorf("all workers have clients")
+			return errors.Join(fmt.Errorf("all workers have clients"), control("cgroup.freeze", "0"))
 		}
-		control("cgroup.kill", "1")
-		return nil
+		return control("cgroup.kill", "1")
 	})
 }
 
@@ -171,6 +168,11 @@ func replaceSambas(h *host, l *steadyLoad) {
 // crashLoop lets workers fail at each start. Who was given to one waits.
 func crashLoop(h *host, l *steadyLoad) {
 	const dropIn = "/run/systemd/system/msrpc-worker-winreg@.service.d/crash.conf"
+	mend := func() {
+		h.run("rm", "-f", dropIn)
+		h.run("systemctl", "daemon-reload")
+	}
+	h.t.Cleanup(mend) // for the faults that follow
 	for range times(1, 5) {
 		h.MustWrite(h.t, dropIn, "[Service]\nExecStartPre=/bin/false\n")
 		h.run("systemctl", "daemon-reload")
@@ -189,8 +191,7 @@ func crashLoop(h *host, l *steadyLoad) {
 			}
 			return nil
 		})
-		h.run("rm", dropIn)
-		h.run("systemctl", "daemon-reload")
+		mend()
 		l.flow(100)
 	}
 }
