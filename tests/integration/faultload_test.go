@@ -194,6 +194,17 @@ func (h *host) smbLoop() *smbLoop {
 	return l
 }
 
+// withoutSMB leaves out the clients that had no connection to smbd.
+func withoutSMB(r loadResult) loadResult {
+	for e, n := range r.Errors {
+		if strings.HasPrefix(e, "Could not connect to server") {
+			delete(r.Errors, e)
+			r.Failed -= n
+		}
+	}
+	return r
+}
+
 func (l *smbLoop) end() loadResult {
 	l.quit.Store(true)
 	return <-l.done

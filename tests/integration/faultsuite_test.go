@@ -26,6 +26,7 @@ func TestFaults(t *testing.T) {
 	type fault struct {
 		name   string
 		kill   bool // of the broker
+		smb    bool // Samba's client and smbd lose each other by it, before there is a pipe
 		happen func(*host, *steadyLoad)
 	}
 	faults := []fault{
@@ -48,7 +49,7 @@ func TestFaults(t *testing.T) {
 		{name: "refresh killed", happen: refreshKill},
 	}
 	if moveClock {
-		faults = append(faults, fault{name: "clock jumps", happen: clockJumps})
+		faults = append(faults, fault{name: "clock jumps", smb: true, happen: clockJumps})
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
@@ -58,6 +59,9 @@ func TestFaults(t *testing.T) {
 			l := in.steady()
 			f.happen(&in, l)
 			all := l.end()
+			if f.smb {
+				all[smbClients] = withoutSMB(all[smbClients])
+			}
 			talking, silent := total(all, false), total(all, true)
 			n := talking.Conns + talking.Failed + silent.Conns + silent.Failed
 			fmt.Fprintf(&table, "| %s | %d | %d | %d | %d | %.0f |\n", f.name, n, talking.Failed, silent.Failed,
