@@ -69,7 +69,7 @@ func (w *worker) timeout() int {
 	if w.retryAt != 0 {
 		due = min(due, w.retryAt)
 	}
-	if w.lookDue {
+	if w.lookDue && w.phase == serving {
 		due = min(due, w.lookedAt+lookEvery)
 	}
 	if w.phase == leaving || w.phase == stopping {
