@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,6 +66,9 @@ func startChild(o *Options) (*child, error) {
 		return nil, fmt.Errorf("pipe for the rpcd: %w", err)
 	}
 	c := &child{pidfd: -1, stdin: pipe[1]}
+	if err := likeSamba(); err != nil {
+		return nil, err
+	}
 	pid, err := syscall.ForkExec(o.Exec, o.childArgs(), &syscall.ProcAttr{
 		Dir: "/", Env: childEnv(os.Environ()),
 		Files: []uintptr{uintptr(pipe[0]), 1, 2},
@@ -82,6 +86,20 @@ func startChild(o *Options) (*child, error) {
 	}
 	unix.CloseOnExec(c.pidfd)
 	return c, nil
+}
+
+// likeSamba lets the rpcd inherit SIGPIPE ignored and blocked, as from
+// samba-dcerpcd: an rpcd writes to clients that have left and relies on its
+// parent for it. The adaptor writes with MSG_NOSIGNAL or to its own pipe. The
+// mask is that of the thread that forks, which startChild's caller has locked.
+func likeSamba() error {
+	signal.Ignore(unix.SIGPIPE)
+	var set unix.Sigset_t
+	set.Val[0] = 1 << (unix.SIGPIPE - 1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil); err != nil {
+		return fmt.Errorf("block SIGPIPE for the rpcd: %w", err)
+	}
+	return nil
 }
 
 func (c *child) signal(s unix.Signal) { unix.PidfdSendSignal(c.pidfd, s, nil, 0) }

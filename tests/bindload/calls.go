@@ -90,14 +90,22 @@ var openHKLM = []byte{
 	0, 0, 0, 0, 0, 0, 0, 2,
 }
 
+// request is a call as the transport frames it.
+func (t *target) request() []byte {
+	if t.npa != nil {
+		return append([]byte{32, 0}, openHKLM...)
+	}
+	return openHKLM
+}
+
 // call makes one call of a session and reads its answer, which must be a
 // response, on a named pipe in one message.
 func (t *target) call(c net.Conn, buf []byte) error {
-	request, head := openHKLM, 16
+	head := 16
 	if t.npa != nil {
-		request, head = append([]byte{32, 0}, openHKLM...), 18
+		head = 18
 	}
-	if _, err := c.Write(request); err != nil {
+	if _, err := c.Write(t.request()); err != nil {
 		return plain("send call", err)
 	}
 	if _, err := io.ReadFull(c, buf[:head]); err != nil {

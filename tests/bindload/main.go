@@ -41,6 +41,8 @@ type load struct {
 	random               bool
 	calls, failures      int
 	every                time.Duration
+	leave                string
+	check                bool
 	rate                 float64
 	indexBits            uint
 	stop                 chan struct{} // closed: no more connections
@@ -71,6 +73,8 @@ func main() {
 	flag.IntVar(&l.calls, "session", 0, "calls of winreg_OpenHKLM (opnum 2) after each bind")
 	flag.DurationVar(&l.every, "every", 0, "wait before each of these calls")
 	flag.IntVar(&l.hold, "hold", 0, "keep this many bound connections until a line comes from standard input")
+	flag.BoolVar(&l.check, "check", false, "with -hold: after the line call on each connection, and print that as a second line")
+	flag.StringVar(&l.leave, "leave", "", "send the bind and the calls of -session, and go without an answer: by close or by reset")
 	flag.UintVar(&l.indexBits, "index-bits", 16, "high bits of the group id that are the worker's index")
 	calls := flag.Bool("calls", false, "bind once for each client and then make null calls (opnum 0, no arguments) until -d")
 	flag.IntVar(&l.failures, "failures", 0, "with -silent: connect no more after that many failures, 0: go on")
@@ -98,7 +102,10 @@ func main() {
 		l.run()
 		l.print()
 		waitLine()
-		return
+		if !l.check {
+			return
+		}
+		l.checkHeld()
 	default:
 		l.run()
 	}
@@ -148,6 +155,10 @@ func (l *load) one(buf []byte) {
 	if l.random && silence > 0 {
 		silence = rand.N(silence)
 	}
+	if err == nil && l.leave != "" {
+		l.note(nil, 0, 0, l.sendAndLeave(c))
+		return
+	}
 	if err == nil {
 		time.Sleep(silence)
 		group, err = l.bind(c, buf)
@@ -172,7 +183,7 @@ func (l *load) note(c net.Conn, group uint32, took time.Duration, err error) {
 		l.res.Workers[group>>(32-l.indexBits)]++
 		l.res.Group = group
 		l.latency = append(l.latency, took)
-		if l.hold > 0 {
+		if l.hold > 0 && c != nil {
 			l.held = append(l.held, c)
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,25 @@ type crowd struct {
 	h     *host
 	cmd   *exec.Cmd
 	input io.Writer
-	out   bytes.Buffer
+	out   output
+}
+
+// output collects what a program prints while others read it.
+type output struct {
+	mu   sync.Mutex
+	data bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.data.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.data.String()
 }
 
 // silent opens n connections from an address, to winreg if args say nothing
