@@ -111,7 +111,7 @@ type RpcdFile struct {
 	Spares     *int
 	IdleSec    *int
 	Port       *int
-	Transports *[]layout.Transport // never nil inside; empty = none
+	Transports *[]layout.Transport // nil inside = the default; empty = none
 	Prestart   *bool
 	FillFirst  *int
 }
@@ -126,7 +126,7 @@ type Rpcd struct {
 	Spares     int                // workers beyond these, for NEED_IDLE clients
 	IdleSec    int                // seconds; 0 = as its listing says
 	Port       int                // TCP port; 0 = allocated
-	Transports []layout.Transport // in the order of layout.Transports; empty = no listener
+	Transports []layout.Transport // in the order of layout.Transports; nil = the default, see On; empty = no listener
 	Prestart   bool               // broker and worker 0 are kept running
 	FillFirst  int                // connections per worker before the next is used; 0 = spread
 	Source     string             // path of the file whose Exec= it is

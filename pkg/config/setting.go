@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"msrpcd/pkg/layout"
 )
 
 // Sections of the two kinds of files.
@@ -117,7 +115,6 @@ func defaultRpcd() Rpcd {
 		Kind:       DefaultKind,
 		Activation: DefaultActivation,
 		Spares:     DefaultSpares,
-		Transports: slices.Clone(layout.Transports),
 		FillFirst:  DefaultFillFirst,
 	}
 }

@@ -162,23 +162,3 @@ func words(dst *[]string, name, value string) error {
 	}
 	return nil
 }
-
-// role is "server role", or what "auto" means for "security" and "domain
-// logons" (smb.conf(5)).
-func role(p map[string]string) string {
-	r := strings.ToLower(p["serverrole"])
-	if r != "" && r != "auto" {
-		return r
-	}
-	logons, _ := boolean(p["domainlogons"])
-	master, err := boolean(p["domainmaster"])
-	switch security := strings.ToLower(p["security"]); {
-	case security == "ads" || security == "domain":
-		return "member server"
-	case logons && err == nil && !master:
-		return "classic backup domain controller"
-	case logons:
-		return "classic primary domain controller"
-	}
-	return "standalone server"
-}

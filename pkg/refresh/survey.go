@@ -141,7 +141,7 @@ func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) {
 				}
 				if b.Endpoint == "" {
 					dynamic = true
-				} else if port, err := strconv.Atoi(b.Endpoint); err == nil && fixed[port] == "" && slices.Contains(s.Transports, layout.TCP) {
+				} else if port, err := strconv.Atoi(b.Endpoint); err == nil && fixed[port] == "" && slices.Contains(s.On(c.Samba), layout.TCP) {
 					fixed[port] = e.Name
 				}
 			}

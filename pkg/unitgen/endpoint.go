@@ -24,10 +24,7 @@ type claims map[string]string
 // listeners makes the socket units of one rpcd and claims their endpoints.
 func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []string, c claims) []Listener {
 	var ls []Listener
-	for _, t := range layout.Transports {
-		if !slices.Contains(set.Transports, t) {
-			continue
-		}
+	for _, t := range set.On(p.samba) {
 		l := Listener{Transport: t, Unit: layout.ListenerSocket(t, e.Name)}
 		switch t {
 		case layout.NP:

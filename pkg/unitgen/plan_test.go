@@ -240,6 +240,27 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// On a domain controller everything is as elsewhere, but that Samba's rpcds
+// have no TCP; whoever sets it has it.
+func TestADomainControllerDiffersInTCPAlone(t *testing.T) {
+	member, dc := host(t, "4.22"), host(t, "4.22")
+	dc.Samba.ServerRole = config.RoleADDC
+	other, got := build(t, NewPlan(member, defaults())).files, build(t, NewPlan(dc, defaults())).files
+	for path := range other {
+		if _, ok := got[path]; ok == strings.Contains(path, "msrpc-tcp-") {
+			t.Errorf("%s: on the domain controller: %v", path, ok)
+		}
+	}
+	cfg := defaults()
+	cfg.Files = append(cfg.Files, config.RpcdFile{Name: "winreg", Path: "/etc/msrpcd/rpcd.d/winreg.conf", Transports: &[]layout.Transport{layout.TCP}})
+	files := build(t, NewPlan(dc, cfg)).files
+	for unit, want := range map[string]bool{"msrpc-tcp-winreg.socket": true, "msrpc-np-winreg.socket": false, "msrpc-tcp-classic.socket": false, "msrpc-np-classic.socket": true} {
+		if _, ok := files[unit]; ok != want {
+			t.Errorf("with a setting, %s: %v", unit, ok)
+		}
+	}
+}
+
 func TestBadSmbConfServesNothingAndSaysSo(t *testing.T) {
 	for name, change := range map[string]func(*catalogue.Catalogue){
 		"unknown":          func(c *catalogue.Catalogue) { c.Samba = nil },
