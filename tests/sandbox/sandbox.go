@@ -13,7 +13,6 @@ package sandbox
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -225,11 +224,8 @@ func (b *Box) Out() string { return b.out }
 func (b *Box) Export() error {
 	var errs []error
 	for name, format := range map[string]string{"journal.export": "export", "journal.txt": "short-monotonic"} {
-		stdout, stderr, rc := b.Run(context.Background(), "journalctl", "--sync", "--no-pager", "-o", format)
-		if rc != 0 {
-			errs = append(errs, fmt.Errorf("sandbox: journal: exit status %d: %s", rc, stderr))
-		}
-		errs = append(errs, os.WriteFile(filepath.Join(b.out, name), []byte(stdout), 0o644))
+		text, err := b.Journal("-o", format)
+		errs = append(errs, err, os.WriteFile(filepath.Join(b.out, name), []byte(text), 0o644))
 	}
 	return errors.Join(errs...)
 }

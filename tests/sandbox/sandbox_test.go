@@ -62,6 +62,13 @@ func TestBoxRunsSystemdAndNothingThatTheHostEnabled(t *testing.T) {
 	if err != nil || !strings.Contains(journal, "basic.target") {
 		t.Errorf("journal: %v\n%s", err, journal)
 	}
+	err = box.Export()
+	for _, name := range []string{"journal.txt", "journal.export"} {
+		text, readErr := os.ReadFile(filepath.Join(box.Out(), name))
+		if err != nil || readErr != nil || !strings.Contains(string(text), "basic.target") {
+			t.Errorf("%s: %v, %v, %d bytes", name, err, readErr, len(text))
+		}
+	}
 }
 
 func TestRunTellsStatusAndStreams(t *testing.T) {

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// This file owns an Active Directory domain: a controller that Samba's own
+// tool provisions, and a member that joins it over a link between the boxes.
+
+const (
+	realm      = "AD.EXAMPLE.COM"
+	domainName = "ADDOM"
+	admin      = "Administrator%" + password + "-admin"
+	dcAddress  = "192.0.2.10"
+)
+
+// domainCommands is what clients ask hosts of a domain for.
+var domainCommands = [][]string{
+	{"smbclient", "-L", "127.0.0.1", "-U", admin},
+	domainRPC("srvinfo"), domainRPC("netshareenumall"), domainRPC("wkssvc_wkstagetinfo"),
+	domainRPC("enumdomusers"), domainRPC("querydominfo"), domainRPC("lookupnames " + domainName + `\Administrator`),
+	domainRPC("dsroledominfo"), domainRPC("enumprinters"), domainRPC("lsaquery"),
+	{"net", "rpc", "registry", "enumerate", `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion`, "-S", "127.0.0.1", "-U", admin},
+	{"net", "rpc", "service", "list", "-S", "127.0.0.1", "-U", admin},
+	{"rpcclient", "ncacn_np:127.0.0.1[winreg]", "-U", admin, "-c", "winreg_enumkey HKLM"},
+}
+
+func domainRPC(command string) []string {
+	return []string{"rpcclient", "127.0.0.1", "-U", admin, "-c", command}
+}
+
+// results are the outputs of domainCommands.
+func (h *host) results() map[string]string {
+	h.t.Helper()
+	got := map[string]string{}
+	for _, c := range domainCommands {
+		out, rc := h.try(c...)
+		got[strings.Join(c, " ")] = fmt.Sprintf("%sexit status %d\n", steady(out), rc)
+	}
+	return got
+}
+
+// agree compares what clients see with samba-dcerpcd and with msrpcd.
+func agree(t *testing.T, stock, ours map[string]string) {
+	t.Helper()
+	if d := cmp.Diff(stock, ours); d != "" {
+		t.Errorf("samba-dcerpcd (-) and msrpcd (+) differ:\n%s", d)
+	}
+	for command, part := range map[string]string{"smbclient -L": "IPC$", "srvinfo": "platform_id", "registry": "Keyname"} {
+		found := false
+		for c, out := range ours {
+			found = found || strings.Contains(c, command) && strings.Contains(out, part)
+		}
+		if !found {
+			t.Errorf("%s shows no %q:\n%q", command, part, ours)
+		}
+	}
+}
+
+// handOver lets msrpcd serve what smbd's samba-dcerpcd has served until now.
+func (h *host) handOver(service string) {
+	h.t.Helper()
+	h.sh("sed -i 's/^\\[global\\]/&\\n\\trpc start on demand helpers = no/' /etc/samba/smb.conf")
+	h.run("systemctl", "stop", service)
+	h.install()
+	h.run("systemctl", "start", service)
+}
+
+func TestADomainIsServedAsWithStock(t *testing.T) {
+	dc := boot(t, func(o *sandboxOptions) {
+		delete(o.Files, "/etc/samba/smb.conf")
+		o.Hostname, o.Addresses = "dc1", []string{dcAddress + "/24"}
+		o.Setup += "rm -f /etc/samba/smb.conf\n"
+	})
+	if _, err := os.Stat(dc.Path("/usr/share/samba/setup")); err != nil {
+		t.Skip("install samba-ad-dc and samba-ad-provision in the root for this test")
+	}
+	dc.run("samba-tool", "domain", "provision", "--realm="+realm, "--domain="+domainName, "--adminpass="+strings.TrimPrefix(admin, "Administrator%"),
+		"--server-role=dc", "--dns-backend=SAMBA_INTERNAL", "--host-ip="+dcAddress, "--host-name=dc1")
+	dc.sh("echo nameserver " + dcAddress + " >/etc/resolv.conf; cp /var/lib/samba/private/krb5.conf /etc/krb5.conf")
+	dc.run("systemctl", "start", "samba-ad-dc.service")
+	dc.answers()
+	stock := dc.results()
+	before := dc.listeningPorts()
+	dc.handOver("samba-ad-dc.service")
+	dc.answers()
+
+	t.Run("controller", func(t *testing.T) {
+		agree(t, stock, dc.results())
+		if d := cmp.Diff(before, dc.listeningPorts()); d != "" {
+			t.Errorf("TCP ports with samba-dcerpcd (-) and with msrpcd (+):\n%s", d)
+		}
+		if units := dc.active("msrpc-tcp-*.socket"); len(units) > 0 {
+			t.Errorf("listeners on TCP: %v", units)
+		}
+		dc.servedByMsrpcd(t)
+		dc.contains(dc.run("msrpcctl", "endpoints", dcAddress), "drsuapi") // Samba's mapper has the port
+		dc.MustWrite(t, "/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nTransports=np tcp\n")
+		dc.run("msrpcctl", "refresh")
+		if r := dc.load("-addr", dcAddress+":"+dc.port("winreg")); r.Conns != 1 {
+			t.Errorf("TCP that is set: %+v", r)
+		}
+		dc.run("rm", "/etc/msrpcd/rpcd.d/winreg.conf")
+		dc.run("msrpcctl", "refresh")
+		if units := dc.active("msrpc-tcp-*.socket"); len(units) > 0 {
+			t.Errorf("listeners on TCP that are not set any more: %v", units)
+		}
+	})
+	t.Run("member", func(t *testing.T) {
+		member := boot(t, func(o *sandboxOptions) {
+			o.Hostname = "member1"
+			o.Files["/etc/krb5.conf"] = "[libdefaults]\n\tdefault_realm = " + realm + "\n"
+			o.Files["/etc/resolv.conf"] = "nameserver " + dcAddress + "\n"
+			o.Files["/etc/samba/smb.conf"] = "[global]\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n" +
+				"\tidmap config * : range = 100000-199999\n\tidmap config * : backend = tdb\n\tlog file = /var/log/samba/log.%m\n\tprinting = bsd\n\tprintcap name = /dev/null\n\n[public]\n\tpath = /srv/public\n"
+		})
+		link(t, dc, member, "192.0.2.20/24")
+		member.run("net", "ads", "join", "-U", admin, "--no-dns-updates")
+		member.run("systemctl", "start", "winbind.service", "smbd.service")
+		member.answers()
+		stock := member.results()
+		member.run("systemctl", "stop", "winbind.service")
+		member.handOver("smbd.service")
+		member.run("systemctl", "start", "winbind.service")
+		member.answers()
+		agree(t, stock, member.results())
+		member.run("wbinfo", "-t")
+		member.servedByMsrpcd(t)
+		if len(member.active("msrpc-tcp-winreg.socket")) != 1 {
+			t.Error("a member has no listener on TCP")
+		}
+		out, rc := dc.try("rpcclient", "192.0.2.20", "-U", admin, "-c", "srvinfo")
+		if rc != 0 || !strings.Contains(out, "MEMBER1") {
+			t.Errorf("the controller asks the member: exit status %d\n%s", rc, out)
+		}
+	})
+}
+
+// answers waits until an administrator of the domain can log in.
+func (h *host) answers() {
+	h.t.Helper()
+	h.eventually(func() error {
+		if out, rc := h.try(domainRPC("srvinfo")...); rc != 0 {
+			return fmt.Errorf("exit status %d: %s", rc, out)
+		}
+		return nil
+	})
+}
+
+// servedByMsrpcd: no samba-dcerpcd, brokers that have worked, nothing to find.
+func (h *host) servedByMsrpcd(t *testing.T) {
+	t.Helper()
+	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
+		t.Errorf("verify: exit status %d\n%s", rc, out)
+	}
+	if out, _ := h.try("pgrep", "-a", "samba-dcerpcd"); out != "" {
+		t.Errorf("samba-dcerpcd runs: %s", out)
+	}
+	for _, name := range []string{"classic", "winreg", "spoolss"} {
+		if len(h.active("msrpc-worker-"+name+"@*.service")) == 0 {
+			t.Errorf("no worker of %s has served", name)
+		}
+	}
+}
+
+// listeningPorts are the TCP ports that are listened on, sorted.
+func (h *host) listeningPorts() []string {
+	h.t.Helper()
+	return strings.Fields(h.sh("ss -Hltn | sed 's/.*:\\([0-9]*\\) .*/\\1/' | sort -un"))
+}
+
+// link connects the box of b to the interface lan0 of a.
+func link(t *testing.T, a, b *host, address string) {
+	t.Helper()
+	cmd := exec.Command("nsenter", "--target", strconv.Itoa(a.PID()), "--net",
+		"ip", "link", "set", "lan1", "netns", strconv.Itoa(b.PID()))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ip link set lan1 netns: %v\n%s", err, out)
+	}
+	b.run("ip", "address", "add", address, "dev", "lan1")
+	b.run("ip", "link", "set", "lan1", "up")
+}
