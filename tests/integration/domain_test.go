@@ -33,7 +33,6 @@ var domainCommands = [][]string{
 	domainRPC("dsroledominfo"), domainRPC("enumprinters"), domainRPC("lsaquery"),
 	{"net", "rpc", "registry", "enumerate", `HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion`, "-S", "127.0.0.1", "-U", admin},
 	{"net", "rpc", "service", "list", "-S", "127.0.0.1", "-U", admin},
-	{"rpcclient", "ncacn_np:127.0.0.1[winreg]", "-U", admin, "-c", "winreg_enumkey HKLM"},
 }
 
 func domainRPC(command string) []string {
