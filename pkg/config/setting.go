@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"msrpcd/pkg/printable"
 )
 
 // Sections of the two kinds of files.
@@ -58,12 +60,7 @@ func suggest(key string, set setters) string {
 	return "there are " + strings.Join(known, "=, ") + "="
 }
 
-func cut(s string) string {
-	if len(s) > 80 {
-		return strings.ToValidUTF8(s[:80], "") + "..."
-	}
-	return s
-}
+func cut(s string) string { return printable.Cut(s, 80) }
 
 func (g *Global) setters() setters {
 	d := defaultGlobal()

@@ -5,11 +5,12 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/coreos/go-systemd/v22/unit"
+
+	"msrpcd/pkg/printable"
 )
 
 const maxLine = 2000 // bytes of a line with its continuations; systemd's own limit is 2048
@@ -141,9 +142,4 @@ func (s *scanner) header(n int, l string) {
 func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // quote makes text of a file fit for a message.
-func quote(s string) string {
-	if len(s) > 80 {
-		return strconv.Quote(strings.ToValidUTF8(s[:80], "")) + "..."
-	}
-	return strconv.Quote(s)
-}
+func quote(s string) string { return printable.Quote(s, 80) }

@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/listeners"
+	"msrpcd/pkg/printable"
 	"msrpcd/pkg/refresh"
 	"msrpcd/pkg/systemctl"
 )
@@ -46,7 +48,7 @@ type env struct {
 
 func hostEnv(out, err io.Writer) *env {
 	return &env{
-		out: out, err: err, proc: "/proc", generator: refresh.GeneratorDir,
+		out: printable.Writer{W: out}, err: printable.Writer{W: err}, proc: "/proc", generator: refresh.GeneratorDir,
 		connect: func(ctx context.Context) (manager, error) {
 			return systemctl.Connect(ctx)
 		},
@@ -144,10 +146,15 @@ func (e *env) show(v any, text func()) error {
 		text()
 		return nil
 	}
-	enc := json.NewEncoder(e.out)
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := e.out.Write(printable.JSON(doc.Bytes()))
+	return err
 }
 
 // args turns cobra's complaint about the number of arguments into one that

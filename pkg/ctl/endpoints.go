@@ -4,6 +4,7 @@ package ctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,8 +15,8 @@ import (
 )
 
 const endpointsLong = `Ask the endpoint mapper of a host, this one without HOST, for all that is
-registered there, over TCP port 135. HOST can also be a binding, such as
-ncalrpc:[EPMAPPER].`
+registered there: of this host over ncalrpc:[EPMAPPER], else as of any other
+over TCP port 135. HOST can also be a binding.`
 
 func (e *env) endpointsCommand() *cobra.Command {
 	var iface string
@@ -59,13 +60,6 @@ func checkTimeout(n float64) error {
 func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Duration) ([]mapped, error) {
 	k, failed := load()
 	known := allNames(k)
-	if !strings.HasPrefix(host, listing.ProtseqTCP+":") && !strings.HasPrefix(host, listing.ProtseqNcalrpc+":") {
-		host = listing.ProtseqTCP + ":" + host
-	}
-	t, err := findTarget(host, k, failed)
-	if err != nil {
-		return nil, err
-	}
 	wanted, err := known.parse("epmapper")
 	if iface != "" {
 		wanted, err = known.parse(iface)
@@ -73,7 +67,13 @@ func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Du
 	if err != nil {
 		return nil, err
 	}
-	m, err := dialMapper(ctx, t, timeout, known)
+	m, err := findMapper(ctx, mappers(host), func(binding string) (*mapper, error) {
+		t, err := findTarget(binding, k, failed)
+		if err != nil {
+			return nil, err
+		}
+		return dialMapper(ctx, t, timeout, known)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +82,33 @@ func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Du
 		return m.ask(ctx, wanted)
 	}
 	return m.lookup(ctx)
+}
+
+// mappers are the bindings to try for a host in turn: this one's mapper is
+// reached whichever of its loopback addresses is up.
+func mappers(host string) []string {
+	switch {
+	case host == "":
+		return []string{listing.ProtseqNcalrpc + ":[EPMAPPER]", listing.ProtseqTCP + ":::1", listing.ProtseqTCP + ":127.0.0.1"}
+	case strings.HasPrefix(host, listing.ProtseqTCP+":"), strings.HasPrefix(host, listing.ProtseqNcalrpc+":"):
+		return []string{host}
+	}
+	return []string{listing.ProtseqTCP + ":" + host}
+}
+
+// findMapper returns the first mapper that answers, else what every try said.
+func findMapper(ctx context.Context, bindings []string, dial func(string) (*mapper, error)) (*mapper, error) {
+	var errs []error
+	for _, b := range bindings {
+		m, err := dial(b)
+		if err == nil {
+			return m, nil
+		}
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
 }
 
 func (e *env) endpointsText(list []mapped) {
@@ -96,7 +123,7 @@ func (e *env) endpointsText(list []mapped) {
 		if l.Object != "" {
 			binding = l.Object + "@" + binding // as C706 writes it
 		}
-		rows = append(rows, []string{l.Name, l.UUID, l.Version, plain(binding), plain(l.Annotation)})
+		rows = append(rows, []string{l.Name, l.UUID, l.Version, binding, l.Annotation})
 	}
 	table(e.out, "", rows)
 }

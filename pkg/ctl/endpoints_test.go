@@ -57,7 +57,7 @@ func TestEndpoints(t *testing.T) {
 winreg     338cd001-2244-31f1-aaaa-900038001003  1.0      ncacn_ip_tcp:192.0.2.1[49152]                                            Registry
 winreg     338cd001-2244-31f1-aaaa-900038001003  1.0      ncacn_ip_tcp:127.0.0.1[49152]                                            -
 winreg     338cd001-2244-31f1-aaaa-900038001003  1.0      00112233-4455-6677-8899-aabbccddeeff@ncacn_np:HOST[\pipe\winreg]  -
--          00000001-0000-0000-0000-000000000000  1.2      ncalrpc:[X?[2J]                                                          ?[1mbold?
+-          00000001-0000-0000-0000-000000000000  1.2      ncalrpc:[X\x1b[2J]                                                       \x1b[1mbold\xff
 `
 	for name, s := range map[string]*server{
 		"handle ends it":           pages(t, page(true, epm.OK, first...), page(false, epm.OK, second...)),

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"msrpcd/pkg/dcerpc"
@@ -163,14 +162,4 @@ func transferText(id dcerpc.SyntaxID) string {
 // one that only the server itself can reach.
 func (e *mapped) tcp(host string) (rpcclient.Binding, bool) {
 	return rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: host, Endpoint: e.where.Endpoint}, e.where.Protseq == listing.ProtseqTCP
-}
-
-// plain is text of a server, fit for a terminal.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -17,7 +17,9 @@ const pingLong = `Connect to a server, bind an interface and disconnect, and sho
 answered and how long it took.
 
 BINDING is ncacn_ip_tcp:HOST[PORT], ncacn_ip_tcp:HOST, whose endpoint mapper is
-asked for the port, ncalrpc:[NAME], or the name of an rpcd of this host.
+asked for the port, ncalrpc:[NAME], the name of an rpcd of this host, or an
+address or a host name with a dot; where no interface is named, that stands for
+the endpoint mapper there.
 INTERFACE is a name or UUID/VERSION; without it, it is the management interface,
 which every server has.`
 
@@ -110,6 +112,9 @@ func (e *env) ping(ctx context.Context, p *pinger, given []string) error {
 		if p.iface, err = known.parse(given[1]); err != nil {
 			return err
 		}
+	}
+	if len(given) == 1 && isHost(given[0]) {
+		p.target.binding.Endpoint = mapperPort
 	}
 	if err := p.resolve(ctx, known, len(given) > 1); err != nil {
 		return err

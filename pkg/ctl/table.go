@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"msrpcd/pkg/printable"
 )
 
 // table aligns rows; the first is the heading. No line ends in blanks.
@@ -25,7 +27,7 @@ func table(w io.Writer, indent string, rows [][]string) {
 			if i > 0 {
 				fmt.Fprint(t, "\t")
 			}
-			fmt.Fprint(t, cell)
+			fmt.Fprint(t, printable.Text(cell))
 		}
 		fmt.Fprintln(t)
 	}

@@ -8,11 +8,14 @@ package ctl
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/printable"
 	"msrpcd/pkg/rpcclient"
 	"msrpcd/pkg/unitgen"
 )
@@ -31,13 +34,20 @@ func findTarget(text string, k *known, failed error) (target, error) {
 	if k != nil && k.catalogue.Samba != nil {
 		t.ncalrpcDir = k.catalogue.Samba.NcalrpcDir
 	}
-	if strings.Contains(text, ":") {
+	if strings.Contains(text, ":") && !isHost(text) {
 		b, err := rpcclient.ParseBinding(text)
 		t.binding = b
 		return t, err
 	}
+	if isHost(text) {
+		t.binding = rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: strings.Trim(text, "[]")}
+		return t, nil
+	}
 	if k == nil {
-		return t, fmt.Errorf("%.60q is no binding, and no rpcd: %w", text, failed)
+		return t, fmt.Errorf("%s is not a binding (%s), and no rpcd can be looked up: %w", printable.Quote(text, 60), bindings, failed)
+	}
+	if k.catalogue.Entry(text) == nil && !slices.Contains(k.plan.KeepOut, text) {
+		return t, fmt.Errorf("%s is neither an rpcd of this host, which msrpcctl list shows, nor a binding: %s", printable.Quote(text, 60), bindings)
 	}
 	rpcds, err := k.selected([]string{text})
 	if err != nil {
@@ -46,6 +56,17 @@ func findTarget(text string, k *known, failed error) (target, error) {
 	t.indexBits = rpcds[0].IndexBits
 	t.binding, err = localBinding(rpcds[0])
 	return t, err
+}
+
+// bindings tells what a binding looks like.
+const bindings = "write ncacn_ip_tcp:HOST[PORT], ncalrpc:[NAME], or an address or a host name with a dot"
+
+// isHost knows addresses and host names with a dot; no rpcd has a name like these.
+func isHost(text string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return true
+	}
+	return strings.Contains(text, ".") && !strings.ContainsAny(text, ":/[]")
 }
 
 // localBinding is the first endpoint of an rpcd that needs no SMB client.

@@ -24,7 +24,7 @@ func TakeLine(name string, index int) (*Line, error) {
 	path := layout.StatusFile(name)
 	f, err := status.Open(path, true)
 	if err != nil {
-		return nil, fmt.Errorf("%w; msrpc-preflight.service makes it: systemctl restart %s", err, layout.PreflightService)
+		return nil, fmt.Errorf("%w; msrpc-preflight.service makes it: systemctl reload-or-restart %s", err, layout.PreflightService)
 	}
 	if index < 0 || index >= f.Len() {
 		return nil, fmt.Errorf("status file %s has no line for worker %d; run msrpcctl refresh", path, index)

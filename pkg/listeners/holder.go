@@ -12,6 +12,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"msrpcd/pkg/printable"
 )
 
 // Holder is a process that has a socket open.
@@ -21,7 +23,7 @@ type Holder struct {
 }
 
 // String is "NAME (pid N)".
-func (h Holder) String() string { return fmt.Sprintf("%s (pid %d)", h.Name, h.PID) }
+func (h Holder) String() string { return fmt.Sprintf("%s (pid %d)", printable.Text(h.Name), h.PID) }
 
 // Holders returns the processes that have the socket with this inode open,
 // lowest pid first.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"msrpcd/pkg/printable"
 )
 
 // The grammar of each field, alone. Every accepted field is printable ASCII
@@ -91,7 +93,7 @@ func word(s string, max int, others string) bool {
 	return true
 }
 
-func printable(line []byte) error {
+func ascii(line []byte) error {
 	for i, c := range line {
 		if c < ' ' || c > '~' {
 			return fmt.Errorf("byte 0x%02x at column %d is not printable ASCII, this is no listing", c, i+1)
@@ -148,9 +150,4 @@ func number(s string, bits int) (uint64, error) {
 }
 
 // quote makes untrusted text fit for a message.
-func quote(s string) string {
-	if len(s) > 60 {
-		return strconv.QuoteToASCII(s[:60]) + "..."
-	}
-	return strconv.QuoteToASCII(s)
-}
+func quote(s string) string { return printable.Quote(s, 60) }

@@ -22,7 +22,7 @@ func Parse(text []byte) (*Listing, error) {
 		p.line++
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})
 		rest = after
-		if err := printable(line); err != nil {
+		if err := ascii(line); err != nil {
 			return nil, p.fail(err)
 		}
 		if !whole {

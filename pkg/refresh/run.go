@@ -11,9 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
+
+	"msrpcd/pkg/printable"
 )
 
 // runEnv is all that a program finds in its environment.
@@ -52,7 +53,7 @@ func run(ctx context.Context, limit time.Duration, max int, argv ...string) ([]b
 		kill()
 		return nil, errors.New("left a process behind that keeps its output open")
 	}
-	if said := oneLine(text.kept); said != "" {
+	if said := printable.Line(string(text.kept)); said != "" {
 		return nil, fmt.Errorf("%w: %s", err, said)
 	}
 	return nil, err
@@ -74,15 +75,4 @@ func (b *bounded) Write(p []byte) (int, error) {
 		b.full = nil
 	}
 	return len(p), nil
-}
-
-// oneLine makes untrusted text fit for one line of an error.
-func oneLine(b []byte) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return ' '
-		}
-		return r
-	}, string(b))
-	return strings.Join(strings.Fields(clean), " ")
 }

@@ -19,7 +19,7 @@ func TestRun(t *testing.T) {
 		{name: "stdout only", script: "echo out; echo err >&2", want: "out\n"},
 		{name: "environment", script: `env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= | sort`,
 			want: "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"},
-		{name: "exit status", script: "echo out; echo 'no such\nthing\a' >&2; exit 3", err: "exit status 3: no such thing"},
+		{name: "exit status", script: "echo out; echo 'no such\nthing\a' >&2; exit 3", err: "exit status 3: no such thing\\a"},
 		{name: "signal", script: "kill -9 $$", err: "signal: killed"},
 		{name: "slow", script: "sleep 60 & sleep 60", limit: 50 * time.Millisecond, err: "took longer than 50ms"},
 		{name: "endless", script: "while :; do echo endless; done", err: "wrote more than 64 bytes"},

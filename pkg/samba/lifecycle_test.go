@@ -298,7 +298,7 @@ func TestStartIsRefusedClearly(t *testing.T) {
 		want string
 	}{
 		{"wrong mode of msg.sock", func(f *fixture) { f.must(os.Mkdir(f.dir+"/msg.sock", 0o755)) }, "chmod 700 "},
-		{"no status file", func(f *fixture) { f.must(os.Remove(f.dir + "/run/test/status")) }, "systemctl restart msrpc-preflight.service"},
+		{"no status file", func(f *fixture) { f.must(os.Remove(f.dir + "/run/test/status")) }, "systemctl reload-or-restart msrpc-preflight.service"},
 		{"index beyond the status file", func(f *fixture) { f.extra = []string{"--index=4000"} }, "has no line for worker 4000; run msrpcctl refresh"},
 		{"index beyond Samba's bits", func(f *fixture) {
 			f.must(status.Prepare(f.dir+"/run/test/status", 400, os.Geteuid(), os.Getegid()))

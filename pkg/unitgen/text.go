@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/coreos/go-systemd/v22/unit"
+
+	"msrpcd/pkg/printable"
 )
 
 // banner heads every generated file.
@@ -124,8 +126,8 @@ var (
 	errBackslash = errors.New("has a backslash")
 )
 
-// printable refuses what would end a line or is no text.
-func printable(s string) error {
+// checkText refuses what would end a line or is no text.
+func checkText(s string) error {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("%.80q %w", s, errControl)
 	}
@@ -136,7 +138,7 @@ func printable(s string) error {
 // SourcePath=, PathChanged=): only specifiers are special there, blanks at the
 // ends are dropped, a backslash could continue the line.
 func pathValue(p string) (string, error) {
-	if err := printable(p); err != nil {
+	if err := checkText(p); err != nil {
 		return "", err
 	}
 	switch {
@@ -171,7 +173,7 @@ func checkProgram(p string) error {
 // quote writes one word of a list of words (ExecStart=, Environment=), see
 // "Quoting" in systemd.syntax(7).
 func quote(s string) (string, error) {
-	if err := printable(s); err != nil {
+	if err := checkText(s); err != nil {
 		return "", err
 	}
 	s = strings.ReplaceAll(s, "%", "%%")
@@ -184,20 +186,10 @@ func quote(s string) (string, error) {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`, nil
 }
 
-// sentence makes any text fit for Description= and for one line of a log:
-// control characters become blanks, it is cut after about max bytes, does not
-// end in a backslash and is not empty.
+// sentence makes any text fit for Description= and for one line of a log: it is
+// cut after about max bytes, does not end in a backslash and is not empty.
 func sentence(s string, max int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > max {
-		s = strings.ToValidUTF8(s[:max], "") + "..."
-	}
+	s = printable.Cut(strings.Join(strings.Fields(s), " "), max)
 	if s = strings.TrimRight(s, `\ `); s == "" {
 		return "(no text)"
 	}

@@ -85,11 +85,11 @@ func TestDescription(t *testing.T) {
 		"":                       "(no text)",
 		"\n\\":                   "(no text)",
 		"100 %":                  "100 %%",
-		"a\nb\x00c\td":           "a b c d",
+		"a\nb\x00c\td":           `a b\x00c d`,
 		" a  b ":                 "a b",
 		`pipe \pipe\x`:           `pipe \pipe\x`,
 		`ends in \\`:             "ends in",
-		"bad \xff text":          "bad ? text",
+		"bad \xff text":          `bad \xff text`,
 		strings.Repeat("x", 300): strings.Repeat("x", 200) + "...",
 		strings.Repeat("ä", 150): strings.Repeat("ä", 100) + "...",
 	} {

@@ -78,7 +78,7 @@ func checkFile(path string, f File) error {
 	if !fileName(name) || dir != "" && !fileName(dir) {
 		return fmt.Errorf("%.200q can not be the path of a generated file", path)
 	}
-	if f.Link != "" && (len(f.Data) > 0 || len(f.Link) > 4095 || printable(f.Link) != nil) {
+	if f.Link != "" && (len(f.Data) > 0 || len(f.Link) > 4095 || checkText(f.Link) != nil) {
 		return fmt.Errorf("%.200q can not be the target of a link", f.Link)
 	}
 	return nil
