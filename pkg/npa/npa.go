@@ -4,10 +4,10 @@
 // smbd says on np/<pipe> before the pipe's own bytes flow.
 //
 // This file owns the envelope, request.go the walk through a request as far as
-// routing needs it, session.go the whole identity, sid.go its SIDs, and frame.go
-// the message-mode framing that follows the reply. A request is an
-// identity: it counts only when the peer is uid 0, which the caller checks.
-// Nothing here reads outside its slice or, ParseSession
+// routing needs it, session.go the whole identity, identity.go the walk through
+// it, sid.go its SIDs, and frame.go the message-mode framing that follows the
+// reply. A request is an identity: it counts only when the peer is uid 0, which
+// the caller checks. Nothing here reads outside its slice or, ParseSession
 // apart, allocates for a good request.
 //
 // A request is a big-endian u32 with the number of bytes after it, "NPAM", the
