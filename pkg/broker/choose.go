@@ -14,8 +14,11 @@ func (b *Broker) choose(c *conn) int {
 	if c.needIdle || c.groupID != 0 {
 		n = len(b.inboxes)
 	}
-	for i := range n {
+	for i := 0; i < n; i++ {
 		b.loads[i] = b.loadOf(i)
+		if b.loads[i].draining {
+			n = len(b.inboxes) // a spare may stand in for it
+		}
 	}
 	i := route(b.loads, &b.cfg, c.groupID, c.needIdle)
 	if i == none && c.needIdle && b.now-c.accepted > int64(spareWait) {
@@ -31,7 +34,8 @@ func (b *Broker) loadOf(i int) load {
 	received, flags := w.Received.Load(), w.Flags.Load()
 	l := load{
 		running:  in.alive && flags&status.Ready != 0,
-		draining: flags&status.Draining != 0,
+		draining: in.alive && flags&status.Draining != 0,
+		leaving:  in.alive && flags&status.Leaving != 0,
 		absent:   in.missing && in.retryAt > b.now,
 	}
 	if sent := b.status.Sent(i).Sent.Load(); sent > received {

@@ -9,6 +9,7 @@ package broker
 type load struct {
 	running  bool   // its process lives and serves
 	draining bool   // it wants no new groups
+	leaving  bool   // it takes none: told to stop, or its settings are old
 	stalled  bool   // it does not read its inbox
 	absent   bool   // its inbox can not be reached right now
 	inflight uint64 // sent, not yet received
@@ -33,17 +34,49 @@ func route(loads []load, c *Config, groupID uint32, needIdle bool) int {
 	if needIdle && c.Spares > 0 {
 		return idleSpare(loads, c.Workers)
 	}
-	return leastLoaded(loads[:c.Workers], c)
+	return newGroup(loads, c)
+}
+
+// newGroup is the worker for a new association group. Spares stand in for
+// ordinary workers that drain when all that are left drain.
+func newGroup(loads []load, c *Config) int {
+	i, drains := leastLoaded(loads[:c.Workers], c), false
+	if i != none && !loads[i].draining {
+		return i
+	}
+	for k := range loads[:c.Workers] {
+		drains = drains || loads[k].draining
+	}
+	if s := standIn(loads, c); drains && s != none {
+		return s
+	}
+	return i
+}
+
+// standIn is the least loaded of as many spares as there are ordinary workers,
+// none that drains.
+func standIn(loads []load, c *Config) int {
+	end, fit := c.Workers, 0
+	for ; end < len(loads) && fit < c.Workers; end++ {
+		if l := &loads[end]; !l.draining && !l.absent {
+			fit++
+		}
+	}
+	i := leastLoaded(loads[c.Workers:end], c)
+	if i == none || loads[c.Workers+i].draining {
+		return none
+	}
+	return c.Workers + i
 }
 
 // leastLoaded takes a running worker with no group, else one not started, else
 // the one with the fewest groups, then connections. Those that drain or do not
-// read come last; an absent one never.
+// read come last; one that is absent or leaves never.
 func leastLoaded(w []load, c *Config) int {
 	best, bestRank := none, rank{}
 	for i := range w {
 		l := &w[i]
-		if l.absent {
+		if l.absent || l.leaving {
 			continue
 		}
 		r := rank{l.conns(), 0}
@@ -100,7 +133,7 @@ func idleSpare(loads []load, first int) int {
 func fewestConns(loads []load, first int) int {
 	best := none
 	for i := first; i < len(loads); i++ {
-		if !loads[i].absent && (best == none || loads[i].conns() < loads[best].conns()) {
+		if !loads[i].absent && !loads[i].leaving && (best == none || loads[i].conns() < loads[best].conns()) {
 			best = i
 		}
 	}

@@ -10,6 +10,8 @@ func TestRoute(t *testing.T) {
 	var off load
 	starting := load{inflight: 1, groups: 1}
 	absent := load{absent: true}
+	drains := load{running: true, draining: true, open: 2, groups: 2}
+	leaves := load{running: true, draining: true, leaving: true, open: 2, groups: 2}
 	tests := []struct {
 		name     string
 		loads    []load
@@ -30,6 +32,18 @@ func TestRoute(t *testing.T) {
 		{name: "not one that drains", loads: []load{{running: true, draining: true}, busy(9, 9)}, want: 1},
 		{name: "not one that does not read", loads: []load{{running: true, stalled: true, inflight: 1, groups: 1}, busy(9, 9)}, want: 1},
 		{name: "one that drains where there is no other", loads: []load{{running: true, draining: true}}, want: 0},
+		{name: "a spare stands in for one that drains", workers: 1, loads: []load{drains, off, off}, want: 1},
+		{name: "the spare that stands in already", workers: 1, loads: []load{drains, busy(3, 3), idle}, want: 1},
+		{name: "as many spares as workers stand in", workers: 2, loads: []load{drains, leaves, busy(3, 3), off, idle}, want: 3},
+		{name: "no spare while another worker serves", workers: 2, loads: []load{drains, busy(9, 9), idle}, want: 1},
+		{name: "no spare for one that does not read", workers: 1, loads: []load{{running: true, stalled: true, inflight: 1, groups: 1}, idle}, want: 0},
+		{name: "the next spare where the first drains", workers: 1, loads: []load{drains, drains, off, off}, want: 2},
+		{name: "one that drains where no spare is there", workers: 1, loads: []load{drains, absent}, want: 0},
+		{name: "none that leaves, even where there is no other", loads: []load{leaves}, want: none},
+		{name: "one that drains before one that leaves", loads: []load{leaves, drains}, want: 1},
+		{name: "a spare before one that drains and one that leaves", workers: 2, loads: []load{leaves, drains, busy(4, 4)}, want: 2},
+		{name: "a group's worker, leaving", loads: []load{idle, leaves}, group: 0x00010001, want: 1},
+		{name: "no idle spare that drains", workers: 1, needIdle: true, loads: []load{idle, drains, off}, want: 2},
 		{name: "none is there", loads: []load{absent, absent}, want: none},
 		{name: "a group's worker, running", loads: []load{busy(1, 1), idle}, group: 0x0000f1cc, want: 0},
 		{name: "a group's worker, 16 bits", loads: []load{idle, busy(5, 5)}, group: 0x0001f1cc, want: 1},

@@ -159,7 +159,7 @@ func TestStatusFileOfThePage(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if status.Ready != 1 || status.Draining != 2 {
+	if status.Ready != 1 || status.Draining != 2 || status.Leaving != 4 {
 		t.Error("flags of a worker are others than those of the page")
 	}
 }

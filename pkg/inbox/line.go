@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/status"
 )
@@ -39,6 +41,7 @@ func TakeLine(name string, index int) (*Line, error) {
 	var id [8]byte
 	rand.Read(id[:])
 	line.Flags.Store(0)
+	line.Drains.Store(0)
 	line.Groups.Store(0)
 	line.Closed.Store(line.Received.Load())
 	line.StartID.Store(binary.LittleEndian.Uint64(id[:]) | 1)
@@ -69,9 +72,20 @@ func (l *Line) Ended(n uint64) { l.Closed.Store(min(l.Closed.Load()+n, l.Receive
 // took for ended.
 func (l *Line) Resumed(n uint64) { l.Closed.Store(l.Closed.Load() - min(n, l.Closed.Load())) }
 
-// Clear says that nobody serves any more.
+// Drain tells the broker and msrpcctl that the worker takes no new groups, with
+// status.Leaving among flags none at all.
+func (l *Line) Drain(flags uint32) {
+	var ts unix.Timespec
+	if l.Drains.Load() == 0 && unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) == nil {
+		l.Drains.Store(uint64(ts.Nano()))
+	}
+	l.Flags.Store(status.Ready | status.Draining | flags)
+}
+
+// Clear says that the worker serves no more.
 func (l *Line) Clear() {
 	l.Flags.Store(0)
+	l.Drains.Store(0)
 	l.Groups.Store(0)
 	l.ChildPID.Store(0)
 	l.PID.Store(0)

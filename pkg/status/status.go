@@ -73,7 +73,8 @@ type SentLine struct {
 // Flags of a WorkerLine.
 const (
 	Ready    = 1 << 0 // serves
-	Draining = 1 << 1 // takes new groups only where nobody else can
+	Draining = 1 << 1 // takes new groups only where no other worker can
+	Leaving  = 1 << 2 // with Draining: takes no new group at all
 )
 
 // WorkerLine is written by the worker alone.
@@ -86,7 +87,8 @@ type WorkerLine struct {
 	Groups   atomic.Uint32 // association groups
 	ChildPID atomic.Uint32 // the unmodified rpcd, 0 for native ones
 	Serving  atomic.Uint64 // native: the kept connection that is in a call right now, else 0
-	_        [16]byte
+	Drains   atomic.Uint64 // CLOCK_MONOTONIC in ns since when it drains, 0: it does not
+	_        [8]byte
 }
 
 // File is a mapped status file.
