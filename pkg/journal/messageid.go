@@ -18,7 +18,7 @@ const (
 	IDWorkerReady       = "b6dd9e1444ac4b45800400a542c30d9f" // worker: the rpcd is ready
 	IDWorkerIdle        = "36b04e7d4758454e8a984cb9647149fe" // worker: idle exit
 	IDChildDied         = "40a128b1c9a944e58f0a4ae998509581" // worker: the rpcd ended unasked
-	IDChildUpgraded     = "2f558afac17f4a869c5746db242de20e" // worker: the rpcd's binary was replaced
+	IDWorkerDrains      = "2f558afac17f4a869c5746db242de20e" // worker: takes no new clients, serves those it has to their end
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
 	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
 	IDOperationFailed   = "50e089747cee4a6a90fb26a7655cfb41" // native rpcd: an operation panicked

@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/handoff"
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/program"
 )
 
 // rest asserts that the connection goes on right behind the PDU.
@@ -268,7 +269,7 @@ func inProcess(f *fixture) (w *worker, box, child int) {
 		line: inbox.NewLine(f.line(), f.file.Sent(fixtureIndex)), bus: &Rendezvous{}, layout: layoutOf(f.t, "4.17.12"),
 		anon:  NewAnonymous(layoutOf(f.t, "4.17.12"), guest),
 		inbox: inbox.New(in[0], dirs), childQ: out[0],
-		out: NewOutgoing(maxBody), outFD: [1]int32{-1},
+		out: NewOutgoing(maxBody), outFD: [1]int32{-1}, self: &program.Self{}, librariesAt: never,
 	}, in[1], out[1]
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"msrpcd/pkg/handoff"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/program"
 	"msrpcd/pkg/status"
 )
 
@@ -223,47 +224,6 @@ func TestRpcdThatEndsFailsTheUnit(t *testing.T) {
 	})
 }
 
-func TestReplacedProgram(t *testing.T) {
-	t.Run("nobody is connected: the client waits for a new instance", func(t *testing.T) {
-		f := newFixture(t)
-		f.startReady()
-		f.program("# second")
-		c := f.pipeClient()
-		f.ended(0)
-		if !f.inboxHolds() {
-			t.Fatal("the client was taken")
-		}
-		f.version, f.told = "4.22.0", "4.22.0"
-		f.startReady()
-		c.body()
-	})
-	t.Run("with connections: drained", func(t *testing.T) {
-		f := newFixture(t)
-		f.startReady()
-		a := f.pipeClient()
-		a.body()
-		f.program("# second")
-		b := f.pipeClient()
-		b.body()
-		f.waitNotify("the program was replaced")
-		if got := f.line().Flags.Load(); got != status.Ready|status.Draining {
-			t.Errorf("flags %d", got)
-		}
-		a.Close()
-		b.Close()
-		f.ended(0)
-		if n := strings.Count(f.output.String(), "2f558afac17f4a869c5746db242de20e"); n != 1 {
-			t.Errorf("logged %d times\n%s", n, f.output.String())
-		}
-	})
-	t.Run("gone: served on", func(t *testing.T) {
-		f := newFixture(t)
-		f.startReady()
-		f.must(os.Remove(f.exec))
-		f.pipeClient().body()
-	})
-}
-
 func TestVersionIsAskedOfTheProgramWhenTheUnitIsOld(t *testing.T) {
 	tests := []struct{ name, version, told, id string }{
 		{"status of another length", "4.22.0", "4.17.12", ""},
@@ -344,7 +304,7 @@ func TestWithoutGuestAccountOnlyPipesAreServed(t *testing.T) {
 	c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: []byte("ncalrpc:[x]")})
 	c.closed()
 	f.pipeClient().body()
-	if !strings.Contains(f.output.String(), "no-such-user") || !strings.Contains(f.output.String(), errNoGuest.Error()) {
+	if !f.output.has("no-such-user") || !f.output.has(errNoGuest.Error()) {
 		t.Error(f.output.String())
 	}
 }
@@ -355,8 +315,8 @@ func TestInboxIsLeftAloneOnceTheRpcdIsGone(t *testing.T) {
 	f := newFixture(t)
 	w, inbox, child := inProcess(f)
 	w.inboxReady = true
-	w.exec, _ = newExecFile(f.exec)
-	w.execID, _ = w.exec.id()
+	w.exec, _ = program.NewFile(f.exec)
+	w.execID, _ = w.exec.ID()
 	var clients []*client
 	for range 3 {
 		c := f.connect(layout.NP, "winreg")

@@ -4,22 +4,15 @@ package samba
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
 	"time"
 
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
 )
 
 const (
-	statusReady    = status.Ready
-	statusDraining = status.Draining
-
 	takeBatch = 64                    // clients taken before statuses are looked at again
 	retryTime = 10 * time.Millisecond // after an error that no event ends
-	lookEvery = 50 * time.Millisecond // between looks whether the program was replaced, while there are clients
 	never     = time.Duration(math.MaxInt64)
 )
 
@@ -115,7 +108,7 @@ func (w *worker) takeAll() {
 
 // mayTake: there may be something in the inbox, and the child has room for it.
 func (w *worker) mayTake() bool {
-	return w.phase == serving && w.inboxReady && !w.out.Pending() && !w.childGone && w.retryAt == 0
+	return (w.phase == serving || w.phase == leaving) && w.inboxReady && !w.out.Pending() && !w.childGone && w.retryAt == 0
 }
 
 // readBus reads what other Samba processes sent: the child's statuses.
@@ -131,10 +124,10 @@ func (w *worker) readBus() error {
 		}
 		switch {
 		case m.Type == MsgShutdown && m.Src.PID != w.bus.ID.PID:
-			w.stop("told to by process " + fmt.Sprint(m.Src.PID))
+			w.stop("asked for by process " + fmt.Sprint(m.Src.PID))
 		case m.Type == MsgWorkerStatus && m.Src.PID == uint64(w.child.pid):
 			if err := w.status(&m); err != nil || w.line.Open() == 0 {
-				return err // nobody is left whose end could be told
+				return err // no connection is left whose end could be told
 			}
 		}
 	}
@@ -156,34 +149,8 @@ func (w *worker) status(m *Message) error {
 	} else {
 		w.line.Groups.Store(uint32(w.line.Open()))
 	}
-	if w.draining && w.line.Open() == 0 {
+	if w.draining && w.phase == serving && w.line.Open() == 0 {
 		w.startProbe()
 	}
 	return nil
-}
-
-// checkProgram looks whether the rpcd's program was replaced, before a client
-// is taken. With nobody connected the adaptor leaves the inbox to a new
-// instance; else the old child serves on until the last one has gone. It
-// reports whether the inbox is to be left alone for now.
-func (w *worker) checkProgram() bool {
-	if w.draining || w.hold {
-		return w.hold
-	}
-	if w.line.Open() > 0 && w.now < w.lookedAt+lookEvery {
-		w.lookDue = true
-		return false
-	}
-	w.lookedAt, w.lookDue = w.now, false
-	id, ok := w.exec.id()
-	if !ok || id == w.execID {
-		return false
-	}
-	w.draining = true
-	w.line.Flags.Store(statusReady | statusDraining)
-	w.causes.Log(w.log, slog.LevelInfo, "upgraded", journal.IDChildUpgraded,
-		fmt.Sprintf("%s was replaced, process %d serves its %d connections to their end, then a new one starts",
-			w.opt.Exec, w.child.pid, w.line.Open()))
-	w.hold = w.line.Open() == 0 && w.startProbe()
-	return w.hold
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -93,6 +94,9 @@ func playRpcd(args []string) int {
 		o.Finish(ServerID{PID: uint64(os.Getppid())}, bus.ID, MsgWorkerStatus, n)
 		d, _ := o.Datagram()
 		unix.Write(up, d)
+	}
+	if mode == "slow" {
+		time.Sleep(500 * time.Millisecond)
 	}
 	tell(0)
 	var rx sys.Msg

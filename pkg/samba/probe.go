@@ -27,14 +27,14 @@ type probe struct {
 	fd       int // read end of the pipe that the child writes to, valid while active
 	active   bool
 	somebody bool
-	received uint64        // total when it was asked
+	taken    uint64        // clients given to it when it was asked
 	until    time.Duration // when to give up
 	buf      [512]byte
 }
 
 // probeDue is when probeTimer has something to do.
 func (w *worker) probeDue() time.Duration {
-	if w.phase != serving {
+	if w.phase != serving && w.phase != leaving {
 		return never
 	}
 	if w.probe.active {
@@ -78,7 +78,7 @@ func (w *worker) startProbe() bool {
 		return false
 	}
 	w.probe.fd, w.probe.active, w.probe.somebody = pipe[0], true, false
-	w.probe.received = w.line.Received.Load()
+	w.probe.taken = w.taken
 	w.probe.until = w.now + probeTimeout
 	return true
 }
@@ -109,7 +109,7 @@ func (w *worker) readProbe() {
 		case n > 0:
 			w.probe.somebody = true
 		default:
-			nobody := err == nil && !w.probe.somebody && w.probe.received == w.line.Received.Load()
+			nobody := err == nil && !w.probe.somebody && w.probe.taken == w.taken
 			w.endProbe()
 			if nobody {
 				w.nobody()
@@ -124,8 +124,10 @@ func (w *worker) nobody() {
 	w.line.Closed.Store(w.line.Received.Load())
 	w.line.Groups.Store(0)
 	switch {
+	case w.phase == leaving:
+		w.stop(w.stopWhy)
 	case w.draining:
-		w.stop("the program was replaced")
+		w.stop(w.drainWhy)
 	case w.opt.Idle > 0 && w.now-w.lastActive >= w.opt.Idle && w.inbox.Empty():
 		w.log.Info(fmt.Sprintf("no connection for %v, exiting", w.opt.Idle), journal.MessageID, journal.IDWorkerIdle)
 		w.stop("idle")

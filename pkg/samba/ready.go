@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/journal"
+	"msrpcd/pkg/status"
 )
 
 // chooseLayout selects the layouts by the version that the unit tells, or by
@@ -83,9 +84,12 @@ func (w *worker) firstStatus(m *Message) error {
 	}
 	w.phase, w.ready = serving, true
 	w.lastActive = w.now
-	w.line.Flags.Store(statusReady)
+	w.line.Flags.Store(status.Ready)
 	if w.wantHUP {
 		w.child.signal(unix.SIGHUP)
+	}
+	if w.wantDrain {
+		w.drain("asked for by SIGWINCH", status.Leaving)
 	}
 	w.log.Info(fmt.Sprintf("%s is ready as process %d", w.opt.Exec, w.child.pid), journal.MessageID, journal.IDWorkerReady)
 	return nil

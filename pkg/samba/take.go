@@ -41,7 +41,6 @@ func (w *worker) take() bool {
 		}
 		return false
 	}
-	w.lastActive = w.now
 	w.line.Received.Add(1)
 	if err := w.accept(n); err != nil {
 		w.inbox.Discard()
@@ -52,6 +51,8 @@ func (w *worker) take() bool {
 			"connection", w.inbox.Message.ConnID, "sender", w.inbox.Sender().Pid, "uid", w.inbox.Sender().Uid)
 		return true
 	}
+	w.taken++
+	w.lastActive = w.now
 	w.inbox.Keep()
 	w.flush()
 	return true

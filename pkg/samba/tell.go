@@ -15,7 +15,8 @@ const tellEvery = time.Second
 type statusText struct {
 	due    time.Duration // when to tell again; never: nothing new
 	last   time.Duration
-	told   bool // READY=1 has arrived
+	told   bool // a text has arrived, and nothing but numbers has changed since
+	ready  bool // READY=1 has arrived
 	open   uint64
 	groups uint32
 	drain  bool
@@ -26,7 +27,7 @@ type statusText struct {
 func (w *worker) tell() {
 	t := &w.text
 	t.due = never
-	if w.phase != serving {
+	if w.phase != serving && w.phase != leaving {
 		return
 	}
 	open, groups := w.line.Open(), w.line.Groups.Load()
@@ -37,20 +38,33 @@ func (w *worker) tell() {
 		t.due = t.last + tellEvery
 		return
 	}
-	text := fmt.Sprintf("STATUS=Serving, connections: %d", open)
-	if w.hasGroups() {
-		text += fmt.Sprintf(", association groups: %d", groups)
-	}
-	if w.draining {
-		text += "; ends with the last one, the program was replaced"
-	}
+	text := w.statusLine(open, groups)
 	assignments := []string{text, "READY=1"}
-	if t.told {
+	if t.ready {
 		assignments = assignments[:1]
 	}
 	if w.notify.Send(nil, assignments...) != 0 {
 		t.due = w.now + tellEvery/10
 		return
 	}
-	t.told, t.last, t.open, t.groups, t.drain = true, w.now, open, groups, w.draining
+	t.told, t.ready, t.last, t.open, t.groups, t.drain = true, true, w.now, open, groups, w.draining
+}
+
+// statusLine is what systemctl status shows.
+func (w *worker) statusLine(open uint64, groups uint32) string {
+	if w.phase == leaving {
+		until := "they have all the time they need"
+		if rest := w.stopAt - w.now; rest < never/4 {
+			until = "they have until " + time.Now().Add(rest).Format("15:04:05")
+		}
+		return fmt.Sprintf("STATUS=Stopping, connections: %d; %s, new ones go to other workers", open, until)
+	}
+	text := fmt.Sprintf("STATUS=Serving, connections: %d", open)
+	if w.hasGroups() {
+		text += fmt.Sprintf(", association groups: %d", groups)
+	}
+	if w.draining {
+		text += "; ends with the last one, " + w.drainWhy
+	}
+	return text
 }

@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/program"
 	"msrpcd/pkg/sys"
 )
 
@@ -23,6 +24,8 @@ import (
 //
 //	starting --first status--> serving --stop()--> stopping --child ended--> done
 //	                              \--leave()--> leaving --stop()--/
+//
+// Serving and leaving may both drain, drain.go.
 //
 // While starting the inbox is not read: the kernel keeps the clients.
 type worker struct {
@@ -38,8 +41,9 @@ type worker struct {
 
 	bus    *Rendezvous
 	child  *child
-	exec   *execFile
-	execID execID // of the program that the child runs
+	exec   *program.File
+	execID program.ID // of the program that the child runs
+	self   *program.Self
 	layout Layout
 	anon   *Anonymous
 
@@ -51,9 +55,11 @@ type worker struct {
 
 	inboxReady bool // not read to the end
 	hold       bool // inbox is left alone until a probe has answered
-	draining   bool // the program was replaced
+	draining   bool // drain.go
+	drainWhy   string
 	childGone  bool // it does not take messages any more
 	wantHUP    bool
+	wantDrain  bool
 
 	tx      sys.Msg // to the child
 	busbuf  []byte
@@ -65,16 +71,22 @@ type worker struct {
 	ctlFD   [1]int32
 	probe   probe
 
-	start      time.Time
-	now        time.Duration // since start, once per turn of the loop
-	lastActive time.Duration // last client taken or status received
-	lastProbe  time.Duration
-	lookedAt   time.Duration // at the program
-	lookDue    bool          // a client came since, too early to look again
-	retryAt    time.Duration // 0: none
-	stopAt     time.Duration // when the child is asked less gently
-	stopStep   int
-	stopWhy    string
+	start       time.Time
+	now         time.Duration // since start, once per turn of the loop
+	taken       uint64        // clients given to the child
+	lastActive  time.Duration // last client given to the child, or status received
+	lastProbe   time.Duration
+	lookedAt    time.Duration // at the program
+	lookDue     bool          // a client came since, too early to look again
+	librariesAt time.Duration // to be looked at next
+	retryAt     time.Duration // 0: none
+
+	order    stopOrder
+	leaveAt  time.Duration // when the adaptor was asked to stop
+	stopAt   time.Duration // when the child is asked to end, or less gently
+	stopWait time.Duration
+	stopStep int
+	stopWhy  string
 }
 
 type phase int
@@ -82,7 +94,7 @@ type phase int
 const (
 	starting phase = iota
 	serving
-	leaving // told to stop, its clients may end
+	leaving // asked to stop, its clients may end
 	stopping
 	done
 )
@@ -106,7 +118,8 @@ const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
 // unasked, which is an error. The caller's goroutine stays on its thread.
 func Run(o Options, log *slog.Logger) error {
 	runtime.LockOSThread()
-	w := &worker{opt: o, log: log, start: time.Now(), childQ: -1, outFD: [1]int32{-1}}
+	w := &worker{opt: o, log: log, start: time.Now(), childQ: -1, outFD: [1]int32{-1},
+		self: program.NewSelf(), stopWait: stopWait, librariesAt: libraryEvery}
 	defer w.close()
 	if err := w.setup(); err != nil {
 		return err
@@ -116,6 +129,10 @@ func Run(o Options, log *slog.Logger) error {
 
 func (w *worker) setup() error {
 	var err error
+	if w.events, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	w.signal.start(w.events)
 	if w.notify, err = sys.NewNotifier(); err != nil {
 		return err
 	}
@@ -138,10 +155,10 @@ func (w *worker) setup() error {
 	w.bus.RemoveStale(int(w.line.PID.Load())) // what a killed incarnation left
 	w.bus.RemoveStale(int(w.line.ChildPID.Load()))
 	w.line.PID.Store(uint32(os.Getpid()))
-	if w.exec, err = newExecFile(w.opt.Exec); err != nil {
+	if w.exec, err = program.NewFile(w.opt.Exec); err != nil {
 		return err
 	}
-	w.execID, _ = w.exec.id() // before the start: a program replaced meanwhile is noticed
+	w.execID, _ = w.exec.ID() // before the start: a program replaced meanwhile is noticed
 	if err = w.chooseLayout(); err != nil {
 		return err
 	}
@@ -157,10 +174,6 @@ func (w *worker) watch() error {
 	if w.ep, err = sys.NewEpoll(); err != nil {
 		return err
 	}
-	if w.events, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return fmt.Errorf("eventfd: %w", err)
-	}
-	w.signal.start(w.events)
 	for token, fd := range map[uint64]int{tokenBus: w.bus.FD, tokenChild: w.child.pidfd, tokenEvents: w.events} {
 		if e := w.ep.Add(fd, unix.EPOLLIN, token); e != 0 {
 			return fmt.Errorf("watch descriptor: %w", e)

@@ -10,17 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
+	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
 )
 
 // Names of errors of org.freedesktop.systemd1.
 const (
-	errNoSuchUnit   = "org.freedesktop.systemd1.NoSuchUnit"
-	errNoUnitForPID = "org.freedesktop.systemd1.NoUnitForPID"
-	errUnitMasked   = "org.freedesktop.systemd1.UnitMasked"
-	errAccess       = "org.freedesktop.DBus.Error.AccessDenied"
-	errInteractive  = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+	errNoSuchUnit    = "org.freedesktop.systemd1.NoSuchUnit"
+	errNoSuchProcess = "org.freedesktop.systemd1.NoSuchProcess"
+	errNoUnitForPID  = "org.freedesktop.systemd1.NoUnitForPID"
+	errUnitMasked    = "org.freedesktop.systemd1.UnitMasked"
+	errAccess        = "org.freedesktop.DBus.Error.AccessDenied"
+	errInteractive   = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 )
 
 // JobError says that a job ended otherwise than "done".
@@ -33,6 +36,9 @@ type JobError struct {
 func (e *JobError) Error() string {
 	return fmt.Sprintf("%s %s: %s; look at systemctl status %s", e.Verb, e.Unit, e.Result, e.Unit)
 }
+
+// ErrNoProcess says that a unit has no main process.
+var ErrNoProcess = errors.New("no process runs")
 
 // ErrMasked says that a unit can not be started because it is masked.
 var ErrMasked = errors.New("unit is masked")
@@ -68,6 +74,20 @@ func (c *Conn) Reload(ctx context.Context, unit string) error {
 // ReloadNoWait queues the reload of a unit, see StartNoWait.
 func (c *Conn) ReloadNoWait(ctx context.Context, unit string) error {
 	return c.job(ctx, "reload", unit, false)
+}
+
+// Kill sends a signal to the main process of a unit. ErrNoProcess: there is none.
+func (c *Conn) Kill(ctx context.Context, unit string, sig syscall.Signal) error {
+	err := c.bus.KillUnitWithTarget(ctx, unit, dbus.Main, int32(sig))
+	switch busError(err) {
+	case "":
+	case errNoSuchUnit, errNoSuchProcess:
+		return ErrNoProcess
+	}
+	if err != nil {
+		return fmt.Errorf("send %v to %s: %w", sig, unit, explain(err))
+	}
+	return nil
 }
 
 func (c *Conn) job(ctx context.Context, verb, unit string, wait bool) error {

@@ -8,8 +8,10 @@ package systemctl
 import (
 	"context"
 	"fmt"
+	"time"
 
 	godbus "github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 // Unit is one line of systemctl list-units.
@@ -119,4 +121,22 @@ func value(v any) any {
 		return variant.Value()
 	}
 	return v
+}
+
+// SystemState is what systemctl is-system-running says.
+func (c *Conn) SystemState(ctx context.Context) (string, error) {
+	p, err := c.bus.SystemStateContext(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask for the state of the system: %w", explain(err))
+	}
+	s, _ := p.Value.Value().(string)
+	return s, nil
+}
+
+// Monotonic is now by the clock of properties such as
+// InactiveEnterTimestampMonotonic.
+func Monotonic() time.Duration {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return time.Duration(ts.Nano())
 }

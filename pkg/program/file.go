@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package samba
+// Package program tells whether a program was replaced while it runs: whether
+// the file at its path is still the one that was started. A package upgrade
+// renames a new file over the old one, so device, inode, size or time of the
+// last change differ. Shared libraries are looked at apart, libraries.go.
+package program
 
 import (
 	"fmt"
@@ -9,43 +13,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// execID tells whether the file at a path is still the same program. Looking
+// ID tells whether the file at a path is still the same program. Looking
 // costs one system call and no allocation.
-type execID struct {
+type ID struct {
 	ino, size          uint64
 	sec                int64
 	nsec               uint32
 	devMajor, devMinor uint32
 }
 
-// execFile is a path to look at again and again.
-type execFile struct {
+// File is a path to look at again and again.
+type File struct {
 	path *byte // with NUL
 	stat unix.Statx_t
 }
 
-func newExecFile(path string) (*execFile, error) {
+// NewFile returns the File of an absolute path.
+func NewFile(path string) (*File, error) {
 	p, err := unix.BytePtrFromString(path)
 	if err != nil {
-		return nil, fmt.Errorf("path of the rpcd %q: %w", path, err)
+		return nil, fmt.Errorf("path of a program %q: %w", path, err)
 	}
-	return &execFile{path: p}, nil
+	return &File{path: p}, nil
 }
 
-// id returns the identity of what is at the path now; ok is false when there
+// ID returns the identity of what is at the path now; ok is false when there
 // is nothing: a package in the middle of its upgrade, or removed.
-func (f *execFile) id() (id execID, ok bool) {
+func (f *File) ID() (id ID, ok bool) {
 	const dirfd = 0 // not used: the path is absolute
 	_, _, e := unix.RawSyscall6(unix.SYS_STATX, dirfd, uintptr(unsafe.Pointer(f.path)), 0,
 		unix.STATX_BASIC_STATS, uintptr(unsafe.Pointer(&f.stat)), 0)
 	s := &f.stat
-	return execID{
+	return ID{
 		ino: s.Ino, size: s.Size, sec: s.Mtime.Sec, nsec: s.Mtime.Nsec,
 		devMajor: s.Dev_major, devMinor: s.Dev_minor,
 	}, e == 0
 }
 
 // String is size, time of change in nanoseconds and inode, as in the catalogue.
-func (id execID) String() string {
+func (id ID) String() string {
 	return fmt.Sprintf("%d:%d:%d", id.size, id.sec*1e9+int64(id.nsec), id.ino)
 }
