@@ -143,7 +143,11 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	n := cfg.Workers + cfg.Spares
 	b.inboxes, b.loads = make([]inbox, n), make([]load, n)
 	for i := range b.inboxes {
-		b.inboxes[i] = inbox{fd: -1, path: layout.Inbox(cfg.Name, i), seen: b.status.Worker(i).Received.Load()}
+		to, err := sys.NewAddress(layout.Inbox(cfg.Name, i))
+		if err != nil {
+			return nil, err
+		}
+		b.inboxes[i] = inbox{fd: -1, to: to, seen: b.status.Worker(i).Received.Load()}
 	}
 	if err := b.limitDescriptors(); err != nil {
 		return nil, err

@@ -14,13 +14,15 @@ import (
 	"msrpcd/pkg/sys"
 )
 
-// inbox is the way to one worker: a connected datagram socket, made when it is
-// first needed, and the conns that wait until it has room, in order.
+// inbox is the way to one worker: a datagram socket, made when it is first
+// needed and never connected, and the conns that wait until it has room, in
+// order.
 type inbox struct {
-	fd       int // -1: not connected
-	path     string
+	fd       int // -1: not made yet
+	to       *sys.Address
 	queue    []waiter
 	retryAt  int64  // not to be tried before, 0: now
+	fullAt   int64  // full: to be tried by then, if epoll has not told of room
 	seen     uint64 // Received of the worker at the last look
 	seenAt   int64  // when that grew, or when nothing was in flight
 	missing  bool   // it could not be reached at the last try
@@ -36,28 +38,16 @@ type waiter struct {
 	id uint64
 }
 
-// connect makes the socket of inbox i.
-func (b *Broker) connect(i int) sys.Errno {
-	in := &b.inboxes[i]
+// open makes the socket for inbox i. It is one of its own: what is on its way
+// through it is on its way to that worker.
+func (b *Broker) open(i int) sys.Errno {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return err.(sys.Errno)
 	}
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20) // cut to net.core.wmem_max
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: in.path}); err != nil {
-		unix.Close(fd)
-		return err.(sys.Errno)
-	}
-	in.fd, in.watching = fd, false
+	b.inboxes[i].fd = fd
 	return 0
-}
-
-func (b *Broker) disconnect(i int) {
-	in := &b.inboxes[i]
-	if in.fd >= 0 {
-		sys.Close(in.fd)
-	}
-	in.fd = -1
 }
 
 // send hands conn fd to worker i and forgets it, or returns why not.
@@ -86,19 +76,12 @@ func (b *Broker) send(fd, i int) sys.Errno {
 		}
 	}
 	b.out = m.Append(b.out[:0])
-	for attempt := 0; ; attempt++ {
-		if in.fd < 0 {
-			if errno := b.connect(i); errno != 0 {
-				return errno
-			}
+	if in.fd < 0 {
+		if errno := b.open(i); errno != 0 {
+			return errno
 		}
-		errno := b.msg.Send(in.fd, b.out, fds[:n])
-		if (errno == unix.ECONNREFUSED || errno == unix.ENOTCONN || errno == unix.EPIPE) && attempt == 0 {
-			b.disconnect(i)
-			continue
-		}
-		return errno
 	}
+	return b.msg.SendTo(in.fd, in.to, b.out, fds[:n])
 }
 
 // memfdOf makes a memfd with these bytes.
@@ -132,6 +115,7 @@ func (b *Broker) handOver(fd int) {
 		case 0:
 			return
 		case unix.EAGAIN:
+			in.fullAt = b.now + int64(inboxRetry)
 			b.enqueue(fd, i)
 			return
 		case unix.ETOOMANYREFS, unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE:
@@ -224,19 +208,22 @@ func (b *Broker) await(fd int, s state) {
 	b.watch(fd)
 }
 
-// flush hands over what waits for inbox i, as far as it has room.
+// flush hands over what waits for inbox i, as far as it has room. epoll tells
+// when something that this process sent was read; what others have sent, such as
+// the broker before, may fill an inbox too, so it is tried now and then.
 func (b *Broker) flush(i int) {
 	in := &b.inboxes[i]
 	if in.retryAt > b.now {
 		return
 	}
-	in.retryAt = 0
+	in.retryAt, in.fullAt = 0, 0
 	done := 0
 	for _, w := range in.queue {
 		c := &b.conns[w.fd]
 		if c.id == w.id && c.state == wantInbox {
 			errno := b.deliver(int(w.fd), i)
-			if errno == unix.EAGAIN && in.watching {
+			if errno == unix.EAGAIN {
+				in.fullAt = b.now + int64(inboxRetry)
 				break
 			}
 			if errno != 0 {

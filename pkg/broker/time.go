@@ -77,7 +77,7 @@ func (b *Broker) expire() {
 // retry looks again after the conns that no worker could take.
 func (b *Broker) retry() {
 	for i := range b.inboxes {
-		if in := &b.inboxes[i]; in.retryAt > 0 && in.retryAt <= b.now {
+		if in := &b.inboxes[i]; due(in.retryAt, b.now) || due(in.fullAt, b.now) {
 			b.flush(i)
 		}
 	}
@@ -88,6 +88,8 @@ func (b *Broker) retry() {
 		fd = next
 	}
 }
+
+func due(at, now int64) bool { return at > 0 && at <= now }
 
 // desert takes new groups away from workers that do not read, as soon as there
 // is another one.

@@ -3,6 +3,8 @@
 package sys
 
 import (
+	"fmt"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -30,14 +32,46 @@ const (
 	ctlSize = 1088 // cmsghdr + 253 descriptors, cmsghdr + ucred, aligned
 )
 
+// Address is where a unix socket is, as the kernel takes it.
+type Address struct {
+	raw    unix.RawSockaddrUnix
+	length uint32
+}
+
+// NewAddress makes an address of a path, or of an abstract name that begins
+// with "@".
+func NewAddress(path string) (*Address, error) {
+	a := &Address{raw: unix.RawSockaddrUnix{Family: unix.AF_UNIX}}
+	if path == "" || len(path) >= len(a.raw.Path) || strings.IndexByte(path, 0) >= 0 {
+		return nil, fmt.Errorf("%q cannot be the path of a socket", path)
+	}
+	for i := range len(path) {
+		a.raw.Path[i] = int8(path[i])
+	}
+	a.length = uint32(unsafe.Offsetof(a.raw.Path)) + uint32(len(path)) + 1
+	if path[0] == '@' {
+		a.raw.Path[0] = 0
+		a.length-- // its length ends the name
+	}
+	return a, nil
+}
+
 func align(n int) int { return (n + 7) &^ 7 }
 
 // Send sends b with the first n descriptors of fds (0 <= n <= MaxFDs) through
 // the connected socket fd; nothing blocks.
-func (m *Msg) Send(fd int, b []byte, fds []int32) Errno {
+func (m *Msg) Send(fd int, b []byte, fds []int32) Errno { return m.SendTo(fd, nil, b, fds) }
+
+// SendTo is Send through a socket that is not connected, to the address. Whoever
+// sends so needs no connect(2), which would also turn an accepted TCP connection
+// into one to anywhere: the units of brokers and native rpcds forbid it.
+func (m *Msg) SendTo(fd int, to *Address, b []byte, fds []int32) Errno {
 	m.iov.Base = (*byte)(ptr(b))
 	m.iov.SetLen(len(b))
 	m.hdr = unix.Msghdr{Iov: &m.iov}
+	if to != nil {
+		m.hdr.Name, m.hdr.Namelen = (*byte)(unsafe.Pointer(&to.raw)), to.length
+	}
 	m.hdr.SetIovlen(1)
 	if len(fds) > 0 {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&m.ctl[0]))

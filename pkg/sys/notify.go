@@ -16,10 +16,11 @@ import (
 // dropped or retried by the caller. The zero Notifier drops everything.
 type Notifier struct {
 	fd  int
+	to  *Address
 	msg Msg
 }
 
-// NewNotifier connects to $NOTIFY_SOCKET and takes it out of the environment,
+// NewNotifier finds $NOTIFY_SOCKET and takes it out of the environment,
 // so that no child inherits it. Without the variable nothing is sent.
 func NewNotifier() (*Notifier, error) {
 	n := &Notifier{fd: -1}
@@ -28,30 +29,29 @@ func NewNotifier() (*Notifier, error) {
 	if path == "" {
 		return n, nil
 	}
+	to, err := NewAddress(path)
+	if err != nil {
+		return nil, fmt.Errorf("NOTIFY_SOCKET: %w", err)
+	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("notify socket: %w", err)
 	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("connect to notify socket %s: %w", path, err)
-	}
-	n.fd = fd
+	n.fd, n.to = fd, to
 	return n, nil
 }
 
 // Connected reports whether there is a service manager.
 func (n *Notifier) Connected() bool { return n.fd >= 0 }
 
-// Wait waits until the manager may read again, and reports whether it did in
-// time. It is for a process that ends.
+// Wait waits a moment for the manager to read again, and reports whether the
+// limit is not over yet. It is for a process that ends.
 func (n *Notifier) Wait(limit time.Duration) bool {
-	if n.fd < 0 {
+	if n.fd < 0 || limit <= 0 {
 		return false
 	}
-	p := []unix.PollFd{{Fd: int32(n.fd), Events: unix.POLLOUT}}
-	ready, err := unix.Poll(p, int(max(0, limit/time.Millisecond)))
-	return err == unix.EINTR || ready > 0
+	time.Sleep(min(limit, 5*time.Millisecond))
+	return true
 }
 
 // Send sends assignments such as "READY=1", one a line, with descriptors. It
@@ -60,5 +60,5 @@ func (n *Notifier) Send(fds []int32, assignments ...string) Errno {
 	if n.fd < 0 {
 		return 0
 	}
-	return n.msg.Send(n.fd, []byte(strings.Join(assignments, "\n")), fds)
+	return n.msg.SendTo(n.fd, n.to, []byte(strings.Join(assignments, "\n")), fds)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,48 @@ func TestMessageWithDescriptorsAndCredentials(t *testing.T) {
 	}
 	if _, _, e := m.Recv(b, make([]byte, 4), 0); e != unix.EAGAIN {
 		t.Errorf("empty queue: %v", e)
+	}
+}
+
+// TestSendToNeedsNoConnection: by path, by abstract name, and after the node was
+// made anew.
+func TestSendToNeedsNoConnection(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	path := t.TempDir() + "/socket"
+	var m Msg
+	for _, name := range []string{path, path, "@msrpcd-test-" + fmt.Sprint(os.Getpid())} {
+		os.Remove(path)
+		to, err := NewAddress(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := m.SendTo(fd, to, []byte("early"), nil); e != unix.ENOENT && e != unix.ECONNREFUSED {
+			t.Errorf("%s: %v before it is there", name, e)
+		}
+		l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Bind(l, &unix.SockaddrUnix{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+		if e := m.SendTo(fd, to, []byte("hello"), nil); e != 0 {
+			t.Errorf("%s: %v", name, e)
+		}
+		buf := make([]byte, 16)
+		if n, _, e := m.Recv(l, buf, 0); e != 0 || string(buf[:n]) != "hello" {
+			t.Errorf("%s: received %q, %v", name, buf[:max(n, 0)], e)
+		}
+		unix.Close(l)
+	}
+	for _, name := range []string{"", "a\x00b", "/" + strings.Repeat("x", 107)} {
+		if _, err := NewAddress(name); err == nil {
+			t.Errorf("%q was accepted", name)
+		}
 	}
 }
 
