@@ -83,14 +83,18 @@ type Global struct {
 	MaxNPASize          int    // bytes of the longest named pipe auth request
 }
 
-// Problem is a mistake in a configuration file. It stopped nothing.
+// Problem is a mistake in a configuration file, or in what follows from all of
+// them. It stopped nothing.
 type Problem struct {
-	File string // path, as on the system that the configuration is for
+	File string // path, as on the system that the configuration is for; "" for no single one
 	Line int    // from 1; 0 when it concerns the whole file
 	Text string // what is wrong, what became of it, and what to do
 }
 
 func (p Problem) String() string {
+	if p.File == "" {
+		return p.Text
+	}
 	if p.Line == 0 {
 		return fmt.Sprintf("%s: %s", p.File, p.Text)
 	}

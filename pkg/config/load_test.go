@@ -50,9 +50,9 @@ func load(t *testing.T, files map[string]string) *Config {
 	return c
 }
 
-func noProblems(t *testing.T, c *Config) {
+func noProblems(t *testing.T, c *Config, more ...Problem) {
 	t.Helper()
-	for _, p := range c.Problems {
+	for _, p := range append(c.Problems, more...) {
 		t.Errorf("problem: %s", p)
 	}
 }
@@ -67,7 +67,7 @@ func TestNothingIsConfigured(t *testing.T) {
 	if diff := cmp.Diff(want, c.Global); diff != "" {
 		t.Error(diff)
 	}
-	if rs := c.Rpcds(nil); len(rs) != 0 {
+	if rs, _ := c.Rpcds(nil); len(rs) != 0 {
 		t.Errorf("got %v", rs)
 	}
 }

@@ -18,8 +18,9 @@ import (
 // The first file that names an rpcd, by Exec= or by its own name, gives the
 // place in the order. The last file with an Exec= for it gives the program
 // (in one file: the first path), and the settings are those of Override.
-// What is wrong is added to c.Problems, once however often it is called.
-func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
+// What is wrong with that, beside c.Problems, comes back with them.
+func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) ([]Rpcd, []Problem) {
+	var ps problems
 	if glob == nil {
 		glob = filepath.Glob
 	}
@@ -31,7 +32,7 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
 		f := &c.Files[i]
 		if len(f.Exec) == 0 {
 			if !layout.ValidName(f.Name) {
-				c.problem(f.Path, "%s is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=", quote(f.Name))
+				ps.add(f.Path, "%s is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=", quote(f.Name))
 				continue
 			}
 			named[f.Name] = f.Path
@@ -39,10 +40,10 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
 			continue
 		}
 		here := map[string]bool{}
-		for _, exec := range c.programs(f, glob) {
+		for _, exec := range c.programs(f, glob, &ps) {
 			name, err := NameOf(exec)
 			if err != nil {
-				c.problem(f.Path, "%v; it is ignored", err)
+				ps.add(f.Path, "%v; it is ignored", err)
 				continue
 			}
 			if !here[name] {
@@ -66,22 +67,23 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) []Rpcd {
 		exec, ok := execs[name]
 		if !ok {
 			if path := named[name]; len(execs) > 0 && !strings.HasPrefix(path, layout.VendorConfig+"/") {
-				c.problem(path, "there is no rpcd %s that it could be about; no Exec= of any file finds a program of this name", name)
+				ps.add(path, "there is no rpcd %s that it could be about; no Exec= of any file finds a program of this name", name)
 			}
 			continue
 		}
 		if len(out) == MaxRpcds {
-			c.problem(filepath.Join(layout.AdminConfig, "rpcd.d"), "more than %d rpcds; %s and what follows is ignored", MaxRpcds, name)
+			ps.add(filepath.Join(layout.AdminConfig, "rpcd.d"), "more than %d rpcds; %s and what follows is ignored", MaxRpcds, name)
 			break
 		}
-		if r, ok := c.Override(name, exec); ok {
+		if r, more, ok := c.Override(name, exec); ok {
+			ps.join(more)
 			if r.Kind == KindNative {
 				r.Samba = c.sambaOf(passed[name])
 			}
 			out = append(out, r)
 		}
 	}
-	return out
+	return out, ps
 }
 
 // sambaOf returns the last of the programs that a file calls one of Samba.
@@ -106,7 +108,8 @@ func (c *Config) sambaOf(execs []string) string {
 // Exec=, later files overriding earlier ones setting by setting. It looks at
 // nothing but c, so that it is fit for a generator that knows NAME and exec
 // from the catalogue. false: no Exec= matches exec (any more).
-func (c *Config) Override(name, exec string) (Rpcd, bool) {
+func (c *Config) Override(name, exec string) (Rpcd, []Problem, bool) {
+	var ps problems
 	r := defaultRpcd()
 	r.Name, r.Exec = name, exec
 	for i := range c.Files {
@@ -120,28 +123,36 @@ func (c *Config) Override(name, exec string) (Rpcd, bool) {
 		}
 	}
 	if r.Source == "" {
-		return Rpcd{}, false
+		return Rpcd{}, nil, false
 	}
 	if r.Activation == ActivationDirect && r.Kind != KindNative {
-		c.problem(r.Source, "rpcd %s: Activation=direct needs Kind=native; a broker is used", name)
+		ps.add(r.Source, "rpcd %s: Activation=direct needs Kind=native; a broker is used", name)
 		r.Activation = ActivationBroker
 	}
 	if r.Activation == ActivationDirect && r.Workers > 1 {
-		c.problem(r.Source, "rpcd %s: Activation=direct has one worker, Workers=%d has no effect", name, r.Workers)
+		ps.add(r.Source, "rpcd %s: Activation=direct has one worker, Workers=%d has no effect", name, r.Workers)
 		r.Workers = 1
 	}
-	return r, true
+	return r, ps, true
 }
 
-func (c *Config) problem(path, format string, args ...any) {
-	p := Problem{File: path, Text: fmt.Sprintf(format, args...)}
-	if !slices.Contains(c.Problems, p) {
-		c.Problems = append(c.Problems, p)
+// problems collects problems, each once.
+type problems []Problem
+
+func (ps *problems) add(path, format string, args ...any) {
+	ps.join([]Problem{{File: path, Text: fmt.Sprintf(format, args...)}})
+}
+
+func (ps *problems) join(more []Problem) {
+	for _, p := range more {
+		if !slices.Contains(*ps, p) {
+			*ps = append(*ps, p)
+		}
 	}
 }
 
 // programs lists what the patterns of a file find, in their order.
-func (c *Config) programs(f *RpcdFile, glob func(string) ([]string, error)) []string {
+func (c *Config) programs(f *RpcdFile, glob func(string) ([]string, error), ps *problems) []string {
 	var out []string
 	for _, p := range f.Exec {
 		if !strings.ContainsAny(p, "*?[") {
@@ -150,7 +161,7 @@ func (c *Config) programs(f *RpcdFile, glob func(string) ([]string, error)) []st
 		}
 		paths, err := glob(p)
 		if err != nil {
-			c.problem(f.Path, "Exec=%s: %v", p, err)
+			ps.add(f.Path, "Exec=%s: %v", p, err)
 			continue
 		}
 		for _, path := range slices.Sorted(slices.Values(paths)) {

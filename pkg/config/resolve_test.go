@@ -54,8 +54,8 @@ func TestRpcds(t *testing.T) {
 		"a:rpcd.d/winreg.conf":            "[Rpcd]\nWorkers=3\nSpares=\nPort=50001\nTransports=ncalrpc  tcp\nPrestart=yes\nFillFirst=16\n",
 		"a:rpcd.d/zz.conf":                "[Rpcd]\nExec=/opt/echo/rpcd_rpcecho\nKind=native\nActivation=direct\n",
 	})
-	got := c.Rpcds(h.glob)
-	noProblems(t, c)
+	got, ps := c.Rpcds(h.glob)
+	noProblems(t, c, ps...)
 	src := place("v:rpcd.d/50-samba.conf")
 	want := []Rpcd{
 		{Name: "classic", Exec: "/usr/libexec/samba/rpcd_classic", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Source: src},
@@ -69,12 +69,12 @@ func TestRpcds(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, w := range want {
-		r, ok := c.Override(w.Name, w.Exec)
+		r, _, ok := c.Override(w.Name, w.Exec)
 		if diff := cmp.Diff(w, r); diff != "" || !ok {
 			t.Errorf("Override %s: %v (-want +got):\n%s", w.Name, ok, diff)
 		}
 	}
-	if r, ok := c.Override("gone", "/usr/libexec/other/rpcd_gone"); ok {
+	if r, _, ok := c.Override("gone", "/usr/libexec/other/rpcd_gone"); ok {
 		t.Errorf("Override of an rpcd that no file names: %+v", r)
 	}
 }
@@ -92,10 +92,11 @@ func TestANativeRpcdKnowsWhoseProgramItStandsInFor(t *testing.T) {
 		"epmapper": "/usr/libexec/samba/rpcd_epmapper", "lsad": "/usr/libexec/samba/rpcd_lsad", "own": "", "winreg": "",
 	}
 	got := map[string]string{}
-	for _, r := range c.Rpcds(h.glob) {
+	rs, ps := c.Rpcds(h.glob)
+	for _, r := range rs {
 		got[r.Name] = r.Samba
 	}
-	noProblems(t, c)
+	noProblems(t, c, ps...)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -132,10 +133,11 @@ func TestOrderAndProgram(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := load(t, tt.files)
-			if got := order(c.Rpcds(h.glob)); got != tt.want {
+			rs, ps := c.Rpcds(h.glob)
+			if got := order(rs); got != tt.want {
 				t.Errorf("got %s\nwant %s", got, tt.want)
 			}
-			noProblems(t, c)
+			noProblems(t, c, ps...)
 		})
 	}
 }
@@ -150,8 +152,8 @@ func TestResolutionProblems(t *testing.T) {
 		"a:rpcd.d/a.conf":        "[Rpcd]\nActivation=direct\n",
 		"a:rpcd.d/nat.conf":      "[Rpcd]\nExec=/opt/rpcd_nat\nKind=native\nActivation=direct\nWorkers=5\n",
 	})
-	rs := c.Rpcds(h.glob)
-	again := c.Rpcds(h.glob)
+	rs, ps := c.Rpcds(h.glob)
+	again, _ := c.Rpcds(h.glob)
 	if diff := cmp.Diff(rs, again); diff != "" {
 		t.Error(diff)
 	}
@@ -176,28 +178,31 @@ func TestResolutionProblems(t *testing.T) {
 		{place("a:rpcd.d/nat.conf"), 0, "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
 		{place("a:rpcd.d/wnreg.conf"), 0, "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},
 	}
-	if diff := cmp.Diff(want, c.Problems); diff != "" {
+	if diff := cmp.Diff(want, ps); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestGlobFailsAndTooManyRpcds(t *testing.T) {
 	c := load(t, map[string]string{"v:rpcd.d/50-samba.conf": "[Rpcd]\nExec=/a/rpcd_*\n"})
-	if rs := c.Rpcds(func(string) ([]string, error) { return nil, errors.New("broken") }); len(rs) != 0 {
+	rs, ps := c.Rpcds(func(string) ([]string, error) { return nil, errors.New("broken") })
+	if len(rs) != 0 {
 		t.Errorf("got %v", rs)
 	}
 	var h host
 	for i := range MaxRpcds + 2 {
 		h = append(h, fmt.Sprintf("/a/rpcd_x%04d", i))
 	}
-	if n := len(c.Rpcds(h.glob)); n != MaxRpcds {
+	rs, more := c.Rpcds(h.glob)
+	if n := len(rs); n != MaxRpcds {
 		t.Errorf("%d rpcds", n)
 	}
+	ps = append(ps, more...)
 	want := []Problem{
 		{place("v:rpcd.d/50-samba.conf"), 0, "Exec=/a/rpcd_*: broken"},
 		{place("a:rpcd.d"), 0, "more than 256 rpcds; x0256 and what follows is ignored"},
 	}
-	if diff := cmp.Diff(want, c.Problems); diff != "" {
+	if diff := cmp.Diff(want, ps); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -226,8 +231,9 @@ func TestVendorFiles(t *testing.T) {
 	} {
 		c := load(t, files)
 		h := host{dir + "/rpcd_winreg", dir + "/rpcd_epmapper", dir + "/npsd_x", dir + "/samba-dcerpcd", dir + "/smbtorture", libexec + "/rpcd_epmapper"}
-		rs := slices.DeleteFunc(c.Rpcds(h.glob), func(r Rpcd) bool { return r.Name == "rpcecho" })
-		noProblems(t, c)
+		rs, ps := c.Rpcds(h.glob)
+		rs = slices.DeleteFunc(rs, func(r Rpcd) bool { return r.Name == "rpcecho" })
+		noProblems(t, c, ps...)
 		want := fmt.Sprintf("epmapper=%[2]s/native winreg=%[1]s/samba npsd_x=%[1]s/samba", dir, libexec)
 		if got := order(rs); got != want {
 			t.Errorf("got %s, want %s", got, want)

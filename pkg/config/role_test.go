@@ -36,7 +36,7 @@ func TestTransportsFollowTheServerRole(t *testing.T) {
 			"a:rpcd.d/winreg.conf":   "[Rpcd]\n" + tt.setting,
 		})
 		noProblems(t, c)
-		r, _ := c.Override("winreg", "/usr/libexec/samba/rpcd_winreg")
+		r, _, _ := c.Override("winreg", "/usr/libexec/samba/rpcd_winreg")
 		if d := cmp.Diff(tt.want, r.On(tt.samba)); d != "" {
 			t.Errorf("%s: (-want +got)\n%s", tt.name, d)
 		}

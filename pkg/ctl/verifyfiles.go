@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
@@ -25,11 +26,11 @@ const (
 
 // configuration shows mistakes in files of msrpcd and what follows from them.
 func (v *verifier) configuration(_ context.Context, check string) {
-	for _, p := range v.config.Problems {
-		v.find(check, "", doConfig, "%s", p)
-	}
-	for _, p := range v.plan.Problems[min(len(v.config.Problems), len(v.plan.Problems)):] {
-		v.find(check, "", doConfig, "%s", p)
+	_, found := v.config.Rpcds(nil)
+	for i, p := range append(v.plan.Problems, found...) {
+		if !slices.Contains(v.plan.Problems[:min(i, len(v.plan.Problems))], p) {
+			v.find(check, "", doConfig, "%s", p)
+		}
 	}
 	for _, p := range v.known.catalogue.Problems {
 		v.find(check, "", doConfig, "%s", p)
@@ -53,7 +54,8 @@ func (v *verifier) listings(_ context.Context, check string) {
 				"it could not be listed: %s", e.Failure)
 		}
 	}
-	for _, r := range v.config.Rpcds(nil) {
+	rpcds, _ := v.config.Rpcds(nil)
+	for _, r := range rpcds {
 		if !known[r.Exec] && v.known.catalogue.Entry(r.Name) == nil {
 			v.find(check, r.Name, doRefresh, "%s is not in the catalogue", r.Exec)
 		}

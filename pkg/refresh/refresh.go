@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"msrpcd/pkg/catalogue"
 	"msrpcd/pkg/config"
@@ -94,7 +95,6 @@ func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 // round goes once from the configuration to running units.
 func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) error {
 	r.configProblems(rep, cfg.Problems)
-	loaded := len(cfg.Problems)
 	old, err := catalogue.Read(r.Catalogue)
 	if err != nil && !errors.Is(err, catalogue.ErrNone) {
 		// It is made anew; ports of equal names come out the same.
@@ -102,7 +102,6 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 		r.Log.Warn("the last catalogue is not used", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
 	}
 	c, err := r.survey(ctx, cfg, old, rep)
-	r.configProblems(rep, cfg.Problems[loaded:])
 	if err != nil {
 		return err
 	}
@@ -116,16 +115,8 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 		r.Log.Info(fmt.Sprintf("catalogue written: %d rpcds, %d of them listed", rep.Rpcds, rep.Listed),
 			journal.MessageID, journal.IDRefreshDone)
 	}
-	// As the generator reads it: without what Rpcds found in the file system.
-	fresh, err := config.Load(r.Root)
-	if err != nil {
-		return err
-	}
-	plan := unitgen.NewPlan(c, fresh)
-	for _, p := range plan.Problems[min(len(fresh.Problems), len(plan.Problems)):] {
-		rep.problem("%s", p)
-		r.Log.Warn(p, journal.MessageID, journal.IDEndpointConflict)
-	}
+	plan := unitgen.NewPlan(c, cfg)
+	r.configProblems(rep, plan.Problems)
 	if err := r.apply(ctx, plan, rep); err != nil {
 		return err
 	}
@@ -135,10 +126,18 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	return nil
 }
 
+// configProblems tells each problem once, whoever finds it.
 func (r *Refresher) configProblems(rep *Report, problems []config.Problem) {
 	for _, p := range problems {
+		if slices.Contains(rep.Problems, p.String()) {
+			continue
+		}
+		id := journal.IDConfigProblem
+		if p.File == "" {
+			id = journal.IDEndpointConflict
+		}
 		rep.problem("%s", p)
-		r.Log.Warn(p.String(), journal.MessageID, journal.IDConfigProblem)
+		r.Log.Warn(p.String(), journal.MessageID, id)
 	}
 }
 

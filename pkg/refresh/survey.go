@@ -32,11 +32,13 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 	c := &catalogue.Catalogue{}
 	var rpcds []config.Rpcd
 	for i := 0; ; i++ {
-		passing, err := waitQuiet(ctx, r.clock, func() []string { return programs(cfg.Rpcds(nil)) })
+		passing, err := waitQuiet(ctx, r.clock, func() []string { return programs(cfg) })
 		if err != nil {
 			return nil, err
 		}
-		rpcds = cfg.Rpcds(nil)
+		var problems []config.Problem
+		rpcds, problems = cfg.Rpcds(nil)
+		r.configProblems(rep, problems)
 		if c.Samba, err = r.samba(ctx, cfg, rpcds, old); err != nil {
 			return nil, err
 		}
@@ -185,7 +187,9 @@ func unchanged(entries []catalogue.Entry) bool {
 	})
 }
 
-func programs(rpcds []config.Rpcd) []string {
+// programs are those that the configuration names.
+func programs(cfg *config.Config) []string {
+	rpcds, _ := cfg.Rpcds(nil)
 	var paths []string
 	for _, r := range rpcds {
 		paths = append(paths, r.Exec)
@@ -202,7 +206,7 @@ func (r *Refresher) inputs(cfg *config.Config) []string {
 	for _, dir := range []string{layout.VendorConfig, layout.VolatileConf, layout.AdminConfig} {
 		files = append(files, filepath.Join(r.Root, dir, "msrpcd.conf"), filepath.Join(r.Root, dir, "rpcd.d"))
 	}
-	for _, p := range programs(cfg.Rpcds(nil)) {
+	for _, p := range programs(cfg) {
 		files = append(files, p, filepath.Dir(p))
 	}
 	return files

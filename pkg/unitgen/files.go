@@ -61,7 +61,11 @@ func (p *Plan) build() (*set, error) {
 	s := &set{files: map[string]File{}, builders: map[string]*builder{}}
 	s.add(layout.RefreshPath+".d/10-paths.conf", p.refreshPaths())
 	if len(p.Problems) > 0 {
-		s.problems(p.Problems)
+		var texts []string
+		for _, pr := range p.Problems {
+			texts = append(texts, pr.String())
+		}
+		s.problems(texts)
 	}
 	for i := range p.Rpcds {
 		r := &p.Rpcds[i]

@@ -143,7 +143,7 @@ func TestProblemsReachTheReport(t *testing.T) {
 	cat := host(t, "4.22")
 	p := NewPlan(cat, defaults())
 	for range 25 {
-		p.Problems = append(p.Problems, "50 % of\na \"text\" with \\ and $x;")
+		p.Problems = append(p.Problems, config.Problem{Text: "50 % of\na \"text\" with \\ and $x;"})
 	}
 	s := build(t, p)
 	var environ []string

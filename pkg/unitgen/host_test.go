@@ -113,4 +113,10 @@ func dump(files map[string]File) []byte {
 	return b.Bytes()
 }
 
-func problems(p *Plan) string { return strings.Join(p.Problems, "\n") }
+func problems(p *Plan) string {
+	var texts []string
+	for _, pr := range p.Problems {
+		texts = append(texts, pr.String())
+	}
+	return strings.Join(texts, "\n")
+}

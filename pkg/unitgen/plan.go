@@ -13,6 +13,7 @@ package unitgen
 
 import (
 	"fmt"
+	"slices"
 
 	"msrpcd/pkg/catalogue"
 	"msrpcd/pkg/config"
@@ -22,9 +23,9 @@ import (
 
 // Plan is what is to be generated.
 type Plan struct {
-	Rpcds    []Rpcd   // those that have a listener, in priority order
-	KeepOut  []string // native rpcds whose service Samba has elsewhere on this host: no listener, and no problem
-	Problems []string // for people, one line each
+	Rpcds    []Rpcd           // those that have a listener, in priority order
+	KeepOut  []string         // native rpcds whose service Samba has elsewhere on this host: no listener, and no problem
+	Problems []config.Problem // mistakes in files, and with no File what follows from the catalogue
 
 	samba     *config.Samba
 	messaging string
@@ -69,19 +70,22 @@ type Listener struct {
 // NewPlan resolves the catalogue's rpcds, in their order, with the settings of
 // cfg. An endpoint that two rpcds claim goes to the first; one that keeps out
 // (catalogue.Entry) claims none. Problems begins with
-// those of cfg; for equal plans cfg has to be as config.Load returned it, since
-// Config.Rpcds adds problems that only a look at the file system shows.
+// those of the files.
 func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 	p := &Plan{samba: c.Samba, messaging: c.MessagingDir, global: cfg.Global}
 	settings := map[string]config.Rpcd{}
+	files := slices.Clone(cfg.Problems)
 	for i := range c.Rpcds {
 		e := &c.Rpcds[i]
-		if s, ok := cfg.Override(e.Name, e.Exec); ok { // else no file is about it any more
+		if s, more, ok := cfg.Override(e.Name, e.Exec); ok { // else no file is about it any more
 			settings[e.Name] = s
+			files = append(files, more...)
 		}
 	}
-	for _, pr := range cfg.Problems {
-		p.problem("%s", pr)
+	for _, f := range files {
+		if !slices.Contains(p.Problems, f) {
+			p.Problems = append(p.Problems, f)
+		}
 	}
 	p.watched = watched(c, cfg)
 	if err := p.checkSamba(); err != nil {
@@ -180,7 +184,7 @@ func (p *Plan) checkSamba() error {
 }
 
 func (p *Plan) problem(format string, args ...any) {
-	p.Problems = append(p.Problems, fmt.Sprintf(format, args...))
+	p.Problems = append(p.Problems, config.Problem{Text: fmt.Sprintf(format, args...)})
 }
 
 // version is that of the rpcd itself, else that of testparm.

@@ -114,7 +114,7 @@ func TestAnEndpointGoesToTheFirst(t *testing.T) {
 		t.Errorf("second rpcd (-want +got):\n%s", d)
 	}
 	for i, part := range []string{"b: pipe winreg belongs to a", "b: TCP port 5000 belongs to a", "b: ncalrpc endpoint X belongs to a", "c: pipe winreg belongs to a"} {
-		if i >= len(p.Problems) || !strings.Contains(p.Problems[i], part) {
+		if i >= len(p.Problems) || !strings.Contains(p.Problems[i].Text, part) {
 			t.Errorf("problem %d of %q, want %q", i, p.Problems, part)
 		}
 	}
@@ -274,7 +274,7 @@ func TestBadSmbConfServesNothingAndSaysSo(t *testing.T) {
 		cat := host(t, "4.22")
 		change(cat)
 		p := NewPlan(cat, defaults())
-		if len(p.Rpcds) != 0 || len(p.Problems) != 1 || !strings.HasPrefix(p.Problems[0], "smb.conf: ") {
+		if len(p.Rpcds) != 0 || len(p.Problems) != 1 || !strings.HasPrefix(p.Problems[0].Text, "smb.conf: ") {
 			t.Errorf("%s: %d rpcds, problems %q", name, len(p.Rpcds), p.Problems)
 		}
 		if f := build(t, p).files[ProblemService]; f.Data == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/catalogue"
+	"msrpcd/pkg/config"
 	"msrpcd/pkg/listing"
 )
 
@@ -141,7 +142,7 @@ func TestUnitsParse(t *testing.T) {
 		yes := true
 		cfg.Files[0].Prestart = &yes
 		p := NewPlan(cat, cfg)
-		p.Problems = []string{"a \\pipe\\x\nListenStream=/evil", "100 %\\", strings.Repeat("long ", 1000)}
+		p.Problems = []config.Problem{{Text: "a \\pipe\\x\nListenStream=/evil"}, {Text: "100 %\\"}, {Text: strings.Repeat("long ", 1000)}}
 		parsesAsBuilt(t, build(t, p))
 	}
 }
@@ -173,7 +174,7 @@ func FuzzFiles(f *testing.F) {
 		cfg := defaults()
 		cfg.Files[0].Exec = []string{program}
 		p := NewPlan(cat, cfg)
-		p.Problems = append(p.Problems, problem)
+		p.Problems = append(p.Problems, config.Problem{Text: problem})
 		s := build(t, p)
 		parsesAsBuilt(t, s)
 		for path, file := range s.files {
