@@ -11,23 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/listing"
 	"msrpcd/pkg/uuid"
 )
-
-func made(t testing.TB, object uuid.UUID, annotation, protseq, endpoint string) entry {
-	t.Helper()
-	tower, err := AppendTower(nil, winreg, dcerpc.NDR, Binding{Protseq: protseq, Endpoint: endpoint})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := newEntry(object, annotation, tower)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
 
 func TestInsertedEntriesOutliveTheProcess(t *testing.T) {
 	object := uuid.New()

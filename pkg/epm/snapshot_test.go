@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/rpcd"
 	"msrpcd/pkg/uuid"
 )
@@ -17,15 +16,7 @@ func anyTable(t testing.TB, n int) *Table {
 	t.Helper()
 	table := &Table{}
 	for i := range n {
-		tower, err := AppendTower(nil, Interface, dcerpc.NDR, Binding{Protseq: "ncalrpc", Endpoint: "node" + string(rune('a'+i))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := newEntry(uuid.UUID{}, "", tower)
-		if err != nil {
-			t.Fatal(err)
-		}
-		table.entries = append(table.entries, e)
+		table.entries = append(table.entries, madeFor(t, Interface, uuid.UUID{}, "", "ncalrpc", "node"+string(rune('a'+i))))
 	}
 	return table
 }

@@ -4,16 +4,12 @@ package epm
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/catalogue"
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/layout"
@@ -22,85 +18,18 @@ import (
 	"msrpcd/pkg/uuid"
 )
 
-// samba417 is a host with the rpcds of Samba 4.17 and the native mapper.
-func samba417(t testing.TB) (*catalogue.Catalogue, *config.Config) {
-	t.Helper()
-	cfg := samba417Config()
-	c := &catalogue.Catalogue{Samba: &config.Samba{
-		ConfigFile: "/etc/samba/smb.conf", Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc",
-		NPDir: "/run/samba/ncalrpc/np", LockDir: "/run/samba", NetbiosName: "HOST", GuestAccount: "nobody",
-	}}
-	files, err := filepath.Glob("testdata/listings-4.17/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no listings", err)
-	}
-	for i, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := listing.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		program := strings.TrimSuffix(filepath.Base(f), ".txt")
-		e := catalogue.Entry{Name: strings.TrimPrefix(program, "rpcd_"), Exec: "/usr/libexec/samba/" + program,
-			Kind: config.KindSamba, Listing: *l, Port: 49152 + i}
-		if e.Name == "epmapper" {
-			e.Exec, e.Kind, e.Port = "/usr/libexec/msrpcd/rpcd_epmapper", config.KindNative, 0
-		}
-		c.Rpcds = append(c.Rpcds, e)
-	}
-	return c, cfg
-}
-
-// samba417Config are the files that msrpcd installs.
-func samba417Config() *config.Config {
-	native, direct := config.KindNative, config.ActivationDirect
-	return &config.Config{Files: []config.RpcdFile{
-		{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{"/usr/libexec/samba/rpcd_*"}},
-		{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Exec: []string{"/usr/libexec/msrpcd/rpcd_epmapper"}, Kind: &native, Activation: &direct},
-	}}
-}
-
-func nothingMasked(string) bool { return false }
-
-func table417(t testing.TB) *Table {
-	return NewTable(unitgen.NewPlan(samba417(t)), nothingMasked)
-}
-
-// endpoints are lines of annotation, binding and, where it is not NDR, transfer
-// syntax.
-func endpoints(t testing.TB, es []entry) []string {
-	t.Helper()
-	var lines []string
-	for i := range es {
-		b, ok := es[i].parsed.Binding()
-		if !ok {
-			t.Fatalf("%s has no binding", es[i].annotation)
-		}
-		line := es[i].annotation + " " + b.String()
-		if es[i].parsed.Transfer == dcerpc.NDR64 {
-			line += " NDR64"
-		}
-		lines = append(lines, line)
-	}
-	slices.Sort(lines)
-	return lines
-}
-
 // What Samba's mapper tells on such a host (captured, with its ports), and the
 // NDR64 of the native mapper; ncacn_http, which is listed, is not served.
 func TestTableTellsWhatSambaTells(t *testing.T) {
 	_, out := stubs(t)
 	ports := strings.NewReplacer("127.0.0.1[49152]", "[49152]", "127.0.0.1[49153]", "[49155]", "127.0.0.1[49154]", "[49158]", "127.0.0.1[135]", "[135]")
+	var es []Entry
+	for _, r := range answers(t, out) {
+		es = append(es, r.Entries.Elem...)
+	}
 	var want []string
-	for _, e := range decodeAll(t, out) {
-		tower, err := ParseTower(e.Tower.Tower.Octets)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := tower.Binding()
+	for _, e := range es {
+		b := bindingOf(t, e.Tower)
 		if b.Protseq == listing.ProtseqHTTP {
 			continue
 		}
@@ -138,20 +67,12 @@ func TestTableLeavesOutWhatIsNotServed(t *testing.T) {
 	}
 }
 
-// ids has one entry for each version, some for an object.
+// versionsTable has one entry for each version, some for an object.
 func versionsTable(t *testing.T, object uuid.UUID) *Table {
 	var es []entry
 	for i, v := range []struct{ major, minor uint16 }{{1, 0}, {2, 0}, {2, 1}, {2, 3}, {3, 0}} {
-		tower, err := AppendTower(nil, dcerpc.SyntaxID{UUID: winreg.UUID, Version: uint32(v.minor)<<16 | uint32(v.major)}, dcerpc.NDR,
-			Binding{Protseq: listing.ProtseqTCP, Endpoint: fmt.Sprint(1000 + i)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := newEntry(uuid.UUID{}, fmt.Sprintf("%d.%d", v.major, v.minor), tower)
-		if err != nil {
-			t.Fatal(err)
-		}
-		es = append(es, e)
+		id := dcerpc.SyntaxID{UUID: winreg.UUID, Version: uint32(v.minor)<<16 | uint32(v.major)}
+		es = append(es, madeFor(t, id, uuid.UUID{}, fmt.Sprintf("%d.%d", v.major, v.minor), listing.ProtseqTCP, fmt.Sprint(1000+i)))
 	}
 	o := es[2]
 	o.object, o.annotation = object, "object"
@@ -206,15 +127,7 @@ func TestMap(t *testing.T) {
 	object := uuid.New()
 	table := versionsTable(t, object)
 	ask := func(version uint32, transfer dcerpc.SyntaxID, protseq string) Tower {
-		b, err := AppendTower(nil, dcerpc.SyntaxID{UUID: winreg.UUID, Version: version}, transfer, Binding{Protseq: protseq})
-		if err != nil {
-			t.Fatal(err)
-		}
-		tower, err := ParseTower(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tower
+		return parsed(t, towerRef(t, dcerpc.SyntaxID{UUID: winreg.UUID, Version: version}, transfer, Binding{Protseq: protseq}))
 	}
 	for _, tt := range []struct {
 		name   string
@@ -240,60 +153,4 @@ func TestMap(t *testing.T) {
 			t.Errorf("%s, kept: %q, want %q", tt.name, got, tt.want)
 		}
 	}
-}
-
-func TestSourceFollows(t *testing.T) {
-	dir := t.TempDir()
-	c, cfg := samba417(t)
-	s := &Source{Catalogue: filepath.Join(dir, "catalogue.db"), LastGood: filepath.Join(dir, "last"), Units: filepath.Join(dir, "units"),
-		Config: func() (*config.Config, error) { return cfg, nil }}
-	if err := os.Mkdir(s.Units, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Unix(1000, 0)
-	check := func(what string, changed bool, n int) {
-		t.Helper()
-		if got := s.Changed(now); got != changed {
-			t.Errorf("%s: changed %v", what, got)
-		}
-		if !changed {
-			return
-		}
-		table, err := s.Load()
-		if n < 0 {
-			if err == nil || !strings.Contains(err.Error(), "run msrpcctl refresh") {
-				t.Errorf("%s: %v", what, err)
-			}
-		} else if err != nil || len(table.entries) != n {
-			t.Errorf("%s: %v, %v entries, want %d", what, err, table, n)
-		}
-	}
-	check("nothing is there", true, -1)
-	if err := catalogue.Write(s.Catalogue, c); err != nil {
-		t.Fatal(err)
-	}
-	check("within a second", false, 0)
-	now = now.Add(time.Second)
-	all := len(table417(t).entries)
-	check("the first refresh", true, all)
-	now = now.Add(time.Second)
-	check("nothing new", false, 0)
-	if err := os.Symlink("/dev/null", filepath.Join(s.Units, "msrpc-tcp-winreg.socket")); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(time.Second)
-	check("a mask", true, all-1)
-	c.Rpcds = slices.DeleteFunc(c.Rpcds, func(e catalogue.Entry) bool { return e.Name == "winreg" })
-	if err := catalogue.Write(s.Catalogue, c); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(time.Second)
-	check("another refresh", true, all-3)
-	now = now.Add(-time.Hour)
-	check("the clock was set back", false, 0)
-	if err := os.WriteFile(s.LastGood, []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(time.Second)
-	check("the units changed", true, all-3)
 }

@@ -64,6 +64,47 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
+// towerRef is AppendTower of what is well-formed, and parsed is ParseTower of it.
+func towerRef(t testing.TB, id, transfer dcerpc.SyntaxID, b Binding) TowerRef {
+	t.Helper()
+	tower, err := AppendTower(nil, id, transfer, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return TowerRef{true, TowerOctets{tower}}
+}
+
+func parsed(t testing.TB, ref TowerRef) Tower {
+	t.Helper()
+	tower, err := ParseTower(ref.Tower.Octets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tower
+}
+
+func bindingOf(t testing.TB, ref TowerRef) Binding {
+	t.Helper()
+	tower := parsed(t, ref)
+	b, _ := tower.Binding()
+	return b
+}
+
+// madeFor is an entry of an interface, made one of winreg.
+func madeFor(t testing.TB, id dcerpc.SyntaxID, object uuid.UUID, annotation, protseq, endpoint string) entry {
+	t.Helper()
+	e, err := newEntry(object, annotation, towerRef(t, id, dcerpc.NDR, Binding{Protseq: protseq, Endpoint: endpoint}).Tower.Octets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func made(t testing.TB, object uuid.UUID, annotation, protseq, endpoint string) entry {
+	t.Helper()
+	return madeFor(t, winreg, object, annotation, protseq, endpoint)
+}
+
 func TestTowersOfBindings(t *testing.T) {
 	for _, tt := range towers {
 		want := unhex(t, tt.hex)
@@ -89,13 +130,9 @@ func TestTowersOfBindings(t *testing.T) {
 // A minor version is in the right side of its floor.
 func TestTowerVersions(t *testing.T) {
 	id := dcerpc.SyntaxID{UUID: winreg.UUID, Version: 7<<16 | 3}
-	b, err := AppendTower(nil, id, dcerpc.NDR64, Binding{Protseq: listing.ProtseqTCP})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tower, err := ParseTower(b)
-	if err != nil || tower.Interface != id || tower.Transfer != dcerpc.NDR64 {
-		t.Errorf("%s, %s, %v", tower.Interface, tower.Transfer, err)
+	tower := parsed(t, towerRef(t, id, dcerpc.NDR64, Binding{Protseq: listing.ProtseqTCP}))
+	if tower.Interface != id || tower.Transfer != dcerpc.NDR64 {
+		t.Errorf("%s, %s", tower.Interface, tower.Transfer)
 	}
 	if b, ok := tower.Binding(); !ok || b.String() != "ncacn_ip_tcp:[0]" {
 		t.Errorf("%s %v", b, ok)

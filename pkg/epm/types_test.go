@@ -41,6 +41,20 @@ func stubs(t testing.TB) (in, out [][]byte) {
 	return in, out
 }
 
+func answers(t testing.TB, out [][]byte) (rs []LookupResponse) {
+	t.Helper()
+	for _, b := range out {
+		var r LookupResponse
+		d := ndr.NewDecoder(b, 0)
+		d.Params(&r)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, r)
+	}
+	return rs
+}
+
 // Samba numbers referents from 1, pkg/ndr as Windows does; nothing else differs.
 func sambaReferents(b []byte) {
 	next := uint32(0)
@@ -63,18 +77,9 @@ func TestLookupOfSamba(t *testing.T) {
 		}
 	}
 	bindings := map[string]bool{}
-	for i, b := range out {
-		var r LookupResponse
-		d := ndr.NewDecoder(b, 0)
-		d.Params(&r)
-		if err := d.Close(); err != nil {
-			t.Fatal(err)
-		}
+	for i, r := range answers(t, out) {
 		for _, e := range r.Entries.Elem {
-			tower, err := ParseTower(e.Tower.Tower.Octets)
-			if err != nil {
-				t.Fatalf("%s: %v", e.Annotation, err)
-			}
+			tower := parsed(t, e.Tower)
 			b, ok := tower.Binding()
 			if !ok {
 				t.Errorf("%s: unknown protocols", e.Annotation)
@@ -96,8 +101,8 @@ func TestLookupOfSamba(t *testing.T) {
 		e := ndr.NewEncoder(nil, 0)
 		e.Params(&r)
 		sambaReferents(e.Bytes())
-		if e.Err() != nil || !bytes.Equal(e.Bytes(), b) {
-			t.Errorf("answer %d written again: %v\n%x\n%x", i, e.Err(), e.Bytes(), b)
+		if e.Err() != nil || !bytes.Equal(e.Bytes(), out[i]) {
+			t.Errorf("answer %d written again: %v\n%x\n%x", i, e.Err(), e.Bytes(), out[i])
 		}
 	}
 	for _, b := range []string{"winreg ncacn_ip_tcp:127.0.0.1[49154]", `eventlog ncacn_np:[\pipe\eventlog]`, "epmapper ncalrpc:[EPMAPPER]", "epmapper ncacn_http:[593]"} {
@@ -107,29 +112,10 @@ func TestLookupOfSamba(t *testing.T) {
 	}
 }
 
-// decodeAll are the entries of all answers.
-func decodeAll(t testing.TB, out [][]byte) (es []Entry) {
-	t.Helper()
-	for _, b := range out {
-		var r LookupResponse
-		d := ndr.NewDecoder(b, 0)
-		d.Params(&r)
-		if err := d.Close(); err != nil {
-			t.Fatal(err)
-		}
-		es = append(es, r.Entries.Elem...)
-	}
-	return es
-}
-
 // calls has all arguments and results with something in them.
 func calls(t testing.TB) []ndr.Value {
 	t.Helper()
-	tower, err := AppendTower(nil, winreg, dcerpc.NDR, Binding{Protseq: listing.ProtseqTCP, Host: "192.0.2.1", Endpoint: "49152"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ref := TowerRef{true, TowerOctets{tower}}
+	ref := towerRef(t, winreg, dcerpc.NDR, Binding{Protseq: listing.ProtseqTCP, Host: "192.0.2.1", Endpoint: "49152"})
 	id := uuid.MustParse("6f8e4b02-0d3a-4a3f-a9d0-97a3dc2d8b0f")
 	h := ndr.ContextHandle{UUID: id}
 	entries := []Entry{{id, ref, []byte("one")}, {uuid.UUID{}, TowerRef{}, []byte{}}, {id, ref, bytes.Repeat([]byte("x"), maxAnnotation-1)}}
