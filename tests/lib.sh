@@ -11,7 +11,8 @@ export HOME="${HOME:-/root}"
 
 packages=(
     systemd dbus util-linux iproute2 procps
-    samba samba-common-bin smbclient samba-testsuite winbind libnss-winbind python3-impacket
+    samba samba-common-bin smbclient samba-testsuite winbind libnss-winbind samba-ad-dc samba-ad-provision
+    python3-impacket
     meson ninja-build pkgconf gcc libc6-dev ca-certificates
 )
 programs=(meson ninja pkg-config gcc nsenter ip smbd smbclient rpcclient smbtorture) # of these packages
@@ -100,7 +101,7 @@ restore_policy() { mv -f /usr/sbin/policy-rc.d.msrpcd-tests /usr/sbin/policy-rc.
 build_and_stage() {
     local root=${1:-/} version
     version=$(chroot "$root" systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-    [ -n "$version" ] || die "$root has no systemd that can be run: install the packages ${packages[*]:0:11} in it"
+    [ -n "$version" ] || die "$root has no systemd that can be run: install the packages ${packages[*]:0:13} in it"
     say "build for systemd $version"
     if [ -e "$build/build.ninja" ]; then
         quietly meson configure "$build" -Dsystemd_version="$version"

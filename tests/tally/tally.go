@@ -8,11 +8,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -37,8 +39,21 @@ func (c counts) appendTo(path string) error {
 	return errors.Join(err, f.Close())
 }
 
+// worthTelling is how long a test takes that is named among the slowest.
+const worthTelling = 5.0 // seconds
+
+// slowest is how many are named.
+const slowest = 10
+
+// took is one test that was slow, subtests included.
+type took struct {
+	test    string
+	seconds float64
+}
+
 type tallier struct {
 	counts
+	slow   []took
 	out    io.Writer
 	output map[string][]string // "package test" -> what it wrote
 	parent map[string]bool     // tests that have subtests
@@ -61,6 +76,7 @@ func tally(r io.Reader, w io.Writer) (counts, error) {
 			}
 		}
 		if err == io.EOF {
+			t.tellSlowest()
 			return t.counts, nil
 		}
 		if err != nil {
@@ -89,7 +105,18 @@ func (t *tallier) add(e event) {
 	}
 }
 
+// tellSlowest shows where the time goes, so that the whole stays short.
+func (t *tallier) tellSlowest() {
+	slices.SortFunc(t.slow, func(a, b took) int { return cmp.Compare(b.seconds, a.seconds) })
+	for _, s := range t.slow[:min(len(t.slow), slowest)] {
+		fmt.Fprintf(t.out, "slow %s %.1fs\n", s.test, s.seconds)
+	}
+}
+
 func (t *tallier) endTest(e event, key string) {
+	if e.Elapsed >= worthTelling && !strings.Contains(e.Test, "/") {
+		t.slow = append(t.slow, took{key, e.Elapsed})
+	}
 	leaf := !t.parent[key]
 	switch e.Action {
 	case "pass":

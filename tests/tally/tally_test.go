@@ -63,6 +63,15 @@ func TestTally(t *testing.T) {
 			want: counts{failed: 1}, shown: []string{"syntax error", "[build failed]"},
 		},
 		{
+			name: "the slowest are named, the first first",
+			events: `{"Action":"pass","Package":"p","Test":"A","Elapsed":6.5}
+{"Action":"pass","Package":"p","Test":"B","Elapsed":0.5}
+{"Action":"pass","Package":"p","Test":"C/sub","Elapsed":60}
+{"Action":"pass","Package":"p","Test":"C","Elapsed":61.25}
+`,
+			want: counts{passed: 4}, shown: []string{"slow p C 61.2s\nslow p A 6.5s\n"},
+		},
+		{
 			name: "what is not JSON is passed on", events: "go: no such module\n",
 			shown: []string{"go: no such module"},
 		},
