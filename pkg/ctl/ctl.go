@@ -32,6 +32,7 @@ type manager interface {
 	refresh.Manager
 	Mask(ctx context.Context, units ...string) error
 	Unmask(ctx context.Context, units ...string) error
+	Kill(ctx context.Context, unit string, sig syscall.Signal) error
 	Close()
 }
 
@@ -117,8 +118,9 @@ func unknownCommand(err error) bool { return strings.HasPrefix(err.Error(), "unk
 const long = `msrpcctl looks at and changes what MSRPC services systemd serves on this host.
 
 refresh finds out what the RPC servers of this host serve and applies it; list,
-status and verify show it; transport switches listeners off and on. endpoints
-and ping ask servers of any host over the network.`
+status and verify show it; transport switches listeners off and on, drain lets
+workers end without ending a connection. endpoints and ping ask servers of any
+host over the network.`
 
 func (e *env) command() *cobra.Command {
 	root := &cobra.Command{
@@ -132,7 +134,7 @@ func (e *env) command() *cobra.Command {
 	root.SetVersionTemplate("msrpcctl {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "write JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(e.refreshCommand(), e.listCommand(), e.statusCommand(), e.transportCommand(),
+	root.AddCommand(e.refreshCommand(), e.listCommand(), e.statusCommand(), e.transportCommand(), e.drainCommand(),
 		e.verifyCommand(), e.preflightCommand(), e.endpointsCommand(), e.pingCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true // the flags follow anyway

@@ -9,8 +9,12 @@ import (
 	"path"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
+	"syscall"
 
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/status"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
 )
@@ -138,6 +142,22 @@ func (f *fakeSystemd) ReloadNoWait(ctx context.Context, u string) error { return
 func (f *fakeSystemd) ResetFailed(_ context.Context, u string) error {
 	return f.do("", "inactive", "dead", "reset-failed", u)
 }
+
+// Kill signals the process that is in the status file of the unit's rpcd.
+func (f *fakeSystemd) Kill(_ context.Context, unit string, sig syscall.Signal) error {
+	if os.Getenv("ORDINARY") != "" {
+		return fmt.Errorf("send %v to %s: Access denied; run this as root", sig, unit)
+	}
+	name, index, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(unit, "msrpc-worker-"), ".service"), "@")
+	i, _ := strconv.Atoi(index)
+	s, err := status.Open(layout.StatusFile(name), false)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return syscall.Kill(int(s.Worker(i).PID.Load()), sig)
+}
+
 func (f *fakeSystemd) Mask(_ context.Context, u ...string) error {
 	return f.do("masked", "", "", "mask", u...)
 }

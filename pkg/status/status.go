@@ -77,6 +77,9 @@ const (
 	Leaving  = 1 << 2 // with Draining: takes no new group at all
 )
 
+// DrainSignal asks a worker to drain. A program that does not know it ignores it.
+const DrainSignal = unix.SIGWINCH
+
 // WorkerLine is written by the worker alone.
 type WorkerLine struct {
 	StartID  atomic.Uint64 // changes with every incarnation

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"msrpcd/pkg/layout"
+	"msrpcd/pkg/status"
+	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/unitgen"
+)
+
+const drainLong = `Let workers end without ending a connection: they take no new clients, serve
+those that they have to their end, and exit. Other workers or spares take new
+clients meanwhile; the next client of a drained worker starts it again, with the
+program and the unit that are there then.
+
+NAME is an rpcd, NAME@I its worker I. The command waits until all have ended, or
+for --timeout; then the exit status is 1 and it says what is left, which goes on
+draining. systemctl restart of a worker's service does the same for
+TimeoutStopSec= at most, and closes what is left then.`
+
+const (
+	drainPoll  = 100 * time.Millisecond
+	drainAgain = time.Second // between requests to a worker that has not heard one
+)
+
+// drainUnheard is after what time a worker that serves never will hear it.
+var drainUnheard = 10 * time.Second
+
+func (e *env) drainCommand() *cobra.Command {
+	var all bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "drain {NAME | NAME@I}... | --all",
+		Short: "Let workers end when their clients have ended",
+		Long:  drainLong,
+		Args: func(_ *cobra.Command, names []string) error {
+			if all == (len(names) > 0) {
+				return usageError{errors.New("takes names of rpcds or workers, or --all")}
+			}
+			return nil
+		},
+		ValidArgsFunction: func(c *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
+			return completeNames(len(given))(c, given, prefix)
+		},
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if timeout < 0 {
+				return usageError{errors.New("--timeout is less than 0")}
+			}
+			return e.drain(cmd.Context(), names, timeout)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all workers of all rpcds")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "wait so long, such as 30s (default: until all have ended)")
+	return cmd
+}
+
+// drainee is a worker that is drained.
+type drainee struct {
+	Rpcd        string  `json:"rpcd"`
+	Worker      int     `json:"worker"`
+	Unit        string  `json:"unit"`
+	State       string  `json:"state"` // drained, draining, or unheard: it does not heed the request
+	Connections uint64  `json:"connections"`
+	Groups      uint32  `json:"groups"`
+	Seconds     float64 `json:"seconds"` // since it began to drain
+
+	file    *status.File
+	startID uint64
+	asked   time.Time
+	heard   time.Time // when it drained, or was starting, at the last look
+}
+
+func (d *drainee) name() string { return d.Rpcd + "@" + strconv.Itoa(d.Worker) }
+
+// look updates what is known of the worker; true: it still runs.
+func (d *drainee) look() bool {
+	l := d.file.Worker(d.Worker)
+	if l.StartID.Load() != d.startID || !d.file.WorkerAlive(d.Worker) {
+		d.State, d.Connections, d.Groups = "drained", 0, 0
+		return false
+	}
+	d.Connections, d.Groups = l.Open(), l.Groups.Load()
+	if since := l.Drains.Load(); since != 0 {
+		d.Seconds = max(0, (systemctl.Monotonic() - time.Duration(since)).Seconds())
+	}
+	if l.Drains.Load() != 0 || l.Flags.Load()&status.Ready == 0 {
+		d.heard = time.Now()
+	}
+	return true
+}
+
+func (e *env) drain(ctx context.Context, names []string, timeout time.Duration) error {
+	k, err := load()
+	if err != nil {
+		return err
+	}
+	list, closeAll, err := k.drainees(names)
+	defer closeAll()
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return e.show(list, func() { fmt.Fprintln(e.out, "no worker runs") })
+	}
+	m, err := e.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	e.warnAlone(k, list)
+	err = e.waitDrained(ctx, m, list, timeout)
+	if shown := e.show(list, func() {}); shown != nil {
+		return shown
+	}
+	return err
+}
+
+// drainees finds the running workers that names mean, all for none.
+func (k *known) drainees(names []string) (list []*drainee, closeAll func(), err error) {
+	var files []*status.File
+	closeAll = func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	add := func(r *unitgen.Rpcd, only int) error {
+		f, err := status.Open(layout.StatusFile(r.Name), false)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return nil // no worker has run yet
+		case errors.Is(err, os.ErrPermission):
+			return fmt.Errorf("%w; run this as root", err)
+		case err != nil:
+			return err
+		}
+		files = append(files, f)
+		for i := range min(f.Len(), r.Workers+r.Spares) {
+			id := f.Worker(i).StartID.Load()
+			if only >= 0 && i != only || id == 0 || !f.WorkerAlive(i) {
+				continue
+			}
+			list = append(list, &drainee{Rpcd: r.Name, Worker: i, Unit: layout.WorkerService(r.Name, i),
+				State: "draining", file: f, startID: id, heard: time.Now()})
+		}
+		return nil
+	}
+	list = []*drainee{}
+	if len(names) == 0 {
+		for i := range k.plan.Rpcds {
+			if err := add(&k.plan.Rpcds[i], -1); err != nil {
+				return nil, closeAll, err
+			}
+		}
+	}
+	for _, text := range names {
+		name, index, one := strings.Cut(text, "@")
+		rpcds, err := k.selected([]string{name})
+		if err != nil {
+			return nil, closeAll, err
+		}
+		only := -1
+		if one {
+			if only, err = strconv.Atoi(index); err != nil || only < 0 || only >= rpcds[0].Workers+rpcds[0].Spares {
+				return nil, closeAll, fmt.Errorf("rpcd %s has no worker %q, they are 0 to %d", name, index, rpcds[0].Workers+rpcds[0].Spares-1)
+			}
+		}
+		if err := add(rpcds[0], only); err != nil {
+			return nil, closeAll, err
+		}
+	}
+	return list, closeAll, nil
+}
+
+// warnAlone tells of rpcds that no other worker serves meanwhile.
+func (e *env) warnAlone(k *known, list []*drainee) {
+	for i := range k.plan.Rpcds {
+		r := &k.plan.Rpcds[i]
+		drained := slices.DeleteFunc(slices.Clone(list), func(d *drainee) bool { return d.Rpcd != r.Name || d.Worker >= r.Workers })
+		if r.Spares > 0 || len(drained) < r.Workers {
+			continue
+		}
+		fmt.Fprintf(e.err, "msrpcctl: drain: %s has no other worker and no spare: its new clients wait until one has ended\n", r.Name)
+	}
+}
+
+// waitDrained asks all, and waits until they have ended.
+func (e *env) waitDrained(ctx context.Context, m manager, list []*drainee, timeout time.Duration) error {
+	start := time.Now()
+	shown := progress{out: e.err, on: isTerminal(e.err) && !e.json}
+	defer shown.clear()
+	for {
+		var left []*drainee
+		for _, d := range list {
+			switch {
+			case d.State == "drained":
+			case !d.look():
+				shown.clear()
+				if !e.json {
+					fmt.Fprintf(e.out, "%s drained after %s\n", d.name(), time.Since(start).Round(drainPoll))
+				}
+			default:
+				if err := d.ask(ctx, m); err != nil {
+					return err
+				}
+				left = append(left, d)
+			}
+		}
+		unheard := slices.IndexFunc(left, func(d *drainee) bool { return d.State != "unheard" }) < 0
+		if len(left) == 0 || unheard || timeout > 0 && time.Since(start) >= timeout {
+			return leftover(left)
+		}
+		shown.show(left)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(drainPoll):
+		}
+	}
+}
+
+// ask sends the request until the worker says that it drains: one that is just
+// starting may not hear it.
+func (d *drainee) ask(ctx context.Context, m manager) error {
+	l := d.file.Worker(d.Worker)
+	if l.Flags.Load()&status.Leaving != 0 || time.Since(d.asked) < drainAgain {
+		return nil
+	}
+	if time.Since(d.heard) > drainUnheard {
+		d.State = "unheard"
+	}
+	d.asked = time.Now()
+	if err := m.Kill(ctx, d.Unit, status.DrainSignal); err != nil && !errors.Is(err, systemctl.ErrNoProcess) {
+		return err
+	}
+	return nil
+}
+
+// leftover is the error that names workers which have not ended.
+func leftover(left []*drainee) error {
+	var errs []error
+	for _, d := range left {
+		if d.State == "unheard" {
+			errs = append(errs, fmt.Errorf("%s does not heed the request, its program is an older one; systemctl restart %s", d.name(), d.Unit))
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s has %d connections in %d association groups and drains for %s; it ends with the last one, or with systemctl restart %s",
+			d.name(), d.Connections, d.Groups, (time.Duration(d.Seconds)*time.Second), d.Unit))
+	}
+	return errors.Join(errs...)
+}
