@@ -8,11 +8,12 @@ import (
 	"os"
 
 	"msrpcd/pkg/broker"
+	"msrpcd/pkg/journal"
 )
 
 func main() {
 	if err := broker.Main(os.Args[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "msrpc-broker: %v\n", err)
+		fmt.Fprintf(journal.Stderr, "msrpc-broker: %v\n", err)
 		os.Exit(1)
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"os"
 
+	"msrpcd/pkg/journal"
 	"msrpcd/pkg/unitgen"
 )
 
 func main() {
 	if err := unitgen.Main(os.Args[1:], os.Environ()); err != nil {
-		fmt.Fprintf(os.Stderr, "msrpc-generator: %v\n", err)
+		fmt.Fprintf(journal.Stderr, "msrpc-generator: %v\n", err)
 		os.Exit(1)
 	}
 }

@@ -196,14 +196,14 @@ func (b *Broker) readBind(fd int) {
 // rejectPDU answers or closes a connection whose first PDU no worker may see.
 func (b *Broker) rejectPDU(fd int, first []byte, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
 	b.complain(slog.LevelInfo, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
+	// What is unread at close would reset the connection, under an answer too.
+	sys.Recv(fd, b.in[:], 0)
 	if rej.Nak {
 		out := b.out[:0]
 		if np {
 			out = append(out, dcerpc.BindNakSize, 0)
 		}
 		out = dcerpc.AppendBindNak(out, bind.BigEndian, bind.CallID, rej.Reason)
-		// What is unread at close would reset the connection under the answer.
-		sys.Recv(fd, b.in[:], 0)
 		sys.Send(fd, out)
 	}
 	b.refuse(fd)

@@ -282,8 +282,9 @@ func TestBadFirstPDU(t *testing.T) {
 		send []byte
 		nak  bool
 	}{
-		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), false},
-		{"a wrong first byte alone", []byte("G"), false},
+		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), true},
+		{"version 4", mod(func(b []byte) { b[0] = 4 }), true},
+		{"version 4, header alone", mod(func(b []byte) { b[0] = 4 })[:16], true},
 		{"unknown ptype", mod(func(b []byte) { b[2] = 99 }), false},
 		{"a request first", mod(func(b []byte) { b[2] = 0 }), true},
 		{"frag_length shorter than the bind", mod(func(b []byte) { b[8] = 20 }), true},
@@ -298,7 +299,7 @@ func TestBadFirstPDU(t *testing.T) {
 			c := r.dial()
 			c.Write(tt.send)
 			got, err := io.ReadAll(c)
-			if tt.nak != (err == nil && len(got) == 24 && got[2] == 13) {
+			if err != nil || tt.nak != (len(got) == 24 && got[2] == 13) {
 				t.Errorf("answer %x, %v; want a bind_nak: %v", got, err, tt.nak)
 			}
 		})

@@ -29,6 +29,7 @@ func Main(args []string) error {
 		return err
 	}
 	log := journal.Setup(slog.String(journal.Rpcd, cfg.Name))
+	defer journal.Flush()
 	b, err := New(cfg, log, fds)
 	if err != nil {
 		return err

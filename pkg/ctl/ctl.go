@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msrpcd/pkg/config"
+	"msrpcd/pkg/journal"
 	"msrpcd/pkg/listeners"
 	"msrpcd/pkg/printable"
 	"msrpcd/pkg/refresh"
@@ -75,7 +76,8 @@ func Main(args []string) int {
 		sig = <-caught
 		cancel()
 	}()
-	status := hostEnv(os.Stdout, os.Stderr).run(ctx, args)
+	status := hostEnv(journal.Output(os.Stdout), journal.Stderr).run(ctx, args)
+	journal.Flush()
 	if ctx.Err() != nil && sig != nil {
 		// All is cleaned up. Ending by the signal tells systemd, or the
 		// shell, that this was no failure of ours.

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +38,7 @@ func (e *env) refreshCommand() *cobra.Command {
 			r.Connect = func(ctx context.Context) (refresh.Manager, error) { return e.connect(ctx) }
 			r.Log = e.logger()
 			rep, err := r.Run(cmd.Context())
-			if toJournal() && !e.json {
+			if journal.IsStream(os.Stderr) && !e.json {
 				return e.logged(r.Log, err, journal.IDRefreshFailed) // the journal has the rest already, with its fields
 			}
 			if e := e.show(rep, func() { e.refreshText(rep, err != nil) }); e != nil {
@@ -103,7 +101,7 @@ msrpc-preflight.service.`,
 // logger writes to the journal for a command that systemd runs, and nowhere
 // for one that people run, who read what the command prints.
 func (e *env) logger() *slog.Logger {
-	if toJournal() {
+	if journal.IsStream(os.Stderr) {
 		return journal.Setup()
 	}
 	return slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -112,22 +110,11 @@ func (e *env) logger() *slog.Logger {
 // logged writes err to the journal with its message id where that is where
 // standard error goes, so that it is there once; else it leaves it to Main.
 func (e *env) logged(log *slog.Logger, err error, id string) error {
-	if err == nil || errors.Is(err, context.Canceled) || !toJournal() {
+	if err == nil || errors.Is(err, context.Canceled) || !journal.IsStream(os.Stderr) {
 		return err
 	}
 	for _, line := range strings.Split(err.Error(), "\n") { // joined errors
 		log.Error(line, journal.MessageID, id)
 	}
 	return errSilent
-}
-
-// toJournal reports whether standard error goes to the journal:
-// $JOURNAL_STREAM is its device and inode (systemd.exec(5)).
-func toJournal() bool {
-	st, err := os.Stderr.Stat()
-	if err != nil || st.Mode()&fs.ModeSocket == 0 {
-		return false
-	}
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", uint64(sys.Dev), sys.Ino)
 }

@@ -72,10 +72,7 @@ func (h Header) Reply(flags byte) Header {
 // HeaderSize bytes. maxFrag, in bytes, bounds fragments of calls (request,
 // response, fault), 0 means no bound; a bind or its like can be MaxPDU bytes.
 func ParseHeader(b []byte, maxFrag int) (h Header, need int, rej *Reject) {
-	if len(b) > 0 && b[0] != rpcVersion {
-		return h, 0, RejectVersion
-	}
-	if len(b) > 2 && TypeName(b[2]) == "unknown" {
+	if len(b) > 2 && b[0] == rpcVersion && b[2] > lastPType {
 		return h, 0, RejectType
 	}
 	if len(b) < HeaderSize {
@@ -88,8 +85,12 @@ func ParseHeader(b []byte, maxFrag int) (h Header, need int, rej *Reject) {
 	h.AuthLength = u16(b[10:], big)
 	h.CallID = u32(b[12:], big)
 	switch {
+	case b[0] != rpcVersion:
+		return h, 0, ErrVersion
 	case b[1] != 0:
 		return h, 0, ErrMinorVersion
+	case TypeName(h.Type) == "unknown": // one of C706's connectionless protocol
+		return h, 0, ErrUnexpected
 	case !h.Drep.Valid():
 		return h, 0, ErrDrep
 	case h.FragLength < HeaderSize:

@@ -36,8 +36,9 @@ func TestParseHeaderRefuses(t *testing.T) {
 		want *Reject
 		at   int // bytes that show it
 	}{
-		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), RejectVersion, 1},
-		{"connectionless type", with(good, 2, 1), RejectType, 3},
+		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), ErrVersion, 16},
+		{"version 4", with(good, 0, 4), ErrVersion, 16},
+		{"connectionless type", with(good, 2, 1), ErrUnexpected, 16},
 		{"type 21", with(good, 2, 21), RejectType, 3},
 		{"minor version 1", with(good, 1, 1), ErrMinorVersion, 16},
 		{"integers of no kind", with(good, 4, 0x20), ErrDrep, 16},
@@ -153,7 +154,9 @@ func TestAnswers(t *testing.T) {
 		want  byte // type of the answer, 0xff = none
 		flags byte
 	}{
-		{RejectVersion, PTypeBind, 0xff, 0},
+		{ErrVersion, PTypeBind, PTypeBindNak, 3},
+		{ErrVersion, PTypeRequest, PTypeFault, 0x23},
+		{RejectType, PTypeRequest, 0xff, 0},
 		{RejectNotBind, PTypeRequest, PTypeBindNak, 3},
 		{ErrContexts, PTypeBind, PTypeBindNak, 3},
 		{ErrContexts, PTypeAlterContext, PTypeFault, 0x23},
@@ -175,6 +178,20 @@ func TestAnswers(t *testing.T) {
 		if rej != nil || p.Type != c.want || p.Flags != c.flags || p.CallID != 9 || p.Drep != LittleEndian {
 			t.Errorf("%v, %s: %+v", c.rej, TypeName(c.ptype), p.Header)
 		}
+	}
+}
+
+func TestFirstAnswersAreBindNaks(t *testing.T) {
+	for _, rej := range []*Reject{ErrVersion, ErrMinorVersion, ErrUnexpected, ErrFragLong, ErrNotFirst, ErrNoContext} {
+		for ptype := range byte(lastPType + 1) {
+			p, _, bad := Parse(rej.AppendFirst(nil, Header{Type: ptype, CallID: 9}), 0)
+			if bad != nil || p.Type != PTypeBindNak || p.CallID != 9 || !p.BigEndian() {
+				t.Errorf("%v, type %d: %+v, %v", rej, ptype, p.Header, bad)
+			}
+		}
+	}
+	if b := RejectType.AppendFirst(nil, Header{}); b != nil {
+		t.Errorf("an unknown type is answered: %x", b)
 	}
 }
 

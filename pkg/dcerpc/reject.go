@@ -25,6 +25,19 @@ type Reject struct {
 
 func (r *Reject) Error() string { return r.Cause }
 
+// AppendFirst appends the answer to the first PDU of a connection, that with
+// header h: a bind_nak whatever its type is, as Samba and Windows send.
+func (r *Reject) AppendFirst(dst []byte, h Header) []byte {
+	if r == RejectType {
+		return dst
+	}
+	reason := uint16(ReasonProtocolError)
+	if r.Nak {
+		reason = r.Reason
+	}
+	return AppendBindNak(dst, h.BigEndian(), h.CallID, reason)
+}
+
 // AppendAnswer appends the bind_nak or fault that the PDU with header h
 // deserves, in its byte order, or nothing: a cancel or an orphaned has no
 // answer. contextID is that of the call, 0 where there is none.
@@ -58,9 +71,10 @@ func brokenCall(cause string, status Status) *Reject {
 	return &Reject{Cause: cause, Fault: status}
 }
 
-// What can be wrong with any PDU. All end the connection. RejectVersion and
-// RejectType are among them, without an answer.
+// What can be wrong with any PDU. All end the connection. RejectType is among
+// them, without an answer.
 var (
+	ErrVersion      = protocolError("rpc_vers is not 5")
 	ErrMinorVersion = protocolError("rpc_vers_minor is not 0")
 	ErrDrep         = protocolError("data representation is none that C706 knows")
 	ErrFragShort    = protocolError("frag_length is shorter than a header")

@@ -20,7 +20,7 @@ type Bind struct {
 
 // All that Validate can find wrong.
 var (
-	RejectVersion  = &Reject{Cause: "first byte is not DCE/RPC version 5"}
+	RejectVersion  = &Reject{Cause: "first byte is not DCE/RPC version 5", Nak: true, Reason: ReasonProtocolError}
 	RejectType     = &Reject{Cause: "unknown DCE/RPC PDU type"}
 	RejectNotBind  = &Reject{Cause: "first DCE/RPC PDU is not a bind", Nak: true, Reason: ReasonProtocolError}
 	RejectShort    = &Reject{Cause: "frag_length is shorter than a bind", Nak: true, Reason: ReasonProtocolError}
@@ -35,15 +35,12 @@ var (
 // rej: not acceptable; with rej.Nak, BigEndian and CallID are valid. Otherwise
 // bind describes a PDU that is complete in b; bytes may follow it.
 //
-// What is refused is refused with the first bytes that show it: the wrong
-// version with 1 byte, an unknown type with 3, what deserves a bind_nak with
-// the 16 bytes that its answer needs. rpc_vers_minor, flags, sizes, syntaxes
+// What is refused is refused with the first bytes that show it: an unknown type
+// with 3, what deserves a bind_nak, as another version does, with the 16 bytes
+// that its answer needs. rpc_vers_minor, flags, sizes, syntaxes
 // and the content of the auth trailer are the worker's business.
 func Validate(b []byte) (bind Bind, need int, rej *Reject) {
-	if len(b) > 0 && b[0] != rpcVersion {
-		return bind, 0, RejectVersion
-	}
-	if len(b) > 2 && b[2] > lastPType {
+	if len(b) > 2 && b[0] == rpcVersion && b[2] > lastPType {
 		return bind, 0, RejectType
 	}
 	if len(b) < HeaderSize {
@@ -54,6 +51,9 @@ func Validate(b []byte) (bind Bind, need int, rej *Reject) {
 	bind.FragLength = int(u16(b[8:], big))
 	bind.AuthLength = int(u16(b[10:], big))
 	bind.CallID = u32(b[12:], big)
+	if b[0] != rpcVersion {
+		return bind, 0, RejectVersion
+	}
 	if b[2] != PTypeBind {
 		return bind, 0, RejectNotBind
 	}

@@ -47,6 +47,14 @@ func bindPDU(o order, contexts []int, auth int) []byte {
 	return b
 }
 
+// orderOf is the byte order that a PDU says it has.
+func orderOf(b []byte) order {
+	if b[4]&0x10 != 0 {
+		return binary.LittleEndian
+	}
+	return binary.BigEndian
+}
+
 // with returns b with the bytes at off replaced.
 func with(b []byte, off int, v ...byte) []byte {
 	b = bytes.Clone(b)
@@ -109,9 +117,11 @@ func TestValidateRefusesWithAsFewBytesAsShowIt(t *testing.T) {
 		want *Reject
 		at   int // bytes that show it
 	}{
-		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), RejectVersion, 1},
-		{"TLS", []byte{0x16, 3, 1, 2, 0, 1}, RejectVersion, 1},
-		{"connectionless version 4", with(good, 0, 4), RejectVersion, 1},
+		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), RejectVersion, 16},
+		{"TLS", append([]byte{0x16, 3, 1, 2, 0, 1, 0}, good...), RejectVersion, 16},
+		{"connectionless version 4", with(good, 0, 4), RejectVersion, 16},
+		{"version 4 and an unknown type", with(good, 0, 4, 0, 99), RejectVersion, 16},
+		{"version 6 and short", with(with(good, 0, 6), 8, 3, 0), RejectVersion, 16},
 		{"unknown type", with(good, 2, 99), RejectType, 3},
 		{"SOCKS 5 with many methods", []byte{5, 255, 255, 255}, RejectType, 3},
 		{"request", with(good, 2, PTypeRequest), RejectNotBind, 16},
@@ -149,7 +159,7 @@ func TestValidateRefusesWithAsFewBytesAsShowIt(t *testing.T) {
 				if rej != c.want || need != 0 {
 					t.Fatalf("%d bytes: need %d, reject %+v, want %+v", i, need, rej, c.want)
 				}
-				if rej.Nak && (bind.CallID != 0x01020304 || bind.BigEndian) {
+				if o := orderOf(append(bytes.Clone(c.b), good...)); rej.Nak && (bind.CallID != o.Uint32(c.b[12:]) || bind.BigEndian != (o == order(binary.BigEndian))) {
 					t.Fatalf("no answer can be made of %+v", bind)
 				}
 			}

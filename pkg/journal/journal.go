@@ -3,16 +3,20 @@
 // Package journal sets up structured logging: slog records go to systemd's
 // journal with the MSRPC_* fields, or to standard error where there is no
 // journal. Message ids are in messageid.go, one catalog entry for each.
+//
+// Nothing here waits for a reader: event loops log, and a journal that hangs
+// must not hang them. What the journal does not take at once is in a bounded
+// queue, what does not fit there is counted (sink.go), and what goes to standard
+// error goes through Output (output.go).
 package journal
 
 import (
 	"context"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
-
-	slogjournal "github.com/systemd/slog-journal"
+	"sync/atomic"
+	"time"
 )
 
 // Keys of the journal fields. The journal accepts upper case only.
@@ -28,28 +32,35 @@ const (
 )
 
 // Setup returns a logger whose records carry attrs. It writes to the journal
-// when the process was started by systemd or the journal's socket is there
-// (os.Stderr is used otherwise). The first write that fails falls back to
-// standard error.
+// when systemd started the process and the journal's socket is there, and to
+// standard error otherwise. A program that used it calls Flush before it ends.
 func Setup(attrs ...slog.Attr) *slog.Logger {
-	var h slog.Handler
+	var h slog.Handler = slog.NewTextHandler(Stderr, nil)
 	if os.Getenv("JOURNAL_STREAM") != "" || os.Getenv("INVOCATION_ID") != "" {
-		if j, err := slogjournal.NewHandler(&slogjournal.Options{ReplaceAttr: upper}); err == nil {
-			h = j
+		if s := openSink(socketPath); s != nil {
+			for _, a := range attrs {
+				s.of = appendAttr(s.of, "", a)
+			}
+			h = &handler{to: s, debug: os.Getenv("DEBUG_INVOCATION") != ""}
+			current.Store(s)
 		}
-	}
-	if h == nil {
-		h = slog.NewTextHandler(os.Stderr, nil)
 	}
 	log := slog.New(h.WithAttrs(attrs))
 	slog.SetDefault(log)
 	return log
 }
 
-// upper makes any key one that the journal keeps.
-func upper(_ []string, a slog.Attr) slog.Attr {
-	a.Key = strings.ToUpper(strings.ReplaceAll(a.Key, "-", "_"))
-	return a
+// current is the sink that Setup opened last.
+var current atomic.Pointer[sink]
+
+// flushTime bounds what the end of a program waits for the journal.
+const flushTime = 200 * time.Millisecond
+
+// Flush gives the journal a last, short time to take what is queued.
+func Flush() {
+	if s := current.Load(); s != nil {
+		s.flush(flushTime)
+	}
 }
 
 // Limiter logs each cause once and counts what follows, so that a peer can not

@@ -34,5 +34,6 @@ const (
 	IDPortUnavailable   = "93be9eff8ede4bc48ce4ea7ab4b60672" // refresh: no TCP port for an rpcd
 	IDCatalogueUnusable = "64b210a271c546f6ba1f1c12771ae7a9" // refresh, preflight, endpoint mapper: the catalogue can not be read or written
 	IDUnitProblem       = "e3db5277eddd43cb93a96dcaef3ee5ff" // generator: units are not as configured
+	IDMessagesDropped   = "74a35dba13374de5a9767a831f9e0aec" // any program: the journal did not read, messages were dropped
 	IDRefreshFailed     = "ecbbfb54c5774508ab9f5cbe913503d2" // refresh: it failed, or not every unit could be brought up
 )

@@ -141,18 +141,35 @@ func TestBindIsRefused(t *testing.T) {
 		c = r.dial(tr)
 		bind = c.bind(0, presentTest)
 		bind[0] = 4
-		c.send(bind)
-		c.over()
+		c.naked(bind, dcerpc.ReasonProtocolError)
 	})
 	tcp.works()
 	pipe.works()
 }
 
-func TestCallBeforeABindIsRefused(t *testing.T) {
+func TestFirstPDUThatIsNoBindGetsABindNak(t *testing.T) {
 	r := newRig(t).start()
 	eachTransport(t, func(t *testing.T, tr layout.Transport) {
-		c := r.dial(tr)
-		c.cut(c.request(opEcho, []byte("x")), dcerpc.NcaProtoError)
+		for ptype := range byte(21) {
+			if ptype != dcerpc.PTypeBind {
+				c := r.dial(tr)
+				pdu := c.request(opEcho, []byte("x"))
+				pdu[2] = ptype
+				c.naked(pdu, dcerpc.ReasonProtocolError)
+			}
+		}
+	})
+}
+
+func TestPDUOfAnotherVersionEndsABoundConnection(t *testing.T) {
+	r := newRig(t).start()
+	eachTransport(t, func(t *testing.T, tr layout.Transport) {
+		for _, version := range []byte{0, 4, 6, 255} {
+			c := r.bound(tr, 0)
+			pdu := c.request(opEcho, []byte("x"))
+			pdu[0] = version
+			c.cut(pdu, dcerpc.NcaProtoError)
+		}
 	})
 }
 

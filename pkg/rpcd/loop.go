@@ -67,6 +67,7 @@ type loop struct {
 	startNS    int64 // the same by CLOCK_MONOTONIC, for the parking
 	lastActive time.Duration
 	lastTell   time.Duration
+	ready      bool   // systemd knows that we are
 	told       string // status line that systemd has
 	lastText   string // status line for lastOpen connections
 	lastOpen   int
@@ -88,7 +89,6 @@ const (
 	keepBuffer  = 1 << 18 // longer buffers are not kept between calls
 	acceptBatch = 64
 	acceptPause = 100 * time.Millisecond
-	tellEvery   = time.Second
 	drainLimit  = 10 * time.Second // for calls in progress at a stop
 	spinTime    = 50 * time.Microsecond
 )
@@ -157,8 +157,8 @@ func (l *loop) run() error {
 	if l.line != nil {
 		l.line.Flags.Store(status.Ready)
 	}
-	if errno := l.notify.Send(nil, "READY=1"); errno != 0 {
-		return fmt.Errorf("tell systemd that we are ready: %w", errno)
+	if err := l.tellReady(); err != nil {
+		return err
 	}
 	for {
 		n, errno := l.ep.Wait(l.timeout())
@@ -174,6 +174,9 @@ func (l *loop) run() error {
 		}
 		l.unbound.expire(l)
 		l.keepOld()
+		if !l.ready {
+			l.tellReady()
+		}
 		l.tell()
 		if l.draining && (l.running == 0 || l.now >= l.drainUntil) {
 			l.shutdown()
@@ -269,30 +272,11 @@ func (l *loop) timeout() int {
 	if l.told != l.text() {
 		due = min(due, l.lastTell+tellEvery)
 	}
+	if !l.ready {
+		due = min(due, l.now+readyRetry)
+	}
 	if due == never {
 		return -1
 	}
 	return int(max(0, (due-time.Since(l.start)+time.Millisecond-1)/time.Millisecond))
-}
-
-// tell keeps the status file and systemctl's status line up to date.
-func (l *loop) tell() {
-	if l.line != nil {
-		l.line.Groups.Store(uint32(len(l.groups.byID)))
-	}
-	if l.now-l.lastTell < tellEvery {
-		return
-	}
-	if s := l.text(); s != l.told && l.notify.Send(nil, "STATUS="+s) == 0 {
-		l.told = s
-	}
-	l.lastTell = l.now
-}
-
-func (l *loop) text() string {
-	if l.open == l.lastOpen && l.lastText != "" {
-		return l.lastText
-	}
-	l.lastOpen, l.lastText = l.open, fmt.Sprintf("Serving, %d connections", l.open)
-	return l.lastText
 }

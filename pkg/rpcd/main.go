@@ -37,13 +37,14 @@ func Main(s *Server, args []string) int {
 			_, err = os.Stdout.Write(text)
 		}
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "rpcd_%s: %v\n", s.Name, err)
+			fmt.Fprintf(journal.Stderr, "rpcd_%s: %v\n", s.Name, err)
 			return 1
 		}
 		return 0
 	}
 	env, err := readEnvironment(s, os.Getenv)
 	log := journal.Setup(slog.String(journal.Rpcd, s.Name), slog.Int(journal.Worker, env.index))
+	defer journal.Flush()
 	if err == nil {
 		err = s.serve(env, log)
 	}

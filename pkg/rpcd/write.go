@@ -21,7 +21,11 @@ import (
 // on, ends it.
 func (c *conn) reject(l *loop, rej *dcerpc.Reject, h dcerpc.Header, contextID uint16) {
 	start := len(l.out)
-	l.out = rej.AppendAnswer(l.out, h, contextID)
+	if c.state.bound {
+		l.out = rej.AppendAnswer(l.out, h, contextID)
+	} else {
+		l.out = rej.AppendFirst(l.out, h)
+	}
 	c.frame(l, start)
 	if !rej.Keep {
 		c.complain(l, slog.LevelInfo, rej.Cause, journal.IDBadPDU, "PDU refused: "+rej.Cause)

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"msrpcd/pkg/journal"
 )
@@ -20,10 +19,11 @@ func Main(args []string) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "msrpc-samba-worker:", err)
+		fmt.Fprintln(journal.Stderr, "msrpc-samba-worker:", err)
 		return 2
 	}
 	log := journal.Setup(slog.String(journal.Rpcd, o.Name), slog.Int(journal.Worker, o.Index))
+	defer journal.Flush()
 	if err := Run(o, log); err != nil {
 		var known interface{ MessageID() string }
 		if errors.As(err, &known) {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 
 	"msrpcd/pkg/catalogue"
 	"msrpcd/pkg/config"
+	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 )
 
@@ -47,7 +47,7 @@ func Generate(dir string, in Inputs) error {
 			return err
 		}
 		if err := writeLastGood(in.LastGood, files); err != nil {
-			fmt.Fprintln(os.Stderr, "msrpc-generator:", err)
+			fmt.Fprintln(journal.Stderr, "msrpc-generator:", err)
 		}
 		return nil
 	}

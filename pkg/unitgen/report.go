@@ -7,9 +7,8 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"msrpcd/pkg/journal"
+	"msrpcd/pkg/sys"
 )
 
 // Report is what ProblemService runs: it writes the problems in environ to the
@@ -20,10 +19,13 @@ func Report(environ []string) error {
 		return fmt.Errorf("no %s0 in the environment; this is run by %s", ProblemVariable, ProblemService)
 	}
 	log := journal.Setup()
+	defer journal.Flush()
 	for _, t := range texts {
 		log.Error(t, slog.String(journal.MessageID, journal.IDUnitProblem))
 	}
-	daemon.SdNotify(false, "STATUS="+strings.Join(texts, "; "))
+	if n, err := sys.NewNotifier(); err == nil {
+		n.Send(nil, "STATUS="+strings.Join(texts, "; "))
+	}
 	return fmt.Errorf("units are not as configured (%d problems, see above); correct it and run msrpcctl refresh", len(texts))
 }
 
