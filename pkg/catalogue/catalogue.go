@@ -37,8 +37,8 @@ var (
 const (
 	MaxSize      = 64 << 20 // bytes of the file
 	MaxRpcds     = config.MaxRpcds
-	MaxAddresses = 256
-	MaxProblems  = 1024
+	MaxAddresses = 256  // that TCP listeners are bound to
+	MaxProblems  = 1024 // SetProblems counts the rest
 )
 
 // Catalogue is what refresh found out.
@@ -96,6 +96,15 @@ func (c *Catalogue) Entry(name string) *Entry {
 		}
 	}
 	return nil
+}
+
+// SetProblems sets the problems; when they are too many, the last one counts
+// those that are left out.
+func (c *Catalogue) SetProblems(list []string) {
+	if n := len(list) - MaxProblems; n > 0 {
+		list = append(list[:MaxProblems-1:MaxProblems-1], fmt.Sprintf("and %d more problems", n+1))
+	}
+	c.Problems = list
 }
 
 // Validate checks everything that a path, a unit or a number is made of. Read

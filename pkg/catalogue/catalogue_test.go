@@ -281,3 +281,15 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestTooManyProblemsAreCounted(t *testing.T) {
+	c := &Catalogue{}
+	c.SetProblems(make([]string, MaxProblems))
+	if c.Validate() != nil || c.Problems[MaxProblems-1] != "" {
+		t.Errorf("%d problems: %q", MaxProblems, c.Problems[MaxProblems-1])
+	}
+	c.SetProblems(make([]string, MaxProblems+5))
+	if err := c.Validate(); err != nil || c.Problems[MaxProblems-1] != "and 6 more problems" {
+		t.Errorf("%v, %q", err, c.Problems[MaxProblems-1])
+	}
+}

@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/sys"
 )
 
 // Write puts the catalogue at path, mode 0644: aside, synced, renamed. A
@@ -25,7 +26,7 @@ func Write(path string, c *Catalogue) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".catalogue-")
 	if err != nil {
-		return fmt.Errorf("write catalogue: %w", err)
+		return fmt.Errorf("write catalogue: %w", sys.Hint(err))
 	}
 	name := tmp.Name()
 	tmp.Close()
@@ -38,7 +39,7 @@ func Write(path string, c *Catalogue) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("write catalogue %s: %w", path, err)
+		return fmt.Errorf("write catalogue %s: %w", path, sys.Hint(err))
 	}
 	return nil
 }

@@ -11,6 +11,15 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+
+	"msrpcd/pkg/program"
+)
+
+const (
+	runTimeout  = 5 * time.Second // for one call of testparm
+	maxTestparm = 1 << 20         // bytes of testparm's output; real ones have 13 KiB
+	maxVersion  = 4 << 10
 )
 
 // Errors of ReadSamba that callers tell apart.
@@ -75,9 +84,9 @@ func ReadSamba(ctx context.Context, cfg Global) (*Samba, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; install it (Debian: samba-common-bin, others: samba), or set Testparm= in msrpcd.conf", ErrNoTestparm, err)
 	}
-	out, err := run(ctx, maxTestparm, testparm, "-s", "-v", "--suppress-prompt", cfg.SambaConfig)
+	out, err := program.Run(ctx, runTimeout, maxTestparm, testparm, "-s", "-v", "--suppress-prompt", cfg.SambaConfig)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w; run testparm -s %s to see what is wrong", cfg.SambaConfig, err, cfg.SambaConfig)
+		return nil, fmt.Errorf("read %s: testparm: %w; run testparm -s %s to see what is wrong", cfg.SambaConfig, err, cfg.SambaConfig)
 	}
 	s, err := ParseTestparm(out)
 	if err != nil {
@@ -90,16 +99,16 @@ func ReadSamba(ctx context.Context, cfg Global) (*Samba, error) {
 	return s, nil
 }
 
-// AskVersion runs "program -V" (testparm and smbd know it, rpcds do not) and
+// AskVersion runs "path -V" (testparm and smbd know it, rpcds do not) and
 // returns the version without the word in front, such as "4.17.12-Debian".
-func AskVersion(ctx context.Context, program string) (string, error) {
-	out, err := run(ctx, 4<<10, program, "-V")
+func AskVersion(ctx context.Context, path string) (string, error) {
+	out, err := program.Run(ctx, runTimeout, maxVersion, path, "-V")
 	if err != nil {
-		return "", fmt.Errorf("ask for Samba's version: %w", err)
+		return "", fmt.Errorf("ask %s for Samba's version: %w", path, err)
 	}
 	v := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version ")
 	if _, _, _, err := ParseVersion(v); err != nil {
-		return "", fmt.Errorf("ask %s for Samba's version: %w", program, err)
+		return "", fmt.Errorf("ask %s for Samba's version: %w", path, err)
 	}
 	return v, nil
 }

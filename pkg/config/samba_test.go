@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/program"
 )
 
 func testparmOutput(t testing.TB, name string) []byte {
@@ -121,7 +123,8 @@ func TestParseTestparmErrors(t *testing.T) {
 		{string(with("rpc server dynamic port range = 0-1")), "is no range of ports"},
 		{string(with("rpc server dynamic port range = 5")), "is no range of ports"},
 		{string(with("rpc start on demand helpers = perhaps")), "it has to be yes or no"},
-		{string(with("interfaces = " + strings.Repeat("lo ", maxInterfaces+1))), "more than 256 words"},
+		{string(with("interfaces = " + strings.Repeat("lo ", maxTestparmValue/3+1))), "interfaces is longer than 65536 bytes"},
+		{string(with("interfaces = lo\x1b")), "has control characters"},
 	} {
 		s, err := ParseTestparm([]byte(tt.out))
 		if s != nil || err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
@@ -204,9 +207,9 @@ func TestReadSambaErrors(t *testing.T) {
 		{"no testparm in PATH", Global{SambaConfig: conf, Testparm: "no-such-program"}, ErrNoTestparm, "samba-common-bin"},
 		{"smb.conf is a directory", Global{SambaConfig: filepath.Dir(conf), Testparm: none}, nil, "is no regular file"},
 		{"exit status", Global{SambaConfig: conf, Testparm: script(t, "echo Error loading services. >&2\necho >&2\nexit 1")}, nil,
-			`exit status 1, it said "Error loading services."; run testparm -s `},
+			`testparm: exit status 1: Error loading services.; run testparm -s `},
 		{"no output", Global{SambaConfig: conf, Testparm: script(t, "exit 0")}, nil, "this is no output of testparm"},
-		{"endless output", Global{SambaConfig: conf, Testparm: script(t, "exec yes")}, errTooLong, "more than 1048576 bytes"},
+		{"endless output", Global{SambaConfig: conf, Testparm: script(t, "exec yes")}, program.ErrTooLong, "more than 1048576 bytes"},
 		{"endless errors", Global{SambaConfig: conf, Testparm: script(t, "head -c 1000000 /dev/zero >&2; exit 1")}, nil, "exit status 1"},
 		{"bad version", Global{SambaConfig: conf, Testparm: script(t, "[ $1 = -V ] && echo what && exit; printf '[global]\\nncalrpc dir=/n\\nlock directory=/l\\nprivate dir=/p\\n'")}, nil,
 			"is no version of Samba"},

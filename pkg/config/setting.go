@@ -66,7 +66,7 @@ func (g *Global) setters() setters {
 	d := defaultGlobal()
 	return setters{
 		"SambaConfig":         into(&g.SambaConfig, d.SambaConfig, absolute),
-		"Testparm":            into(&g.Testparm, d.Testparm, program),
+		"Testparm":            into(&g.Testparm, d.Testparm, programName),
 		"MessagingDirectory":  into(&g.MessagingDirectory, d.MessagingDirectory, absolute),
 		"MaxUnbound":          into(&g.MaxUnbound, d.MaxUnbound, number(1, MaxMaxUnbound, "")),
 		"MaxUnboundPerSource": into(&g.MaxUnboundPerSource, d.MaxUnboundPerSource, number(1, MaxMaxUnbound, "")),

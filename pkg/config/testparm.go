@@ -17,10 +17,7 @@ const (
 	DefaultPortHigh = 65535
 )
 
-const (
-	maxInterfaces    = 256      // words of "interfaces"
-	maxTestparmValue = 16 << 10 // bytes of one value
-)
+const maxTestparmValue = 64 << 10 // bytes of one value
 
 // ParseTestparm reads the output of "testparm -s -v": a line [global], then a
 // line "<tab>name = value" for each parameter, defaults too. Shares are not
@@ -51,12 +48,12 @@ func ParseTestparm(out []byte) (*Samba, error) {
 		portRange(s, p["rpcserverdynamicportrange"]),
 		truth(&s.BindInterfacesOnly, "bind interfaces only", p["bindinterfacesonly"]),
 		truth(&s.HelpersOnDemand, "rpc start on demand helpers", p["rpcstartondemandhelpers"]),
-		words(&s.Interfaces, "interfaces", p["interfaces"]),
 	} {
 		if err != nil {
 			return nil, err
 		}
 	}
+	s.Interfaces = words(p["interfaces"])
 	return s, nil
 }
 
@@ -79,10 +76,14 @@ func globalParameters(out string) (map[string]string, error) {
 			continue
 		}
 		value = strings.TrimSpace(value)
-		if len(value) > maxTestparmValue || strings.ContainsFunc(value, control) {
+		name = strings.ToLower(strings.Join(strings.Fields(name), ""))
+		if bad := strings.ContainsFunc(value, control); bad || len(value) > maxTestparmValue {
+			if name == "interfaces" { // without it, other interfaces would be listened on
+				return nil, fmt.Errorf("interfaces is longer than %d bytes or has control characters; correct it in smb.conf", maxTestparmValue)
+			}
 			continue // it counts as missing
 		}
-		p[strings.ToLower(strings.Join(strings.Fields(name), ""))] = value
+		p[name] = value
 	}
 	if _, ok := p["ncalrpcdir"]; !ok {
 		return nil, errors.New("this is no output of testparm -s -v, it has no line ncalrpc dir")
@@ -142,23 +143,20 @@ func truth(dst *bool, name, value string) error {
 
 // words splits a list as Samba prints it: separated by blanks or commas, words
 // with blanks in double quotes.
-func words(dst *[]string, name, value string) error {
+func words(value string) []string {
 	quoted := false
-	*dst = strings.FieldsFunc(value, func(r rune) bool {
+	list := strings.FieldsFunc(value, func(r rune) bool {
 		if r == '"' {
 			quoted = !quoted
 		}
 		return !quoted && strings.ContainsRune(" \t,", r)
 	})
-	for i, w := range *dst {
-		(*dst)[i] = strings.ReplaceAll(w, `"`, "")
+	for i, w := range list {
+		list[i] = strings.ReplaceAll(w, `"`, "")
 	}
-	*dst = slices.DeleteFunc(*dst, func(w string) bool { return w == "" })
-	if len(*dst) == 0 {
-		*dst = nil
+	list = slices.DeleteFunc(list, func(w string) bool { return w == "" })
+	if len(list) == 0 {
+		return nil
 	}
-	if len(*dst) > maxInterfaces {
-		return fmt.Errorf("%s has more than %d words", name, maxInterfaces)
-	}
-	return nil
+	return list
 }

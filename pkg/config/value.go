@@ -150,8 +150,8 @@ func absolute(s string) (string, error) {
 	return filepath.Clean(s), nil
 }
 
-// program reads an absolute path or a name to look up in PATH.
-func program(s string) (string, error) {
+// programName reads an absolute path or a name to look up in PATH.
+func programName(s string) (string, error) {
 	if strings.Contains(s, "/") {
 		return absolute(s)
 	}

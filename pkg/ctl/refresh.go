@@ -36,6 +36,7 @@ func (e *env) refreshCommand() *cobra.Command {
 			r := refresh.New()
 			r.GeneratorDir = e.generator
 			r.Connect = func(ctx context.Context) (refresh.Manager, error) { return e.connect(ctx) }
+			r.Sockets = e.snapshot
 			r.Log = e.logger()
 			rep, err := r.Run(cmd.Context())
 			if journal.IsStream(os.Stderr) && !e.json {

@@ -126,13 +126,14 @@ func hasStableInodes(path string) bool {
 // ListenersOn returns the listening TCP sockets on port.
 func (s *Snapshot) ListenersOn(port int) []TCP { return s.tcp(port, true) }
 
-// UsersOf returns all TCP sockets whose local port is port.
+// UsersOf returns all TCP sockets whose local port is port. A connection in
+// TIME-WAIT has no socket, and keeps no listener away.
 func (s *Snapshot) UsersOf(port int) []TCP { return s.tcp(port, false) }
 
 func (s *Snapshot) tcp(port int, listeningOnly bool) []TCP {
 	var r []TCP
 	for _, t := range s.TCP {
-		if t.Port == port && (t.Listening || !listeningOnly) {
+		if t.Port == port && t.Inode != 0 && (t.Listening || !listeningOnly) {
 			r = append(r, t)
 		}
 	}

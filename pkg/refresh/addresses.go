@@ -15,6 +15,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"msrpcd/pkg/catalogue"
 )
 
 // Interface is a network interface of this host.
@@ -84,10 +86,26 @@ func BindAddresses(only bool, entries []string, host []Interface) (addrs []strin
 			}
 		}
 	}
+	if n := len(addrs) - catalogue.MaxAddresses; n > 0 {
+		left := addrs[catalogue.MaxAddresses:]
+		addrs = addrs[:catalogue.MaxAddresses]
+		problems = append(problems, fmt.Sprintf("bind interfaces only = yes and interfaces of smb.conf name %d addresses, and rpcds listen on %d at most: "+
+			"%s are left out; name fewer, or say bind interfaces only = no and restrict msrpc-tcp-.socket.d with IPAddressAllow=",
+			n+catalogue.MaxAddresses, catalogue.MaxAddresses, some(left)))
+	}
 	if len(addrs) == 0 {
 		problems = append(problems, "bind interfaces only = yes of smb.conf leaves no address to listen on: no rpcd has a TCP listener; name an interface in interfaces =")
 	}
 	return addrs, problems
+}
+
+// some names the first of many.
+func some(list []string) string {
+	const shown = 8
+	if n := len(list) - shown; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:shown], ", "), n)
+	}
+	return strings.Join(list, ", ")
 }
 
 func (i Interface) addrs() []netip.Addr {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/catalogue"
 )
 
 func prefixes(list ...string) []netip.Prefix {
@@ -79,5 +81,22 @@ func TestHostInterfaces(t *testing.T) {
 		if i.Name == "" {
 			t.Errorf("an interface without name: %+v", i)
 		}
+	}
+}
+
+func TestAddressesBeyondTheCapAreLeftOutAndReported(t *testing.T) {
+	host := []Interface{{Name: "eth0"}}
+	for i := range 300 {
+		host[0].Addresses = append(host[0].Addresses, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i / 256), byte(i)}), 24))
+	}
+	got, problems := BindAddresses(true, []string{"eth0"}, host)
+	if len(got) != catalogue.MaxAddresses || got[255] != "10.0.0.255" {
+		t.Errorf("%d addresses, %q", len(got), got[len(got)-1])
+	}
+	const want = "bind interfaces only = yes and interfaces of smb.conf name 300 addresses, and rpcds listen on 256 at most: " +
+		"10.0.1.0, 10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7 and 36 more are left out; " +
+		"name fewer, or say bind interfaces only = no and restrict msrpc-tcp-.socket.d with IPAddressAllow="
+	if len(problems) != 1 || problems[0] != want {
+		t.Errorf("%q", problems)
 	}
 }

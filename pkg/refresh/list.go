@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/catalogue"
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/program"
 )
 
 const (
@@ -115,7 +116,7 @@ func ask(ctx context.Context, exec string, kind config.Kind, samba *config.Samba
 	if kind == config.KindSamba && samba != nil {
 		argv = append(argv, "--configfile="+samba.ConfigFile)
 	}
-	text, err := run(ctx, listLimit, listing.MaxSize, argv...)
+	text, err := program.Run(ctx, listLimit, listing.MaxSize, argv...)
 	if err != nil {
 		return nil, fmt.Errorf("--list-interfaces: %w", err)
 	}

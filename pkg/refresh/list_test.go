@@ -70,7 +70,7 @@ func TestListAll(t *testing.T) {
 		"good": "", "stderr": "", "nothing": "", "config": "",
 		"empty":     "--list-interfaces: ",
 		"truncated": "--list-interfaces: line 3: ",
-		"endless":   "--list-interfaces: wrote more than 262144 bytes",
+		"endless":   "--list-interfaces: its output is too long: more than 262144 bytes",
 		"binary":    "--list-interfaces: line ",
 		"exits":     "--list-interfaces: exit status 3: no database",
 		"dotdot":    "--list-interfaces: line 4: ",

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/config"
+	"msrpcd/pkg/program"
 )
 
 const (
@@ -99,7 +100,7 @@ func probeMessaging(ctx context.Context, smbcontrol string) (lockDir bool, err e
 	if err := os.WriteFile(file, []byte(conf.String()), 0o600); err != nil {
 		return false, err
 	}
-	_, runErr := run(ctx, probeLimit, probeOutput, smbcontrol, "--configfile="+file, "self", "ping")
+	_, runErr := program.Run(ctx, probeLimit, probeOutput, smbcontrol, "--configfile="+file, "self", "ping")
 	found := map[string]bool{}
 	for _, dir := range []string{"lock", "private"} {
 		st, err := os.Lstat(filepath.Join(tmp, dir, msgSock))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Which TCP port an rpcd gets. Pure: equal inputs give equal ports in any
-// order of the requests, and a port once given stays, whoever comes or goes.
+// order of the requests, and a port once given stays, whatever comes or goes.
 
 package refresh
 
@@ -21,20 +21,24 @@ const (
 // endpoint. All such interfaces of one rpcd share one port, as in Samba.
 type PortRequest struct {
 	Name     string
-	Pinned   int // Port= of the configuration, 0 = none
-	Previous int // what the catalogue has, 0 = none
+	Pinned   int  // Port= of the configuration, 0 = none
+	Previous int  // what the catalogue has, 0 = none
+	Idle     bool // it has no TCP listener now, so it only keeps what no other needs
 }
 
 // AllocatePorts gives each request a port: the pinned one, else the previous
 // one if it still lies in low..high, else the first free one of a sequence
 // that starts where the name says, so that equal hosts agree without talking.
-// fixed are ports that listings name themselves, with the rpcd that does.
+// fixed are ports that listings name themselves, with the rpcd that does. A
+// port that busy says another process uses is not given out anew; an rpcd that
+// had it, or pins it, keeps it.
 //
-// Requests are in priority order, which decides who has a port that two pin.
-// Whoever can not have what is pinned gets an allocated port and a problem; an
-// rpcd missing in the result has none, since the range is used up.
-func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string) (map[string]int, []string) {
-	a := allocation{ports: map[string]int{}, owner: map[int]string{}}
+// Requests are in priority order, which decides which has a port that two pin.
+// One that cannot have what is pinned gets an allocated port and a problem; an
+// rpcd missing in the result has none, since the range is used up. Idle ones
+// get no new port, and cause no problem.
+func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string, busy func(port int) bool) (map[string]int, []string) {
+	a := allocation{ports: map[string]int{}, owner: map[int]string{}, reserved: map[int]bool{}, busy: busy}
 	for port, name := range fixed {
 		a.owner[port] = name
 	}
@@ -43,22 +47,33 @@ func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string) 
 			low, high, defaultPortLow, defaultPortHigh)
 		low, high = defaultPortLow, defaultPortHigh
 	}
+	var active, idle []PortRequest
 	for _, r := range requests {
-		if r.Pinned != 0 {
+		switch {
+		case r.Idle:
+			idle = append(idle, r)
+			a.reserved[r.Previous] = true
+			continue
+		case r.Pinned != 0:
 			a.pin(r)
 		}
+		active = append(active, r)
 	}
-	byName := append([]PortRequest(nil), requests...)
-	sort.Slice(byName, func(i, j int) bool { return byName[i].Name < byName[j].Name })
-	for _, r := range byName {
+	sort.Slice(active, func(i, j int) bool { return active[i].Name < active[j].Name })
+	for _, r := range active {
 		if r.Previous >= low && r.Previous <= high {
 			a.take(r.Name, r.Previous)
 		}
 	}
-	for _, r := range byName {
+	for _, r := range active {
 		if _, ok := a.ports[r.Name]; !ok && !a.probe(r.Name, low, high) {
 			a.problem("no port is free for %s in rpc server dynamic port range %d-%d: widen the range in smb.conf or pin a port with Port=",
 				r.Name, low, high)
+		}
+	}
+	for _, r := range idle {
+		if r.Previous >= low && r.Previous <= high {
+			a.take(r.Name, r.Previous)
 		}
 	}
 	return a.ports, a.problems
@@ -67,6 +82,8 @@ func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string) 
 type allocation struct {
 	ports    map[string]int
 	owner    map[int]string
+	reserved map[int]bool // of idle rpcds: given to others only when nothing else is left
+	busy     func(port int) bool
 	problems []string
 }
 
@@ -95,15 +112,18 @@ func (a *allocation) pin(r PortRequest) {
 }
 
 // probe tries the ports of low..high, each once, from the one that name
-// hashes to.
+// hashes to; those that are reserved last.
 func (a *allocation) probe(name string, low, high int) bool {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	n := uint32(high - low + 1)
 	start := h.Sum32() % n
-	for i := uint32(0); i < n; i++ {
-		if a.take(name, low+int((start+i)%n)) {
-			return true
+	for _, reserved := range []bool{false, true} {
+		for i := uint32(0); i < n; i++ {
+			port := low + int((start+i)%n)
+			if a.reserved[port] == reserved && a.owner[port] == "" && !a.busy(port) && a.take(name, port) {
+				return true
+			}
 		}
 	}
 	return false

@@ -5,10 +5,13 @@ package refresh
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+func free(int) bool { return false }
 
 func TestAllocatePorts(t *testing.T) {
 	for _, tc := range []struct {
@@ -16,6 +19,7 @@ func TestAllocatePorts(t *testing.T) {
 		low, high int
 		requests  []PortRequest
 		fixed     map[int]string
+		busy      []int // ports that other processes use
 		want      map[string]int
 		problems  []string
 	}{
@@ -47,12 +51,27 @@ func TestAllocatePorts(t *testing.T) {
 		{name: "used up", low: 50000, high: 50000,
 			requests: []PortRequest{{Name: "a"}, {Name: "b"}}, want: map[string]int{"a": 50000},
 			problems: []string{"no port is free for b in rpc server dynamic port range 50000-50000: widen the range in smb.conf or pin a port with Port="}},
+		{name: "idle ones take none", low: 50000, high: 50001,
+			requests: []PortRequest{{Name: "a", Idle: true}, {Name: "b"}, {Name: "c"}, {Name: "d", Idle: true, Pinned: 50000}},
+			want:     map[string]int{"b": 50001, "c": 50000}},
+		{name: "an idle one keeps its port while there are others", low: 50000, high: 50003,
+			requests: []PortRequest{{Name: "a", Idle: true, Previous: 50000}, {Name: "b", Idle: true, Previous: 50001}, {Name: "c"}, {Name: "d"}},
+			want:     map[string]int{"a": 50000, "b": 50001, "c": 50002, "d": 50003}},
+		{name: "an idle one gives way", low: 50000, high: 50000,
+			requests: []PortRequest{{Name: "a", Idle: true, Previous: 50000}, {Name: "b"}}, want: map[string]int{"b": 50000}},
+		{name: "ports in use are not given out", low: 50000, high: 50002, busy: []int{50000, 50002},
+			requests: []PortRequest{{Name: "a"}}, want: map[string]int{"a": 50001}},
+		{name: "a port in use stays with its rpcd", low: 50000, high: 50001, busy: []int{50000, 50001, 1024},
+			requests: []PortRequest{{Name: "a", Previous: 50000}, {Name: "b", Pinned: 1024}},
+			want:     map[string]int{"a": 50000, "b": 1024}},
+		{name: "all in use", low: 50000, high: 50001, busy: []int{50000, 50001}, requests: []PortRequest{{Name: "a"}}, want: map[string]int{},
+			problems: []string{"no port is free for a in rpc server dynamic port range 50000-50001: widen the range in smb.conf or pin a port with Port="}},
 		{name: "no range", low: 70000, high: 1,
 			requests: []PortRequest{{Name: "winreg"}}, want: map[string]int{"winreg": 50113},
 			problems: []string{"rpc server dynamic port range 70000-1 of smb.conf is not a range of ports: 49152-65535 is used instead"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, problems := AllocatePorts(tc.low, tc.high, tc.requests, tc.fixed)
+			got, problems := AllocatePorts(tc.low, tc.high, tc.requests, tc.fixed, func(port int) bool { return slices.Contains(tc.busy, port) })
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Error(d)
 			}
@@ -74,7 +93,7 @@ func TestPortsAreStable(t *testing.T) {
 		for i := range 3 + rnd.IntN(18) {
 			requests = append(requests, PortRequest{Name: fmt.Sprintf("r%d_%d", i, rnd.IntN(1000))})
 		}
-		first, problems := AllocatePorts(low, high, requests, nil)
+		first, problems := AllocatePorts(low, high, requests, nil, free)
 		if len(problems) > 0 || len(first) != len(requests) {
 			t.Fatalf("seed %d: %v, %d of %d", seed, problems, len(first), len(requests))
 		}
@@ -86,7 +105,7 @@ func TestPortsAreStable(t *testing.T) {
 			seen[port] = name
 		}
 		rnd.Shuffle(len(requests), func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
-		again, _ := AllocatePorts(low, high, requests, nil)
+		again, _ := AllocatePorts(low, high, requests, nil, free)
 		if d := cmp.Diff(first, again); d != "" {
 			t.Fatalf("seed %d: another order: %s", seed, d)
 		}
@@ -95,8 +114,8 @@ func TestPortsAreStable(t *testing.T) {
 		for i := range rest {
 			rest[i].Previous = first[rest[i].Name]
 		}
-		without, _ := AllocatePorts(low, high, rest, nil)
-		with, _ := AllocatePorts(low, high, append([]PortRequest{removed}, rest...), nil)
+		without, _ := AllocatePorts(low, high, rest, nil, free)
+		with, _ := AllocatePorts(low, high, append([]PortRequest{removed}, rest...), nil, free)
 		if d := cmp.Diff(first, with); d != "" {
 			t.Fatalf("seed %d: %s removed and added: %s", seed, removed.Name, d)
 		}

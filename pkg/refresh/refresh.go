@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/listeners"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
 )
@@ -31,6 +32,7 @@ type Refresher struct {
 	Lock         string
 	GeneratorDir string
 	Connect      func(context.Context) (Manager, error)
+	Sockets      func() (*listeners.Snapshot, error)
 	Log          *slog.Logger
 
 	clock clock
@@ -45,8 +47,9 @@ func New() *Refresher {
 		Connect: func(ctx context.Context) (Manager, error) {
 			return systemctl.Connect(ctx)
 		},
-		Log:   slog.Default(),
-		clock: systemClock,
+		Sockets: listeners.Take,
+		Log:     slog.Default(),
+		clock:   systemClock,
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 
 	"msrpcd/pkg/catalogue"
 	"msrpcd/pkg/config"
@@ -68,19 +67,22 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 	if c.Samba.HelpersOnDemand && slices.ContainsFunc(rpcds, func(p config.Rpcd) bool { return p.Kind == config.KindSamba }) {
 		rep.problem("%v", &preflight.OnDemandError{Config: c.Samba.ConfigFile})
 	}
-	r.ports(c, rpcds)
+	problems, err := r.ports(c, rpcds)
+	if err != nil {
+		return nil, err
+	}
 	host, err := HostInterfaces()
 	if err != nil {
 		return nil, err
 	}
-	var problems []string
-	c.Addresses, problems = BindAddresses(c.Samba.BindInterfacesOnly, c.Samba.Interfaces, host)
-	c.Problems = append(c.Problems, problems...)
-	dir, problem := r.messaging(ctx, cfg, c, old)
-	c.MessagingDir = dir
-	if problem != "" {
-		c.Problems = append(c.Problems, problem)
+	var more []string
+	c.Addresses, more = BindAddresses(c.Samba.BindInterfacesOnly, c.Samba.Interfaces, host)
+	problems = append(problems, more...)
+	var problem string
+	if c.MessagingDir, problem = r.messaging(ctx, cfg, c, old); problem != "" {
+		problems = append(problems, problem)
 	}
+	c.SetProblems(problems)
 	return c, nil
 }
 
@@ -122,46 +124,6 @@ func installed(rpcds []config.Rpcd, kind config.Kind) bool {
 		_, err := Identify(p.Exec)
 		return p.Kind == kind && err == nil
 	})
-}
-
-// ports gives a port to each rpcd that leaves one open and may listen.
-func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) {
-	settings := map[string]config.Rpcd{}
-	for _, s := range rpcds {
-		settings[s.Name] = s
-	}
-	var requests []PortRequest
-	fixed := map[int]string{}
-	for i := range c.Rpcds {
-		e := &c.Rpcds[i]
-		s := settings[e.Name]
-		dynamic := false
-		for _, in := range e.Listing.Interfaces {
-			for _, b := range in.Bindings {
-				if b.Protseq != listing.ProtseqTCP {
-					continue
-				}
-				if b.Endpoint == "" {
-					dynamic = true
-				} else if port, err := strconv.Atoi(b.Endpoint); err == nil && fixed[port] == "" && slices.Contains(s.On(c.Samba), layout.TCP) {
-					fixed[port] = e.Name
-				}
-			}
-		}
-		// An rpcd whose TCP is off keeps its port for the day that it is on.
-		if dynamic {
-			requests = append(requests, PortRequest{Name: e.Name, Pinned: s.Port, Previous: e.Port})
-		}
-		e.Port = 0
-	}
-	ports, problems := AllocatePorts(c.Samba.PortLow, c.Samba.PortHigh, requests, fixed)
-	for i := range c.Rpcds {
-		c.Rpcds[i].Port = ports[c.Rpcds[i].Name]
-	}
-	for _, p := range problems {
-		r.Log.Error(p, journal.MessageID, journal.IDPortUnavailable)
-	}
-	c.Problems = append(c.Problems, problems...)
 }
 
 // messaging asks again only when Samba or its configuration changed.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package refresh
+package program
 
 import (
 	"context"
@@ -20,9 +20,12 @@ func TestRun(t *testing.T) {
 		{name: "environment", script: `env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= | sort`,
 			want: "LC_ALL=C\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"},
 		{name: "exit status", script: "echo out; echo 'no such\nthing\a' >&2; exit 3", err: "exit status 3: no such thing\\a"},
+		{name: "on standard output only", script: "echo why; exit 3", err: "exit status 3: why"},
+		{name: "the end counts", script: `head -c 100000 /dev/zero | tr '\0' x >&2; echo " and this is why" >&2; exit 1`, err: "exit status 1: ... and this is why"},
+		{name: "binary", script: `printf 'a\033[31m\302\233b\342\200\256c\377d' >&2; exit 1`, err: `exit status 1: a\x1b[31m\u009bb\u202ec\xffd`},
 		{name: "signal", script: "kill -9 $$", err: "signal: killed"},
 		{name: "slow", script: "sleep 60 & sleep 60", limit: 50 * time.Millisecond, err: "took longer than 50ms"},
-		{name: "endless", script: "while :; do echo endless; done", err: "wrote more than 64 bytes"},
+		{name: "endless", script: "while :; do echo endless; done", err: "its output is too long: more than 64 bytes"},
 		{name: "keeps output open", script: "sleep 60 &", err: "left a process behind that keeps its output open"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -33,7 +36,7 @@ func TestRun(t *testing.T) {
 			if tc.name == "environment" {
 				max = 256
 			}
-			out, err := run(context.Background(), tc.limit, max, "/bin/sh", "-c", tc.script)
+			out, err := Run(context.Background(), tc.limit, max, "/bin/sh", "-c", tc.script)
 			if tc.err == "" && err != nil || tc.err != "" && (err == nil || err.Error() != tc.err) {
 				t.Fatalf("error %v, want %q", err, tc.err)
 			}
@@ -47,7 +50,7 @@ func TestRun(t *testing.T) {
 func TestRunKillsTheWholeGroup(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	script := `sleep 60 & echo $! > ` + pidFile + `; wait`
-	if _, err := run(context.Background(), 300*time.Millisecond, 64, "/bin/sh", "-c", script); err == nil {
+	if _, err := Run(context.Background(), 300*time.Millisecond, 64, "/bin/sh", "-c", script); err == nil {
 		t.Fatal("no error")
 	}
 	pid, err := os.ReadFile(pidFile)
