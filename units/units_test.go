@@ -58,7 +58,7 @@ func installed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	programs := t.TempDir()
-	for _, p := range []string{"msrpcctl", "msrpc-broker", "msrpc-samba-worker", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native", "rpcd_direct"} {
+	for _, p := range []string{"msrpcctl", "msrpc-broker", "msrpc-samba-worker", "msrpc-keep-scripts", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native", "rpcd_direct"} {
 		if err := os.Symlink("/bin/true", filepath.Join(programs, p)); err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func analyze(t *testing.T, args ...string) (stdout, stderr string) {
 func TestSystemdAcceptsEveryUnit(t *testing.T) {
 	dir := installed(t)
 	units := []string{
-		"msrpc.target", "msrpc.slice", "msrpc-preflight.service", "msrpc-refresh.service", "msrpc-refresh.path",
+		"msrpc.target", "msrpc.slice", "msrpc-preflight.service", "msrpc-scripts.service", "msrpc-refresh.service", "msrpc-refresh.path",
 		unitgen.ProblemService, layout.BgqdService,
 	}
 	for _, name := range []string{"spoolss", "native"} {
@@ -216,7 +216,7 @@ func TestExposure(t *testing.T) {
 
 func TestEveryUnitHasNoStartLimitAndIsPartOfTheTarget(t *testing.T) {
 	templates, err := filepath.Glob("msrpc[^d]*.in")
-	if err != nil || len(templates) != 6 {
+	if err != nil || len(templates) != 7 {
 		t.Fatalf("templates %v, %v", templates, err)
 	}
 	for _, name := range templates {

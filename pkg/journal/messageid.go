@@ -20,6 +20,8 @@ const (
 	IDChildDied         = "40a128b1c9a944e58f0a4ae998509581" // worker: the rpcd ended unasked
 	IDWorkerDrains      = "2f558afac17f4a869c5746db242de20e" // worker: takes no new clients, serves those it has to their end
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
+	IDScriptsKept       = "50d37db7a2a94a58868da9a40fb8c56e" // scripts: what they left running goes on in a scope
+	IDScriptsEnded      = "083186c19d5540c6a133aaa44d4ec1a7" // scripts: what they left running ends with the target
 	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
 	IDOperationFailed   = "50e089747cee4a6a90fb26a7655cfb41" // native rpcd: an operation panicked
 	IDNotKept           = "6fa23489195a469e9df1e0bd1c8d1bc9" // native worker: a connection of the process before can not be served on

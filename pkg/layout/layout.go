@@ -47,6 +47,7 @@ const (
 	Target           = "msrpc.target"
 	PreflightService = "msrpc-preflight.service"
 	RefreshService   = "msrpc-refresh.service"
+	ScriptsService   = "msrpc-scripts.service"
 	RefreshPath      = "msrpc-refresh.path"
 	BgqdService      = "msrpc-samba-bgqd.service"
 	RootSlice        = "msrpc.slice"
@@ -93,6 +94,10 @@ func WorkerService(name string, index int) string {
 
 // Slice names the slice of one rpcd.
 func Slice(name string) string { return "msrpc-" + name + ".slice" }
+
+// ScriptsScope names the scope of what scripts of one rpcd left running; id
+// makes it one of its own.
+func ScriptsScope(name, id string) string { return "msrpc-scripts-" + name + "-" + id + ".scope" }
 
 // Catalogue is the catalogue's file.
 func Catalogue() string { return filepath.Join(State, "catalogue.db") }

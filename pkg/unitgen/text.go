@@ -95,7 +95,12 @@ func (b *builder) env(name, value string) {
 }
 
 // exec sets a command. Arguments that are specifier{} are used as they are.
-func (b *builder) exec(key, program string, args ...any) {
+func (b *builder) exec(key, program string, args ...any) { b.command(key, "", program, args) }
+
+// execBare is exec for a command without the sandbox of the unit, which may fail.
+func (b *builder) execBare(key, program string, args ...any) { b.command(key, "-+", program, args) }
+
+func (b *builder) command(key, prefix, program string, args []any) {
 	v, err := programValue(program)
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("%s=: %w", key, err)
@@ -111,7 +116,7 @@ func (b *builder) exec(key, program string, args ...any) {
 		}
 		v += " " + strings.ReplaceAll(arg, "$", "$$")
 	}
-	b.set(key, v)
+	b.set(key, prefix+v)
 }
 
 // specifier is an argument that systemd expands: "%i", "${NAME}".

@@ -41,7 +41,8 @@ func (p *Plan) sambaWorker(r *Rpcd) *builder {
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
 	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", p.sambaWorkerArgs(r)...)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
-	b.setAll("KillMode=mixed\nLimitNOFILE=16384")
+	b.keepScripts(r, r.Exec)
+	b.set("LimitNOFILE", "16384")
 	b.note("At a stop clients have this time but 6 s to end; what is left then is closed.")
 	b.setAll("TimeoutStopSec=60")
 	b.restarts()
@@ -98,6 +99,15 @@ LockPersonality=yes
 KeyringMode=private
 `
 
+// keepScripts lets live on what scripts of a service's program left running.
+// With any KillMode= that kills the whole control group systemd does so before
+// ExecStopPost= when the main process ends by itself.
+func (b *builder) keepScripts(r *Rpcd, program string) {
+	b.set("KillMode", "process")
+	b.note("Moves what scripts left running to a scope, and kills what is left of the\nprogram. Without the sandbox, whose set-up takes longer than all of it.")
+	b.execBare("ExecStopPost", layout.Libexec+"/msrpc-keep-scripts", "--name", r.Name, "--exec", program)
+}
+
 // stayUp keeps worker 0 of a prestarted rpcd; 0 means that it never idles out.
 func (r *Rpcd) stayUp() *builder {
 	b := newBuilder()
@@ -123,6 +133,7 @@ func (p *Plan) bgqd(r *Rpcd) *builder {
 	b.in("Service")
 	b.exec("ExecStart", program, "--foreground", "--no-process-group", "--configfile="+p.samba.ConfigFile)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
+	b.keepScripts(r, program)
 	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\nLimitNOFILE=16384")
 	b.set("Slice", layout.Slice(r.Name))
 	b.setAll(strings.TrimSpace(sambaHardening))
