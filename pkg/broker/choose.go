@@ -24,7 +24,22 @@ func (b *Broker) choose(c *conn) int {
 	if i == none && c.needIdle && b.now-c.accepted > int64(spareWait) {
 		i = fewestConns(b.loads, b.cfg.Workers)
 	}
+	if i == none && !c.needIdle {
+		i = b.spareFor()
+	}
 	return i
+}
+
+// spareFor is a spare for a conn that no ordinary worker can take, since none of
+// their inboxes is there.
+func (b *Broker) spareFor() int {
+	for i := b.cfg.Workers; i < len(b.inboxes); i++ {
+		b.loads[i] = b.loadOf(i)
+	}
+	if i := idleSpare(b.loads, b.cfg.Workers); i != none {
+		return i
+	}
+	return fewestConns(b.loads, b.cfg.Workers)
 }
 
 // loadOf reads what worker i says of itself. Its line is not trusted with

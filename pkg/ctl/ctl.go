@@ -23,6 +23,7 @@ import (
 	"msrpcd/pkg/printable"
 	"msrpcd/pkg/refresh"
 	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/wanted"
 )
 
 // Version is set by meson with -ldflags -X.
@@ -46,6 +47,16 @@ type env struct {
 	connect   func(context.Context) (manager, error)
 	samba     func(context.Context, config.Global) (*config.Samba, error)
 	snapshot  func() (*listeners.Snapshot, error)
+	root      bool // everything can be looked at
+	addresses func(*config.Samba) ([]string, error)
+}
+
+// host is where package wanted looks, without a manager.
+func (e *env) host() wanted.Host {
+	return wanted.Host{
+		Proc: e.proc, Generator: e.generator, Root: e.root, Samba: e.samba, Addresses: e.addresses,
+		Sockets: func() (wanted.Sockets, error) { return e.snapshot() },
+	}
 }
 
 func hostEnv(out, err io.Writer) *env {
@@ -55,7 +66,7 @@ func hostEnv(out, err io.Writer) *env {
 			return systemctl.Connect(ctx)
 		},
 		samba:    config.ReadSamba,
-		snapshot: listeners.Take,
+		snapshot: listeners.Take, root: os.Geteuid() == 0, addresses: refresh.Addresses,
 	}
 }
 
@@ -99,6 +110,9 @@ func (e *env) run(ctx context.Context, args []string) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, errSilent):
+		if errors.As(err, new(blindError)) {
+			return statusBlind
+		}
 		return 1
 	case ctx.Err() != nil:
 		fmt.Fprintf(e.err, "msrpcctl: %s: interrupted; run it again\n", called.Name())
@@ -110,6 +124,9 @@ func (e *env) run(ctx context.Context, args []string) int {
 	}
 	for _, line := range strings.Split(err.Error(), "\n") { // joined errors
 		fmt.Fprintf(e.err, "msrpcctl: %s: %s\n", called.Name(), line)
+	}
+	if errors.As(err, new(blindError)) {
+		return statusBlind
 	}
 	return 1
 }

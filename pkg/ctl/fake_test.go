@@ -137,8 +137,9 @@ func (f *fakeSystemd) Stop(_ context.Context, u string) error {
 func (f *fakeSystemd) Restart(_ context.Context, u string) error {
 	return f.do("", "active", "running", "restart", u)
 }
-func (f *fakeSystemd) Reload(_ context.Context, u string) error         { return f.do("", "", "", "reload", u) }
-func (f *fakeSystemd) ReloadNoWait(ctx context.Context, u string) error { return f.Reload(ctx, u) }
+func (f *fakeSystemd) RestartNoWait(ctx context.Context, u string) error { return f.Restart(ctx, u) }
+func (f *fakeSystemd) Reload(_ context.Context, u string) error          { return f.do("", "", "", "reload", u) }
+func (f *fakeSystemd) ReloadNoWait(ctx context.Context, u string) error  { return f.Reload(ctx, u) }
 func (f *fakeSystemd) ResetFailed(_ context.Context, u string) error {
 	return f.do("", "inactive", "dead", "reset-failed", u)
 }

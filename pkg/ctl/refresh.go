@@ -36,8 +36,8 @@ func (e *env) refreshCommand() *cobra.Command {
 			r := refresh.New()
 			r.GeneratorDir = e.generator
 			r.Connect = func(ctx context.Context) (refresh.Manager, error) { return e.connect(ctx) }
-			r.Sockets = e.snapshot
 			r.Log = e.logger()
+			r.Host = e.host()
 			rep, err := r.Run(cmd.Context())
 			if journal.IsStream(os.Stderr) && !e.json {
 				return e.logged(r.Log, err, journal.IDRefreshFailed) // the journal has the rest already, with its fields

@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/refresh"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/wanted"
 )
 
 const transportLong = `Switch the listeners of one transport on or off, for all rpcds or for one.
@@ -183,8 +183,8 @@ func (e *env) explainPort(err error, r *unitgen.Rpcd, t layout.Transport) error 
 		return err
 	}
 	for _, port := range listener(r, t).Ports {
-		if conflict := refresh.PortConflict(s, refresh.LocalPorts(), r.Name, port); conflict != "" {
-			return errors.New(conflict)
+		if c := wanted.PortConflict(s, e.proc, wanted.LocalPorts(), r.Name, port); c != nil {
+			return errors.New(c.String())
 		}
 	}
 	return err

@@ -4,37 +4,42 @@ package ctl
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/listeners"
-	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/wanted"
 )
-
-// Finding is something that is not as it has to be.
-type Finding struct {
-	Check  string `json:"check"`          // which of the checks
-	Rpcd   string `json:"rpcd,omitempty"` // whom it concerns
-	What   string `json:"what"`
-	Remedy string `json:"remedy"`
-}
 
 // verification is the result of msrpcctl verify.
 type verification struct {
-	Findings []Finding `json:"findings"`
-	Checked  []string  `json:"checked"`           // names of the checks that were made
-	Unknown  []string  `json:"unknown,omitempty"` // what could not be looked at, and why
-	Port135  string    `json:"port_135"`          // who listens on the endpoint mapper's port
+	Groups    []wanted.Group     `json:"groups"`             // causes, each with what follows from it
+	Findings  []wanted.Finding   `json:"findings"`           // the same without groups
+	Checked   []string           `json:"checked"`            // names of the checks that were made
+	Unknown   []string           `json:"unknown,omitempty"`  // what could not be looked at, and why
+	Reachable []wanted.Reachable `json:"reachable"`          // from outside of this host
+	Port135   string             `json:"port_135,omitempty"` // who listens on the endpoint mapper's port
+
+	blind bool // a whole source of what is could not be read
 }
 
-const verifyLong = `Check that what is planned is really served by msrpcd: smb.conf, directories,
-unit files, units, who listens on every pipe, endpoint and port, and processes
-of samba-dcerpcd that should not be there. Nothing is connected to and nothing
-is changed.
+const (
+	epmapperPort = 135 // of the endpoint mapper on TCP (MS-RPCE 2.1.1.1)
+	shownBelow   = 6   // consequences of one cause that the text has; JSON has all
+	statusBlind  = 2   // exit status of verify that could not look
+)
 
-Each finding comes with its remedy. The exit status is 1 with findings.`
+const verifyLong = `Check that everything is as it should be: smb.conf, directories, status files,
+unit files, units, who listens on every pipe, endpoint, port and inbox, and what
+runs. Nothing is connected to and nothing is changed.
+
+A finding is a cause; what follows from it is listed below it. Each comes with
+its remedy, and says whether msrpcctl refresh mends it. What other hosts can
+reach is listed for information.
+
+The exit status is 0 without findings, 1 with findings, and 2 when there was no
+way to look.`
 
 func (e *env) verifyCommand() *cobra.Command {
 	return &cobra.Command{
@@ -45,102 +50,117 @@ func (e *env) verifyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v, err := e.verify(cmd.Context())
 			if err != nil {
-				return err
+				return blindError{err}
 			}
 			if err := e.show(v, func() { e.verifyText(v) }); err != nil {
 				return err
 			}
-			if len(v.Findings) > 0 {
+			switch {
+			case len(v.Groups) > 0:
 				return errSilent
+			case v.blind:
+				return blindError{errSilent}
 			}
 			return nil
 		},
 	}
 }
 
-// verifier collects findings about what is known.
-type verifier struct {
-	*known
-	*verification
-	e *env
-	m manager             // nil without systemd
-	s *listeners.Snapshot // nil when the kernel does not tell
-}
+// blindError ends verify with statusBlind.
+type blindError struct{ error }
 
-func (v *verifier) find(check, rpcd, remedy, what string, args ...any) {
-	v.Findings = append(v.Findings, Finding{check, rpcd, fmt.Sprintf(what, args...), remedy})
-}
-
-func (v *verifier) unknown(what string, err error) {
-	v.Unknown = append(v.Unknown, fmt.Sprintf("%s: %v", what, err))
-}
+func (e blindError) Unwrap() error { return e.error }
 
 func (e *env) verify(ctx context.Context) (*verification, error) {
 	k, err := load()
 	if err != nil {
 		return nil, err
 	}
-	v := &verifier{known: k, verification: &verification{Findings: []Finding{}}, e: e}
-	if v.m, err = e.connect(ctx); err != nil {
-		v.m = nil
-		if !errors.Is(err, systemctl.ErrNotBooted) {
-			return nil, err
+	host := e.host()
+	m, err := e.connect(ctx)
+	if err == nil {
+		defer m.Close()
+		host.Manager = m
+	}
+	s := wanted.Look(ctx, host, wanted.Known{Catalogue: k.catalogue, Config: k.config, Plan: k.plan})
+	v := &verification{Findings: wanted.Check(ctx, s), Checked: wanted.Checks, Reachable: s.Reachable(), Port135: port135(s)}
+	v.Groups = wanted.GroupByCause(v.Findings)
+	for _, u := range s.Unknown {
+		if u.What == "units" && err != nil {
+			u.Err = err
 		}
-		v.unknown("units", err)
-	} else {
-		defer v.m.Close()
+		v.Unknown = append(v.Unknown, u.String())
+		v.blind = v.blind || u.Whole
 	}
-	if v.s, err = e.snapshot(); err != nil {
-		v.s = nil
-		v.unknown("listeners", err)
-	}
-	for _, c := range v.checks() {
-		c.run(ctx, c.name)
-		v.Checked = append(v.Checked, c.name)
-	}
-	return v.verification, nil
+	return v, nil
 }
 
-// check is one of the checks of msrpcctl(8).
-type check struct {
-	name string
-	run  func(ctx context.Context, name string)
-}
-
-func (v *verifier) checks() []check {
-	return []check{
-		{"configuration", v.configuration},
-		{"catalogue", v.listings},
-		{"smb.conf", v.smbConf},
-		{"directories", v.directories},
-		{"unit files", v.unitFiles},
-		{"units", v.units},
-		{"sockets", v.sockets},
-		{"ports", v.ports},
-		{"samba-dcerpcd", v.dcerpcd},
+// port135 tells who listens on the endpoint mapper's port, "" when that cannot
+// be seen.
+func port135(s *wanted.State) string {
+	who, ok := s.Listens(epmapperPort)
+	if ok && who == "" {
+		return "no process"
 	}
+	return who
 }
 
 func (e *env) verifyText(v *verification) {
-	for _, f := range v.Findings {
-		name := f.Check
-		if f.Rpcd != "" {
-			name += ", " + f.Rpcd
+	for _, g := range v.Groups {
+		fmt.Fprintf(e.out, "%s: %s\n    %s\n", title(g.Finding), g.What, g.Remedy)
+		for i, c := range g.Consequences {
+			if i == shownBelow {
+				fmt.Fprintf(e.out, "    hence: %d more; --json has all\n", len(g.Consequences)-i)
+				break
+			}
+			fmt.Fprintf(e.out, "    hence: %s: %s\n", title(c), c.What)
 		}
-		fmt.Fprintf(e.out, "%s: %s\n    %s\n", name, f.What, f.Remedy)
 	}
 	for _, u := range v.Unknown {
 		fmt.Fprintln(e.out, "not checked:", u)
 	}
+	for _, line := range reachableText(v.Reachable) {
+		fmt.Fprintln(e.out, "reachable from outside:", line)
+	}
 	if v.Port135 != "" {
 		fmt.Fprintln(e.out, "port 135 (endpoint mapper):", v.Port135)
 	}
-	switch n := len(v.Findings); n {
-	case 0:
+	switch n := len(v.Groups); {
+	case n == 0 && v.blind:
+		fmt.Fprintln(e.out, "no findings, but not everything could be looked at")
+	case n == 0:
 		fmt.Fprintln(e.out, "no findings")
-	case 1:
+	case n == 1:
 		fmt.Fprintln(e.out, "1 finding")
 	default:
 		fmt.Fprintln(e.out, n, "findings")
 	}
+}
+
+// title is the check, with the rpcd that it is about.
+func title(f wanted.Finding) string {
+	if f.Rpcd == "" {
+		return f.Check
+	}
+	return f.Check + ", " + f.Rpcd
+}
+
+// reachableText has one line for each address: its ports with their rpcds.
+func reachableText(list []wanted.Reachable) []string {
+	var order []string
+	ports := map[string][]string{}
+	for _, r := range list {
+		if ports[r.Address] == nil {
+			order = append(order, r.Address)
+		}
+		ports[r.Address] = append(ports[r.Address], fmt.Sprintf("%d (%s)", r.Port, r.Rpcd))
+	}
+	for i, address := range order {
+		name := address
+		if name == "*" {
+			name = "every address"
+		}
+		order[i] = fmt.Sprintf("%s, TCP port %s", name, strings.Join(ports[address], ", "))
+	}
+	return order
 }

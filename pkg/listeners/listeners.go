@@ -101,12 +101,21 @@ func (s *Snapshot) Node(path string) (NodeState, uint64) {
 	if err := unix.Lstat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return NodeAbsent, 0
 	}
-	return s.node(path, st.Ino, hasStableInodes(path))
+	return s.node(path, st.Ino, hasStableInodes(path), true)
 }
 
-func (s *Snapshot) node(path string, ino uint64, exact bool) (NodeState, uint64) {
+// Bound is Node for a datagram socket, which does not listen.
+func (s *Snapshot) Bound(path string) (NodeState, uint64) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return NodeAbsent, 0
+	}
+	return s.node(path, st.Ino, hasStableInodes(path), false)
+}
+
+func (s *Snapshot) node(path string, ino uint64, exact, listening bool) (NodeState, uint64) {
 	for _, u := range s.Unix {
-		if !u.Listening || u.Path != path {
+		if u.Listening != listening || u.Path != path {
 			continue
 		}
 		if u.Node == 0 || !exact || u.Node == ino&0xffffffff {

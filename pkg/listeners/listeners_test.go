@@ -89,9 +89,63 @@ func TestNodeIsMatchedByInode(t *testing.T) {
 		{"/np/lsass", 5, true, NodeLive, 3}, // no unix_diag
 		{"/np/gone", 5, true, NodeDead, 0},
 	} {
-		if state, inode := s.node(tc.path, tc.ino, tc.exact); state != tc.state || inode != tc.inode {
+		if state, inode := s.node(tc.path, tc.ino, tc.exact, true); state != tc.state || inode != tc.inode {
 			t.Errorf("%s %d: %v, %d", tc.path, tc.ino, state, inode)
 		}
+	}
+}
+
+func TestUnitOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"0::/system.slice/winbind.service\n":                                    "winbind.service",
+		"0::/msrpc.slice/msrpc-winreg.slice/msrpc-worker-winreg@0.service\n":    "msrpc-worker-winreg@0.service",
+		"12:pids:/x.service\n1:name=systemd:/system.slice/smbd.service\n0::/\n": "smbd.service",
+		"0::/user.slice/user-0.slice/session-1.scope\n":                         "session-1.scope",
+		"0::/system.slice/a.service/sub\n":                                      "a.service",
+		"0::/init.scope\n":                                                      "init.scope",
+		"0::/\n":                                                                "",
+		"":                                                                      "",
+		"rubbish":                                                               "",
+	} {
+		if got := unitOf(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// An inbox is a bound datagram socket: its node is told from one that another
+// process has bound anew.
+func TestBound(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "inbox")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	look := func() (NodeState, uint64) {
+		s, err := Take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Bound(path)
+	}
+	if state, inode := look(); state != NodeLive || inode == 0 {
+		t.Errorf("a bound node is %v", state)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if state, _ := look(); state != NodeAbsent {
+		t.Errorf("no node is %v", state)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if state, _ := look(); state != NodeAbsent {
+		t.Errorf("a file is %v", state)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 const (
 	tcpListen  = 0x0a    // TCP_LISTEN, include/net/tcp_states.h
+	tcpClose   = 0x07    // TCP_CLOSE, what a bound datagram socket is in
 	acceptsCon = 0x10000 // __SO_ACCEPTCON, include/linux/net.h
 )
 

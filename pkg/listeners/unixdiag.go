@@ -25,7 +25,8 @@ const (
 
 var errDiag = errors.New("malformed answer of unix_diag")
 
-// unixNodes maps inodes of listening sockets to inodes of their nodes.
+// unixNodes maps inodes of listening sockets, and of unconnected datagram
+// sockets, to inodes of their nodes.
 func unixNodes() (map[uint64]uint64, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -64,7 +65,7 @@ func diagRequest() []byte {
 	le.PutUint16(b[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	req := b[unix.NLMSG_HDRLEN:]
 	req[0] = unix.AF_UNIX
-	le.PutUint32(req[4:], 1<<tcpListen)
+	le.PutUint32(req[4:], 1<<tcpListen|1<<tcpClose)
 	le.PutUint32(req[12:], udiagShowVFS)
 	return b
 }

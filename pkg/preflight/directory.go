@@ -54,7 +54,7 @@ func (d Directory) check(f *os.File) error {
 		return fmt.Errorf("directory %s: %w", d.Path, err)
 	}
 	if int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("directory %s: %w but to uid %d: chown root %s", d.Path, ErrOwner, st.Uid, d.Path)
+		return fmt.Errorf("directory %s: %w but to uid %d", d.Path, ErrOwner, st.Uid)
 	}
 	if mode := os.FileMode(st.Mode & 0o7777); mode != d.Mode {
 		return fmt.Errorf("directory %s: %w: %04o instead of %04o", d.Path, ErrMode, mode, d.Mode)
@@ -62,11 +62,17 @@ func (d Directory) check(f *os.File) error {
 	return nil
 }
 
-// Make makes the directory, its parents with 0755, and corrects the mode of
-// one that belongs to root. changed: something was done.
+// Make makes the directory, its parents with 0755, and corrects owner and mode.
+// What is there instead of a directory, a symbolic link included, is renamed.
+// changed: something was done.
 func (d Directory) Make() (changed bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
 		return false, fmt.Errorf("make directory: %w", err)
+	}
+	if st, err := os.Lstat(d.Path); err == nil && !st.IsDir() {
+		if err := os.Rename(d.Path, fmt.Sprintf("%s.aside-%d", d.Path, os.Getpid())); err != nil {
+			return false, fmt.Errorf("make directory: %w", err)
+		}
 	}
 	err = os.Mkdir(d.Path, d.Mode)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -78,11 +84,16 @@ func (d Directory) Make() (changed bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	err = d.check(f)
+	if err = d.check(f); errors.Is(err, ErrOwner) {
+		if err := f.Chown(os.Geteuid(), os.Getegid()); err != nil {
+			return false, fmt.Errorf("directory %s: %w", d.Path, err)
+		}
+		changed, err = true, d.check(f)
+	}
 	if !errors.Is(err, ErrMode) {
 		return changed, err
 	}
-	if err := f.Chmod(d.Mode); err != nil { // umask, or somebody else's idea
+	if err := f.Chmod(d.Mode); err != nil { // umask, or another program's idea
 		return false, fmt.Errorf("directory %s: %w", d.Path, err)
 	}
 	return true, nil

@@ -52,10 +52,6 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 		return rep, fmt.Errorf("%w; run msrpcctl refresh", err)
 	}
 	rep.Catalogue = true
-	gid, err := groupID(layout.Group)
-	if err != nil {
-		return rep, err
-	}
 	plan := unitgen.NewPlan(c, cfg)
 	for _, d := range Directories(c, plan) {
 		changed, err := d.Make()
@@ -66,20 +62,29 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 			rep.Made = append(rep.Made, d.Path)
 		}
 	}
-	uid := map[config.Kind]int{config.KindSamba: 0}
 	for _, r := range plan.Rpcds {
-		if _, known := uid[r.Kind]; !known {
-			if uid[r.Kind], err = userID(layout.RpcdUser); err != nil {
-				return rep, err
-			}
+		uid, gid, err := StatusOwner(r.Kind)
+		if err != nil {
+			return rep, err
 		}
-		if err := status.Prepare(layout.StatusFile(r.Name), r.Workers+r.Spares, uid[r.Kind], gid); err != nil {
+		if err := status.Prepare(layout.StatusFile(r.Name), r.Workers+r.Spares, uid, gid); err != nil {
 			return rep, err
 		}
 		rep.Rpcds++
 	}
 	rep.Checked, err = checkSamba(ctx, plan, cfg.Global, samba)
 	return rep, err
+}
+
+// StatusOwner is whom the status file of an rpcd of this kind belongs to.
+func StatusOwner(kind config.Kind) (uid, gid int, err error) {
+	if gid, err = groupID(layout.Group); err != nil {
+		return 0, 0, err
+	}
+	if kind == config.KindNative {
+		uid, err = userID(layout.RpcdUser)
+	}
+	return uid, gid, err
 }
 
 // checkSamba refuses a smb.conf that lets smbd start samba-dcerpcd, if an rpcd

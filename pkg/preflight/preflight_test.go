@@ -49,38 +49,60 @@ func TestMakeGivesExactModes(t *testing.T) {
 	}
 }
 
-func TestMakeRefuses(t *testing.T) {
+// What is not a directory of root becomes one; what was there is kept under
+// another name, and a link is not followed.
+func TestMakeMendsWhatIsThere(t *testing.T) {
 	root := t.TempDir()
 	elsewhere := t.TempDir()
-	link, file := filepath.Join(root, "link"), filepath.Join(root, "file")
+	link, file, fifo := filepath.Join(root, "link"), filepath.Join(root, "file"), filepath.Join(root, "fifo")
 	if err := os.Symlink(elsewhere, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
+	if err := os.WriteFile(file, []byte("kept"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{link, file} {
-		if _, err := (Directory{path, 0o700}).Make(); !errors.Is(err, ErrNotDirectory) {
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{link, file, fifo} {
+		d := Directory{path, 0o700}
+		if err := d.Check(); !errors.Is(err, ErrNotDirectory) {
 			t.Errorf("%s: %v", path, err)
+		}
+		if changed, err := d.Make(); !changed || err != nil {
+			t.Errorf("%s: %v, %v", path, changed, err)
+		}
+		if err := d.Check(); err != nil {
+			t.Error(err)
+		}
+		if aside, _ := filepath.Glob(path + ".aside-*"); len(aside) != 1 {
+			t.Errorf("%s was not kept", path)
 		}
 	}
 	if st, err := os.Stat(elsewhere); err != nil || st.Mode().Perm() == 0o700 {
 		t.Errorf("the link was followed: %v, %v", st.Mode(), err)
 	}
 	// A parent may be a link: /var/run is one.
-	if _, err := (Directory{filepath.Join(link, "np"), 0o700}).Make(); err != nil {
+	parent := filepath.Join(root, "parent")
+	if err := os.Symlink(elsewhere, parent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Directory{filepath.Join(parent, "np"), 0o700}).Make(); err != nil {
 		t.Error(err)
 	}
 	if os.Geteuid() == 0 {
-		alien := filepath.Join(root, "alien")
-		if err := os.Mkdir(alien, 0o700); err != nil {
+		d := Directory{filepath.Join(root, "alien"), 0o700}
+		if err := os.Mkdir(d.Path, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chown(alien, 65534, 65534); err != nil {
+		if err := os.Chown(d.Path, 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (Directory{alien, 0o700}).Make(); !errors.Is(err, ErrOwner) {
+		if err := d.Check(); !errors.Is(err, ErrOwner) {
 			t.Errorf("another's directory: %v", err)
+		}
+		if changed, err := d.Make(); !changed || err != nil || d.Check() != nil {
+			t.Errorf("another's directory: %v, %v, %v", changed, err, d.Check())
 		}
 	}
 }

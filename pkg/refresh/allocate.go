@@ -14,18 +14,19 @@ import (
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/wanted"
 )
 
 // ports gives a port to each rpcd that leaves one open and gets a TCP
 // listener. One that gets none keeps its port for the day that it does.
 func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) (problems []string, err error) {
 	requests, fixed := portRequests(c, rpcds)
-	now, err := r.Sockets()
+	now, err := r.Host.Sockets()
 	if err != nil {
 		return nil, err
 	}
-	local := LocalPorts()
-	busy := func(port int) bool { return PortConflict(now, local, "", port) != "" }
+	local := wanted.LocalPorts()
+	busy := func(port int) bool { return wanted.PortConflict(now, r.Host.Proc, local, "", port) != nil }
 	ports, problems := AllocatePorts(c.Samba.PortLow, c.Samba.PortHigh, requests, fixed, busy)
 	for i := range c.Rpcds {
 		c.Rpcds[i].Port = ports[c.Rpcds[i].Name]

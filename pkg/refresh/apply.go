@@ -22,28 +22,19 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"sort"
 
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/wanted"
 )
 
 // Manager is what refresh needs of systemd; *systemctl.Conn has it.
 type Manager interface {
-	Get(ctx context.Context, names ...string) ([]systemctl.Unit, error)
-	List(ctx context.Context, patterns ...string) ([]systemctl.Unit, error)
-	Properties(ctx context.Context, unit string) (systemctl.Properties, error)
+	wanted.Manager
 	UnitOf(ctx context.Context, pid int) (string, error)
-	DaemonReload(ctx context.Context) error
-	Start(ctx context.Context, unit string) error
 	StartNoWait(ctx context.Context, unit string) error
-	Stop(ctx context.Context, unit string) error
-	Restart(ctx context.Context, unit string) error
-	Reload(ctx context.Context, unit string) error
 	ReloadNoWait(ctx context.Context, unit string) error
-	ResetFailed(ctx context.Context, unit string) error
 }
 
 type applier struct {
@@ -52,7 +43,7 @@ type applier struct {
 	rep          *Report
 	log          *slog.Logger
 	generatorDir string
-	look         func() (serving, error) // nil: this host
+	look         func(context.Context) *wanted.State // nil: nothing is mended
 
 	self string // unit that this process runs in, "" for none
 	errs []error
@@ -65,12 +56,12 @@ func (a *applier) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.apply(ctx, unitMap(files))
+	return a.apply(ctx, unitgen.Texts(files))
 }
 
 // apply makes systemd's units those that are planned.
 func (a *applier) apply(ctx context.Context, planned map[string]string) error {
-	old, err := readUnits(a.generatorDir)
+	old, err := unitgen.ReadUnits(a.generatorDir)
 	if err != nil {
 		return err
 	}
@@ -113,7 +104,7 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		return err
 	}
 	a.did("daemon-reload: %d unit files changed", len(c.files))
-	if now, err := readUnits(a.generatorDir); err != nil {
+	if now, err := unitgen.ReadUnits(a.generatorDir); err != nil {
 		return err
 	} else if d := compare(now, planned); len(d.files) > 0 {
 		a.rep.problem("msrpc-generator wrote other units than planned (%s differs): is it in systemd's system-generators directory, and of this version?", d.files[0])
@@ -282,43 +273,4 @@ func (a *applier) note(err error) bool {
 		a.errs = append(a.errs, err)
 	}
 	return err == nil
-}
-
-// Difference returns the paths of generated units below dir that are not as
-// planned, sorted.
-func Difference(dir string, plan *unitgen.Plan) ([]string, error) {
-	files, err := plan.Files()
-	if err != nil {
-		return nil, err
-	}
-	now, err := readUnits(dir)
-	if err != nil {
-		return nil, err
-	}
-	return compare(now, unitMap(files)).files, nil
-}
-
-// unitMap is the plan in the form of readUnits.
-func unitMap(files map[string]unitgen.File) map[string]string {
-	m := make(map[string]string, len(files))
-	for path, f := range files {
-		if f.Link != "" {
-			m[path] = linkMark + f.Link
-		} else {
-			m[path] = string(f.Data)
-		}
-	}
-	return m
-}
-
-// listenerUnits are the socket units of the plan, sorted.
-func listenerUnits(p *unitgen.Plan) []string {
-	var units []string
-	for _, r := range p.Rpcds {
-		for _, l := range r.Listeners {
-			units = append(units, l.Unit)
-		}
-	}
-	sort.Strings(units)
-	return units
 }

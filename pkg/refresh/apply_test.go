@@ -88,8 +88,6 @@ func TestApply(t *testing.T) {
 		after    map[string][]string
 		self     string
 		fail     map[string]error
-		dead     []string
-		conflict map[string]string
 		old, new map[string]string
 		plan     *unitgen.Plan
 		want     []string
@@ -100,8 +98,7 @@ func TestApply(t *testing.T) {
 		{name: "first, from the boot", units: with(running(), systemctl.Unit{Active: "inactive", Job: "start"}, layout.Target),
 			new: files("winreg"), plan: plan("winreg"), self: layout.RefreshService,
 			after: map[string][]string{layout.Target: {layout.RefreshService}},
-			want: []string{"daemon-reload", "reload msrpc-preflight.service", "start-no-wait msrpc.target",
-				"start msrpc-np-winreg.socket", "start msrpc-tcp-winreg.socket"}},
+			want:  []string{"daemon-reload", "reload msrpc-preflight.service", "start-no-wait msrpc.target"}},
 		{name: "a stopped target stays stopped", units: with(running(), down, layout.Target, layout.PreflightService),
 			new: files("winreg"), plan: plan("winreg"), want: []string{"daemon-reload"}},
 		{name: "one removed while another serves",
@@ -150,41 +147,20 @@ func TestApply(t *testing.T) {
 			old: nativeFiles(false, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"),
 			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-broker@echo.service",
 				"stop msrpc-worker-echo@0.socket", "stop msrpc-worker-echo@0.service",
-				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target", "start msrpc-np-echo.socket", "start msrpc-tcp-echo.socket"}},
+				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "and back", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
 			old: nativeFiles(true, "a", "echo"), new: nativeFiles(false, "a", "echo"), plan: native(false, "echo"),
 			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-worker-echo@0.service",
-				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target", "start msrpc-np-echo.socket", "start msrpc-tcp-echo.socket"}},
+				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "one without a broker that keeps out now", units: with(running("epmapper"), up, layout.WorkerService("epmapper", 0)),
 			old: nativeFiles(true, "a", "epmapper"), new: files(), plan: plan(),
 			want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "stop msrpc-worker-epmapper@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "an active socket without a descriptor of a running server", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
-			old: nativeFiles(true, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"), dead: []string{"msrpc-np-echo.socket"},
-			want: []string{"stop msrpc-np-echo.socket", "restart msrpc-worker-echo@0.service"}},
 		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: plan(), self: "x.service",
 			after: map[string][]string{layout.PreflightService: {"x.service"}},
 			want:  []string{"daemon-reload", "reload-no-wait msrpc-preflight.service", "start msrpc.target"}},
-		{name: "an active socket without a descriptor", units: running("winreg"), old: files("winreg"), new: files("winreg"),
-			plan: plan("winreg"), dead: []string{"msrpc-np-winreg.socket"},
-			want: []string{"stop msrpc-np-winreg.socket", "start msrpc-np-winreg.socket"}},
-		{name: "the same with a running broker", units: with(running("winreg"), up, layout.BrokerService("winreg")),
-			old: files("winreg"), new: files("winreg"), plan: plan("winreg"), dead: []string{"msrpc-np-winreg.socket"},
-			want: []string{"stop msrpc-np-winreg.socket", "restart msrpc-broker@winreg.service"}},
 		{name: "masked is left alone", units: with(running("winreg"), systemctl.Unit{Load: "masked", Active: "inactive"}, "msrpc-tcp-winreg.socket"),
 			old: files("winreg"), new: files("winreg"), plan: plan("winreg")},
-		{name: "a port is taken", units: with(running("winreg"), systemctl.Unit{Load: "loaded", Active: "failed"}, "msrpc-tcp-winreg.socket"),
-			old: files("winreg"), new: files("winreg"), plan: plan("winreg"), dead: []string{"msrpc-tcp-winreg.socket"},
-			conflict: map[string]string{"msrpc-tcp-winreg.socket": "port 50000 is in use"},
-			fail:     map[string]error{"start msrpc-tcp-winreg.socket": &systemctl.JobError{Verb: "start", Unit: "msrpc-tcp-winreg.socket", Result: "failed"}},
-			want:     []string{"reset-failed msrpc-tcp-winreg.socket", "start msrpc-tcp-winreg.socket"}, problems: 1},
-		{name: "preflight failed and is right now", units: with(with(running("winreg"), down, "msrpc-np-winreg.socket"), systemctl.Unit{Active: "failed"}, layout.PreflightService),
-			old: files("winreg"), new: files("winreg"), plan: plan("winreg"),
-			want: []string{"start msrpc-preflight.service", "start msrpc-np-winreg.socket"}},
-		{name: "preflight still fails", units: with(with(running("winreg"), down, "msrpc-np-winreg.socket"), systemctl.Unit{Active: "failed"}, layout.PreflightService),
-			old: files("winreg"), new: files("winreg"), plan: plan("winreg"),
-			fail: map[string]error{"start msrpc-preflight.service": fmt.Errorf("start msrpc-preflight.service: failed")},
-			want: []string{"start msrpc-preflight.service"}, err: "no named pipe is served: start msrpc-preflight.service: failed"},
 		{name: "one unit fails, the others are served", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad")),
 			old: files("winreg"), new: files("winreg", "lsad"), plan: plan("winreg", "lsad"),
 			fail: map[string]error{"restart msrpc-broker@lsad.service": fmt.Errorf("no memory")},
@@ -194,13 +170,8 @@ func TestApply(t *testing.T) {
 			dir := t.TempDir()
 			writeUnits(t, dir, tc.old)
 			f := &fakeSystemd{units: tc.units, after: tc.after, self: tc.self, fail: tc.fail, generate: func() { writeUnits(t, dir, tc.new) }}
-			dead := map[string]bool{}
-			for _, u := range tc.dead {
-				dead[u] = true
-			}
 			rep := &Report{}
-			a := &applier{m: f, plan: tc.plan, rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: dir,
-				look: func() (serving, error) { return fakeServing{dead, tc.conflict, f}, nil }}
+			a := &applier{m: f, plan: tc.plan, rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: dir}
 			err := a.apply(context.Background(), tc.new)
 			if got := errText(err); got != tc.err {
 				t.Errorf("error %q, want %q", got, tc.err)

@@ -7,10 +7,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/systemctl"
-	"msrpcd/pkg/unitgen"
 )
 
 // fakeSystemd keeps unit states and writes down the verbs. A reload runs
@@ -91,6 +91,11 @@ func (f *fakeSystemd) Restart(_ context.Context, u string) error {
 	return f.do("restart", u, "active")
 }
 
+func (f *fakeSystemd) RestartNoWait(ctx context.Context, u string) error { return f.Restart(ctx, u) }
+func (f *fakeSystemd) Kill(_ context.Context, u string, _ syscall.Signal) error {
+	return f.do("kill", u, "active")
+}
+
 func (f *fakeSystemd) startListeners(name string) {
 	for _, t := range layout.Transports {
 		if u := f.units[layout.ListenerSocket(t, name)]; u.Load != "masked" {
@@ -106,21 +111,3 @@ func (f *fakeSystemd) ReloadNoWait(_ context.Context, u string) error {
 func (f *fakeSystemd) ResetFailed(_ context.Context, u string) error {
 	return f.do("reset-failed", u, "inactive")
 }
-
-// fakeServing says of each unit whether nothing listens, until it was started.
-type fakeServing struct {
-	dead      map[string]bool
-	conflicts map[string]string
-	systemd   *fakeSystemd
-}
-
-func (f fakeServing) missing(l unitgen.Listener) []string {
-	if f.dead[l.Unit] && !slices.ContainsFunc(f.systemd.log, func(s string) bool {
-		return s == "start "+l.Unit || strings.HasPrefix(s, "restart msrpc-")
-	}) {
-		return l.Nodes
-	}
-	return nil
-}
-
-func (f fakeServing) conflict(name string, l unitgen.Listener) string { return f.conflicts[l.Unit] }

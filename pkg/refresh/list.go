@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"msrpcd/pkg/catalogue"
@@ -54,7 +52,7 @@ func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old 
 
 // list asks one program; nil when there is none.
 func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogue.Catalogue) *catalogue.Entry {
-	bin, err := Identify(r.Exec)
+	bin, err := catalogue.Identify(r.Exec)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -90,7 +88,7 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 // twin asks the program of Samba that a native one stands in for; nil when
 // there is none.
 func twin(ctx context.Context, exec string, samba *config.Samba, last *catalogue.Entry) *catalogue.Twin {
-	_, err := Identify(exec)
+	_, err := catalogue.Identify(exec)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -125,20 +123,4 @@ func ask(ctx context.Context, exec string, kind config.Kind, samba *config.Samba
 		return nil, fmt.Errorf("--list-interfaces: %w", err)
 	}
 	return l, nil
-}
-
-// Identify tells one version of a program from the next.
-func Identify(path string) (catalogue.Binary, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return catalogue.Binary{}, err
-	}
-	if !st.Mode().IsRegular() || st.Mode().Perm()&0o111 == 0 {
-		return catalogue.Binary{}, fmt.Errorf("%s is not an executable file", path)
-	}
-	b := catalogue.Binary{Size: st.Size(), MTimeNS: st.ModTime().UnixNano()}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		b.Inode = sys.Ino
-	}
-	return b, nil
 }

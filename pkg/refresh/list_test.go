@@ -151,11 +151,11 @@ func TestTwinIsListed(t *testing.T) {
 func TestIdentify(t *testing.T) {
 	list := rpcds(t, "a", "#!/bin/sh\n")
 	path := list[0].Exec
-	first, err := Identify(path)
+	first, err := catalogue.Identify(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := Identify(path); again != first {
+	if again, _ := catalogue.Identify(path); again != first {
 		t.Error("the same program differs")
 	}
 	if err := os.WriteFile(path+".new", []byte("#!/bin/bash\n"), 0o755); err != nil {
@@ -164,13 +164,13 @@ func TestIdentify(t *testing.T) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-	if other, _ := Identify(path); other == first {
+	if other, _ := catalogue.Identify(path); other == first {
 		t.Error("another program is the same")
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Identify(path); err == nil || !strings.HasSuffix(err.Error(), "is not an executable file") {
+	if _, err := catalogue.Identify(path); err == nil || !strings.HasSuffix(err.Error(), "is not an executable file") {
 		t.Errorf("not executable: %v", err)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/listeners"
 	"msrpcd/pkg/systemctl"
 	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/wanted"
 )
 
 // ErrNoRpcd says that there is nothing to serve on this host.
@@ -32,8 +32,8 @@ type Refresher struct {
 	Lock         string
 	GeneratorDir string
 	Connect      func(context.Context) (Manager, error)
-	Sockets      func() (*listeners.Snapshot, error)
 	Log          *slog.Logger
+	Host         wanted.Host // where to look for what is to be mended
 
 	clock clock
 }
@@ -47,9 +47,9 @@ func New() *Refresher {
 		Connect: func(ctx context.Context) (Manager, error) {
 			return systemctl.Connect(ctx)
 		},
-		Sockets: listeners.Take,
-		Log:     slog.Default(),
-		clock:   systemClock,
+		Log:   slog.Default(),
+		Host:  Host(),
+		clock: systemClock,
 	}
 }
 
@@ -120,7 +120,7 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	}
 	plan := unitgen.NewPlan(c, cfg)
 	r.configProblems(rep, plan.Problems)
-	if err := r.apply(ctx, plan, rep); err != nil {
+	if err := r.apply(ctx, wanted.Known{Catalogue: c, Config: cfg, Plan: plan}, rep); err != nil {
 		return err
 	}
 	if len(c.Rpcds) == 0 {
@@ -145,7 +145,7 @@ func (r *Refresher) configProblems(rep *Report, problems []config.Problem) {
 }
 
 // apply brings the plan to systemd, if there is one.
-func (r *Refresher) apply(ctx context.Context, plan *unitgen.Plan, rep *Report) error {
+func (r *Refresher) apply(ctx context.Context, known wanted.Known, rep *Report) error {
 	m, err := r.Connect(ctx)
 	if errors.Is(err, systemctl.ErrNotBooted) {
 		rep.NotBooted = true
@@ -154,7 +154,10 @@ func (r *Refresher) apply(ctx context.Context, plan *unitgen.Plan, rep *Report) 
 	if err != nil {
 		return err
 	}
-	a := &applier{m: m, plan: plan, rep: rep, log: r.Log, generatorDir: r.GeneratorDir}
+	host := r.Host
+	host.Manager, host.Generator = m, r.GeneratorDir
+	a := &applier{m: m, plan: known.Plan, rep: rep, log: r.Log, generatorDir: r.GeneratorDir,
+		look: func(ctx context.Context) *wanted.State { return wanted.Look(ctx, host, known) }}
 	return a.run(ctx)
 }
 

@@ -121,7 +121,7 @@ func (r *Refresher) samba(ctx context.Context, cfg *config.Config, rpcds []confi
 // installed reports whether there is a program of a kind.
 func installed(rpcds []config.Rpcd, kind config.Kind) bool {
 	return slices.ContainsFunc(rpcds, func(p config.Rpcd) bool {
-		_, err := Identify(p.Exec)
+		_, err := catalogue.Identify(p.Exec)
 		return p.Kind == kind && err == nil
 	})
 }
@@ -144,7 +144,7 @@ func (r *Refresher) messaging(ctx context.Context, cfg *config.Config, c, old *c
 // unchanged reports whether the programs are still those that were asked.
 func unchanged(entries []catalogue.Entry) bool {
 	return !slices.ContainsFunc(entries, func(e catalogue.Entry) bool {
-		now, err := Identify(e.Exec)
+		now, err := catalogue.Identify(e.Exec)
 		return err == nil && now != e.Binary
 	})
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What changes between the units that systemd has from the generator and those
-// that are planned. Pure, but for readUnits.
+// that are planned. Pure.
 
 package refresh
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -19,44 +15,6 @@ import (
 
 // GeneratorDir is where systemd has msrpc-generator's output.
 const GeneratorDir = "/run/systemd/generator"
-
-const maxUnitSize = 1 << 20 // bytes
-
-// linkMark stands before the target of a symbolic link in a unit map.
-const linkMark = "-> "
-
-// readUnits reads what a generator of ours wrote below dir: relative path to
-// content, or to linkMark and target.
-func readUnits(dir string) (map[string]string, error) {
-	units := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(dir, path)
-		if d.IsDir() || !strings.HasPrefix(d.Name(), "msrpc") && !strings.HasPrefix(rel, "msrpc") {
-			return nil
-		}
-		if d.Type()&fs.ModeSymlink != 0 {
-			target, err := os.Readlink(path)
-			units[rel] = linkMark + target
-			return err
-		}
-		if info, err := d.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxUnitSize {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		units[rel] = string(b)
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read generated units: %w", err)
-	}
-	return units, nil
-}
 
 // changes is the difference between two sets of units.
 type changes struct {

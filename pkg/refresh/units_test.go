@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/unitgen"
 )
 
 func TestOwnerOf(t *testing.T) {
@@ -48,7 +50,7 @@ func TestCompare(t *testing.T) {
 			"msrpc-worker-" + name + "@.socket":                     "inbox",
 			"msrpc-broker@" + name + ".service.d/10-listeners.conf": "broker",
 			"msrpc-" + name + ".slice":                              "slice",
-			"msrpc.target.wants/msrpc-np-" + name + ".socket":       linkMark + "../msrpc-np-" + name + ".socket",
+			"msrpc.target.wants/msrpc-np-" + name + ".socket":       "-> " + "../msrpc-np-" + name + ".socket",
 		}
 	}
 	both := func(edit func(map[string]string)) map[string]string {
@@ -119,7 +121,7 @@ func TestReadUnits(t *testing.T) {
 	if err := os.Symlink("../msrpc-np-winreg.socket", filepath.Join(dir, "other.target.wants/msrpc-np-winreg.socket")); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readUnits(dir)
+	got, err := unitgen.ReadUnits(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,7 @@ func TestReadUnits(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if got, err := readUnits(filepath.Join(dir, "gone")); err != nil || len(got) != 0 {
+	if got, err := unitgen.ReadUnits(filepath.Join(dir, "gone")); err != nil || len(got) != 0 {
 		t.Errorf("no generator directory: %v, %v", got, err)
 	}
 }

@@ -7,7 +7,7 @@
 // needs no lock and loses nothing by looking late. A line's writer holds an
 // open-file-description lock on the line while it lives.
 //
-//	line 0            header: magic, version, capacity (number of indices)
+//	line 0            header: magic u64, version u32, capacity u32 (number of indices)
 //	line 1            broker: pid, start id, counters
 //	line 2 + 2*I      what the broker sent to worker I
 //	line 3 + 2*I      what worker I received and closed
@@ -24,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"unsafe"
 
@@ -44,13 +43,6 @@ const (
 
 // ErrFormat says that a file is not a status file of this version.
 var ErrFormat = errors.New("not a status file of this version")
-
-type header struct {
-	magic    uint64
-	version  uint32
-	capacity uint32
-	_        [48]byte
-}
 
 // BrokerLine is written by the broker alone.
 type BrokerLine struct {
@@ -99,72 +91,10 @@ type File struct {
 	f        *os.File
 	mem      []byte
 	capacity int
+	copied   bool // mem is no mapping
 }
 
 func size(lines int) int { return (2 + 2*lines) * lineSize }
-
-// Prepare makes the status file at path for indices below workers (spares
-// included): uid is that of the workers, gid the group of the broker. A file
-// with room enough is given to them at most, since processes may have it
-// mapped; any other is replaced by a new one.
-func Prepare(path string, workers, uid, gid int) error {
-	if workers < 1 || workers > MaxWorkers {
-		return fmt.Errorf("status file %s: %d workers are out of range 1 to %d", path, workers, MaxWorkers)
-	}
-	if f, err := Open(path, false); err == nil {
-		room := f.capacity >= workers
-		if room {
-			err = give(f.f, uid, gid)
-		}
-		f.Close()
-		if room {
-			return err
-		}
-	}
-	capacity := minCapacity
-	for capacity < workers {
-		capacity *= 2
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".status-")
-	if err != nil {
-		return fmt.Errorf("make status file: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	b := make([]byte, size(capacity))
-	binary.NativeEndian.PutUint64(b, magic)
-	binary.NativeEndian.PutUint32(b[8:], version)
-	binary.NativeEndian.PutUint32(b[12:], uint32(capacity))
-	if _, err = tmp.Write(b); err == nil {
-		if err = give(tmp, uid, gid); err == nil {
-			err = os.Rename(tmp.Name(), path)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("make status file: %w", err)
-	}
-	return nil
-}
-
-// give sets owner and mode where they differ: two accounts write into one file,
-// and neither is a member of the other's group.
-func give(f *os.File, uid, gid int) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return fmt.Errorf("status file %s: %w", f.Name(), err)
-	}
-	if int(st.Uid) != uid || int(st.Gid) != gid {
-		if err := f.Chown(uid, gid); err != nil {
-			return fmt.Errorf("status file: %w", err)
-		}
-	}
-	if st.Mode&0o7777 != 0o660 {
-		if err := f.Chmod(0o660); err != nil {
-			return fmt.Errorf("status file: %w", err)
-		}
-	}
-	return nil
-}
 
 // Open maps the status file at path. Without write, no line may be changed or
 // locked. A symbolic link, a file of another size or another format is refused
@@ -198,18 +128,28 @@ func mapFile(f *os.File, prot int) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map: %w", err)
 	}
-	h := (*header)(unsafe.Pointer(&mem[0]))
-	n := int(h.capacity)
-	if h.magic != magic || h.version != version || n < 1 || n > MaxWorkers || size(n) != len(mem) {
+	n, err := checkHeader(mem, len(mem))
+	if err != nil {
 		unix.Munmap(mem)
-		return nil, ErrFormat
+		return nil, err
 	}
 	return &File{f: f, mem: mem, capacity: n}, nil
 }
 
+// checkHeader reads the capacity from a file's start; the file has length bytes.
+func checkHeader(b []byte, length int) (capacity int, err error) {
+	n := int(binary.NativeEndian.Uint32(b[12:]))
+	if binary.NativeEndian.Uint64(b) != magic || binary.NativeEndian.Uint32(b[8:]) != version || n < 1 || n > MaxWorkers || size(n) != length {
+		return 0, ErrFormat
+	}
+	return n, nil
+}
+
 // Close unmaps the file and gives up its locks. No line may be used after it.
 func (f *File) Close() error {
-	unix.Munmap(f.mem)
+	if !f.copied {
+		unix.Munmap(f.mem)
+	}
 	f.mem = nil
 	return f.f.Close()
 }

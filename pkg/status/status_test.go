@@ -36,8 +36,8 @@ func open(t *testing.T, path string, write bool) *File {
 
 func TestEveryLineHas64Bytes(t *testing.T) {
 	for name, size := range map[string]uintptr{
-		"header": unsafe.Sizeof(header{}), "BrokerLine": unsafe.Sizeof(BrokerLine{}),
-		"SentLine": unsafe.Sizeof(SentLine{}), "WorkerLine": unsafe.Sizeof(WorkerLine{}),
+		"BrokerLine": unsafe.Sizeof(BrokerLine{}),
+		"SentLine":   unsafe.Sizeof(SentLine{}), "WorkerLine": unsafe.Sizeof(WorkerLine{}),
 	} {
 		if size != lineSize {
 			t.Errorf("%s has %d bytes", name, size)

@@ -66,6 +66,12 @@ func (c *Conn) TryRestart(ctx context.Context, unit string) error {
 	return c.job(ctx, "try-restart", unit, true)
 }
 
+// RestartNoWait queues the restart of a unit, for a caller that starts what can
+// only be started while the unit is down.
+func (c *Conn) RestartNoWait(ctx context.Context, unit string) error {
+	return c.job(ctx, "restart", unit, false)
+}
+
 // Reload makes a running unit read its configuration again and waits for it.
 func (c *Conn) Reload(ctx context.Context, unit string) error {
 	return c.job(ctx, "reload", unit, true)

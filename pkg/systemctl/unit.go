@@ -8,6 +8,7 @@ package systemctl
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	godbus "github.com/godbus/dbus/v5"
@@ -96,6 +97,29 @@ func (p Properties) Text(name string) string {
 func (p Properties) Texts(name string) []string {
 	s, _ := value(p[name]).([]string)
 	return s
+}
+
+// Pair returns a property of type (ss), whose two texts are joined; "" for none.
+func (p Properties) Pair(name string) string {
+	pair, _ := value(p[name]).([]any)
+	var words []string
+	for _, v := range pair {
+		if s, _ := v.(string); s != "" {
+			words = append(words, s)
+		}
+	}
+	return strings.Join(words, ": ")
+}
+
+// Command returns the words of the first command of a property such as
+// ExecStart, of type a(sasbttttuii).
+func (p Properties) Command(name string) []string {
+	commands, _ := value(p[name]).([][]any)
+	if len(commands) == 0 || len(commands[0]) < 2 {
+		return nil
+	}
+	argv, _ := commands[0][1].([]string)
+	return argv
 }
 
 // Flag returns a property of type b.

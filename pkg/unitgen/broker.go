@@ -26,7 +26,8 @@ func (p *Plan) broker(r *Rpcd) *builder {
 	for i := range min(r.Workers+2, r.Workers+r.Spares) {
 		inboxes = append(inboxes, layout.WorkerSocket(r.Name, i))
 	}
-	b.list("Wants", inboxes)
+	b.note("An inbox that was closed, or whose worker could not be started, opens again.")
+	b.list("Upholds", inboxes)
 	b.set("Wants", layout.WorkerService(r.Name, 0))
 
 	b.in("Service")

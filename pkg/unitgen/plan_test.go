@@ -196,7 +196,7 @@ func TestSpareInboxesAreAChain(t *testing.T) {
 			t.Errorf("%d spares: links (-want +got)\n%s", c.spares, d)
 		}
 		text := string(s.files["msrpc-broker@x.service.d/10-listeners.conf"].Data)
-		if !strings.Contains(text, "\nWants="+c.wants+"\n") {
+		if !strings.Contains(text, "\nUpholds="+c.wants+"\n") {
 			t.Errorf("%d spares: the broker does not want %q:\n%s", c.spares, c.wants, text)
 		}
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package refresh
+package wanted
 
 import (
 	"net"
@@ -22,6 +22,13 @@ func TestParsePortRange(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
+}
+
+func conflict(s Sockets, in PortRange, port int) string {
+	if c := PortConflict(s, "/proc", in, "winreg", port); c != nil {
+		return c.String()
+	}
+	return ""
 }
 
 // Listeners and an outgoing connection of this very process are found, told
@@ -50,18 +57,18 @@ func TestPortConflict(t *testing.T) {
 	}
 	port, local := tcp.Addr().(*net.TCPAddr).Port, out.LocalAddr().(*net.TCPAddr).Port
 	in := PortRange{local, local}
-	if got := PortConflict(s, in, "winreg", port); !strings.Contains(got, "of winreg is in use by ") ||
+	if got := conflict(s, in, port); !strings.Contains(got, "of winreg is in use by ") ||
 		!strings.HasSuffix(got, "or pin another one with Port= in "+layout.AdminConfig+"/rpcd.d/winreg.conf") {
 		t.Errorf("listener: %q", got)
 	}
-	if got := PortConflict(s, in, "winreg", local); !strings.Contains(got, "sysctl net.ipv4.ip_local_reserved_ports=") {
+	if got := conflict(s, in, local); !strings.Contains(got, "sysctl net.ipv4.ip_local_reserved_ports=") {
 		t.Errorf("outgoing: %q", got)
 	}
 	tcp.Close()
 	if s, err = listeners.Take(); err != nil {
 		t.Fatal(err)
 	}
-	if got := PortConflict(s, PortRange{}, "winreg", 1); got != "" {
+	if got := conflict(s, PortRange{}, 1); got != "" {
 		t.Errorf("free: %q", got)
 	}
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// damages are what a subverted process, or a person, may make of a status file.
+var damages = map[string]func(path string) error{
+	"truncated":      func(p string) error { return os.Truncate(p, 0) },
+	"shorter":        func(p string) error { return os.Truncate(p, 100) },
+	"huge":           func(p string) error { return os.Truncate(p, 200<<20) },
+	"rubbish":        func(p string) error { return overwrite(p, "rubbish, and more of it") },
+	"other capacity": func(p string) error { return overwriteAt(p, "\xff\xff\xff\xff", 12) },
+	"mode":           func(p string) error { return os.Chmod(p, 0o666) },
+	"FIFO":           func(p string) error { return errors.Join(os.Remove(p), unix.Mkfifo(p, 0o660)) },
+	"socket":         func(p string) error { return errors.Join(os.Remove(p), unix.Mknod(p, unix.S_IFSOCK|0o660, 0)) },
+	"link":           func(p string) error { return errors.Join(os.Rename(p, p+"-"), os.Symlink(p+"-", p)) },
+	"dangling link":  func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/nowhere", p)) },
+	"directory":      func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) },
+	"full directory": func(p string) error { return errors.Join(os.Remove(p), os.MkdirAll(p+"/x", 0o755)) },
+	"gone":           os.Remove,
+}
+
+func overwrite(path, text string) error { return overwriteAt(path, text, 0) }
+
+func overwriteAt(path, text string, at int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteAt([]byte(text), at)
+	return err
+}
+
+func TestEveryDamageIsFoundAndMended(t *testing.T) {
+	uid, gid := os.Geteuid(), os.Getegid()
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "status")
+			if err := Prepare(path, 10, uid, gid); err != nil {
+				t.Fatal(err)
+			}
+			if err := Check(path, 10, uid, gid); err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := Check(path, 10, uid, gid); err == nil {
+				t.Error("it is not found")
+			}
+			if f, err := Copy(path); err == nil && name != "mode" {
+				f.Close()
+				t.Error("it is read")
+			}
+			if err := Prepare(path, 10, uid, gid); err != nil {
+				t.Fatal(err)
+			}
+			if err := Check(path, 10, uid, gid); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is mapped is whole again after a file was shortened: the file is the
+// same, and so is the lock on a line.
+func TestAMappedFileIsMendedInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "status")
+	uid, gid := os.Geteuid(), os.Getegid()
+	if err := Prepare(path, 70, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	worker, err := Open(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Close()
+	if err := worker.LockWorker(69); err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []int64{0, 200 << 20} {
+		if err := os.Truncate(path, length); err != nil {
+			t.Fatal(err)
+		}
+		if err := Prepare(path, 70, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+		worker.Worker(69).Received.Store(7)
+		f, err := Copy(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Worker(69).Received.Load(); got != 7 || !f.WorkerAlive(69) || f.Len() != 128 {
+			t.Errorf("after %d bytes: received %d, alive %v, capacity %d", length, got, f.WorkerAlive(69), f.Len())
+		}
+		f.Close()
+	}
+}
+
+func TestACopyDoesNotFault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "status")
+	if err := Prepare(path, 10, os.Geteuid(), os.Getegid()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Copy(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range f.Len() {
+		if f.Worker(i).Received.Load() != 0 || f.Sent(i).Sent.Load() != 0 {
+			t.Error(i)
+		}
+	}
+}
