@@ -91,17 +91,14 @@ func TestADomainIsServedAsWithStock(t *testing.T) {
 	dc.run("systemctl", "start", "samba-ad-dc.service")
 	dc.answers()
 	stock := dc.results()
-	before := dc.listeningPorts()
 	dc.handOver("samba-ad-dc.service")
 	dc.answers()
 
 	t.Run("controller", func(t *testing.T) {
 		agree(t, stock, dc.results())
-		if d := cmp.Diff(before, dc.listeningPorts()); d != "" {
-			t.Errorf("TCP ports with samba-dcerpcd (-) and with msrpcd (+):\n%s", d)
-		}
-		if units := dc.active("msrpc-tcp-*.socket"); len(units) > 0 {
-			t.Errorf("listeners on TCP: %v", units)
+		ports := dc.sh("ss -Hltnp")
+		if strings.Contains(ports, `"systemd"`) || strings.Contains(ports, "rpcd") || !strings.Contains(ports, ":135 ") {
+			t.Errorf("ports of ours, or none of samba(8) for the endpoint mapper:\n%s", ports)
 		}
 		dc.servedByMsrpcd(t)
 		dc.contains(dc.run("msrpcctl", "endpoints", dcAddress), "drsuapi") // Samba's mapper has the port
@@ -171,12 +168,6 @@ func (h *host) servedByMsrpcd(t *testing.T) {
 			t.Errorf("no worker of %s has served", name)
 		}
 	}
-}
-
-// listeningPorts are the TCP ports that are listened on, sorted.
-func (h *host) listeningPorts() []string {
-	h.t.Helper()
-	return strings.Fields(h.sh("ss -Hltn | sed 's/.*:\\([0-9]*\\) .*/\\1/' | sort -un"))
 }
 
 // link connects the box of b to the interface lan0 of a.
