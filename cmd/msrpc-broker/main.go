@@ -4,15 +4,21 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"msrpcd/pkg/broker"
 	"msrpcd/pkg/journal"
+	"msrpcd/pkg/layout"
 )
 
 func main() {
-	if err := broker.Main(os.Args[1:]); err != nil {
+	err := broker.Main(os.Args[1:])
+	if errors.Is(err, broker.ErrReplaced) {
+		os.Exit(layout.ExitReplaced)
+	}
+	if err != nil {
 		fmt.Fprintf(journal.Stderr, "msrpc-broker: %v\n", err)
 		os.Exit(1)
 	}

@@ -37,6 +37,7 @@ import (
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/parking"
+	"msrpcd/pkg/program"
 	"msrpcd/pkg/source"
 	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
@@ -68,6 +69,7 @@ type Broker struct {
 
 	status *status.File
 	lot    *parking.Lot
+	self   *program.Self
 
 	base        time.Time // for now
 	baseNS      int64
@@ -113,7 +115,7 @@ const (
 // New takes over the passed descriptors. An error says which is missing or not
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
-	b := &Broker{cfg: cfg, log: log, base: time.Now(),
+	b := &Broker{cfg: cfg, log: log, base: time.Now(), self: program.NewSelf(),
 		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole)}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -187,12 +189,17 @@ func (b *Broker) Run() error {
 		for i := range n {
 			tok, events := b.ep.Event(i)
 			if tokenKind(tok) == kindWake {
-				return b.finish()
+				b.finish()
+				return nil
 			}
 			b.dispatch(tok, events)
 		}
 		b.expire()
 		b.report()
+		if b.replaced() {
+			b.finish()
+			return ErrReplaced
+		}
 		if b.idle() {
 			b.log.Info("no worker serves and nobody waits: exiting until the next client",
 				journal.MessageID, journal.IDBrokerIdle)
@@ -252,26 +259,6 @@ func (b *Broker) tellReady() error {
 	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
 	default:
 		return fmt.Errorf("tell systemd that we are ready: %w", errno)
-	}
-	return nil
-}
-
-// finish parks whoever waits, for the next incarnation. The manager may need a
-// moment until it takes what a new slot of the parking needs.
-func (b *Broker) finish() error {
-	b.notify.Send(nil, "STOPPING=1")
-	for limit := b.now + int64(finishTime); ; b.tick() {
-		for b.fresh.head != end && b.keep(int(b.fresh.head)) {
-		}
-		for b.loose.head != end && b.keep(int(b.loose.head)) {
-		}
-		if b.lot.Mend() && b.fresh.head == end && b.loose.head == end || b.lot.Full() || b.now > limit {
-			break
-		}
-		unix.Poll(nil, int(searchEvery/time.Millisecond))
-	}
-	if lost := b.fresh.n + b.loose.n; lost > 0 {
-		b.log.Error("the parking has no room: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
 	}
 	return nil
 }

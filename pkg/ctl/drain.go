@@ -188,7 +188,7 @@ func (e *env) warnAlone(k *known, list []*drainee) {
 	for i := range k.plan.Rpcds {
 		r := &k.plan.Rpcds[i]
 		drained := slices.DeleteFunc(slices.Clone(list), func(d *drainee) bool { return d.Rpcd != r.Name || d.Worker >= r.Workers })
-		if r.Spares > 0 || len(drained) < r.Workers {
+		if r.Direct || r.Spares > 0 || len(drained) < r.Workers {
 			continue
 		}
 		fmt.Fprintf(e.err, "msrpcctl: drain: %s has no other worker and no spare: its new clients wait until one has ended\n", r.Name)

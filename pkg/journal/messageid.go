@@ -7,6 +7,7 @@ package journal
 const (
 	IDBrokerStarted     = "7d21b0b67cf041dd8e1c64fe4d48d504" // broker: listeners taken, what it serves
 	IDBrokerIdle        = "32f9073147114375a8be83e19439bd2a" // broker: idle exit
+	IDBrokerReplaced    = "984f84eb04d1887afbf3062be1325844" // broker: its program was replaced, it restarts
 	IDParkingTaken      = "24497b2a9eec4006b6f6285e6fe1621b" // broker: parked connections taken up after a restart
 	IDBadPDU            = "3956771dd57549bfa509b7bc4f472688" // broker: first PDU refused
 	IDBadNPA            = "7e36c438c9c74959b51f5ae6489ff401" // broker: named pipe auth request refused

@@ -32,6 +32,11 @@ const (
 	RpcdUser = "msrpc-rpcd" // of native rpcds
 )
 
+// ExitReplaced is the exit status of a broker or a native rpcd whose program was
+// replaced, RestartForceExitStatus= of its unit: systemd starts it again, with
+// the connections that are parked, and does not count it as a failure.
+const ExitReplaced = 133
+
 // Names of descriptors in LISTEN_FDNAMES.
 const (
 	FDNamePipe    = "np"      // listener, ncacn_np

@@ -23,7 +23,7 @@ func TestReplacedProgramIsNoticed(t *testing.T) {
 	path, link := filepath.Join(dir, "program"), filepath.Join(dir, "exe")
 	must(t, os.WriteFile(path, []byte("old"), 0o755))
 	must(t, os.Symlink(path, link))
-	s := newSelf(link)
+	s := SelfOf(link)
 	if s.Path != path || s.Replaced(0) {
 		t.Fatalf("%q, replaced %v", s.Path, s.Replaced(0))
 	}
@@ -38,7 +38,7 @@ func TestReplacedProgramIsNoticed(t *testing.T) {
 	if !s.Replaced(2*lookEvery) || !s.Replaced(0) {
 		t.Error("the new program is not noticed")
 	}
-	if newSelf(filepath.Join(dir, "none")).Replaced(time.Hour) {
+	if SelfOf(filepath.Join(dir, "none")).Replaced(time.Hour) {
 		t.Error("without /proc a program counts as replaced")
 	}
 }
@@ -57,7 +57,7 @@ func TestProgramReplacedBeforeTheFirstLook(t *testing.T) {
 	defer cmd.Process.Kill()
 	must(t, os.WriteFile(path+".new", b, 0o755))
 	must(t, os.Rename(path+".new", path))
-	if s := newSelf(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "exe")); s.Path != path || !s.Replaced(0) {
+	if s := SelfOf(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "exe")); s.Path != path || !s.Replaced(0) {
 		t.Errorf("%q, replaced %v", s.Path, s.Replaced(0))
 	}
 }

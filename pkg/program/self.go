@@ -25,9 +25,10 @@ type Self struct {
 }
 
 // NewSelf finds out what this process runs. Without /proc it is the zero Self.
-func NewSelf() *Self { return newSelf(SelfPath) }
+func NewSelf() *Self { return SelfOf(SelfPath) }
 
-func newSelf(link string) *Self {
+// SelfOf is NewSelf for a link in the place of SelfPath.
+func SelfOf(link string) *Self {
 	s := &Self{}
 	path, err := os.Readlink(link)
 	if err != nil {

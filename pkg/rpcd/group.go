@@ -5,6 +5,7 @@ package rpcd
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"sync"
 	"sync/atomic"
 
 	"msrpcd/pkg/dcerpc"
@@ -26,6 +27,20 @@ type group struct {
 	generation uint64      // of what was written last
 	dirty      atomic.Bool // handles have changed since
 	lost       bool        // a handle can not be kept, as was found then
+}
+
+// keepable reports whether every handle can be written down for the next process.
+func (t *groups) keepable(lock *sync.Mutex) bool {
+	lock.Lock()
+	defer lock.Unlock()
+	for _, g := range t.byID {
+		for _, h := range g.handles {
+			if _, ok := h.value.(Snapshotter); !ok || h.iface.Restore == nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // handle is what a context handle stands for.

@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/parking"
+	"msrpcd/pkg/program"
 	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
 )
@@ -56,9 +57,10 @@ type loop struct {
 	partial   int        // bytes that unfinished calls hold
 	unsent    int        // bytes that answers hold which clients do not take
 
-	mu       sync.Mutex
-	done     []*Call // blocking calls that have ended
-	stopping bool    // asked for, under mu
+	mu         sync.Mutex
+	done       []*Call // blocking calls that have ended
+	stopping   bool    // asked for, under mu
+	leaveAsked bool    // drain.go, under mu
 
 	running    int // blocking calls
 	gen        uint32
@@ -74,6 +76,10 @@ type loop struct {
 	acceptAt   time.Duration // accept again then, 0: any time
 	draining   bool          // no new connections; ends when no call runs
 	drainUntil time.Duration
+	leaving    bool // drain.go: no new clients; ends with the last connection
+	restart    bool // draining, for a program that was replaced
+	self       *program.Self
+	replacedAt time.Duration // when to look again
 
 	in    [readSize]byte // what was read last
 	pdu   [1 << 16]byte  // a PDU without message headers
@@ -108,7 +114,7 @@ func token(kind int, gen uint32, index int) uint64 {
 func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 	s.Limits.setDefaults()
 	l := &loop{srv: s, env: env, log: log, start: time.Now(),
-		groups: newGroups(env.index, env.indexBits, s.Limits.Groups)}
+		groups: newGroups(env.index, env.indexBits, s.Limits.Groups), self: program.NewSelf()}
 	l.mgmt = newMgmt(l)
 	l.serving = new(atomic.Uint64)
 	var err error
@@ -169,7 +175,11 @@ func (l *loop) run() error {
 		for i := range n {
 			l.event(l.ep.Event(i))
 		}
-		if l.acceptAt > 0 && l.now >= l.acceptAt {
+		switch {
+		case l.acceptAt == 0 || l.now < l.acceptAt:
+		case l.leaving:
+			l.acceptPatient()
+		default:
 			l.resumeAccept()
 		}
 		l.unbound.expire(l)
@@ -177,9 +187,13 @@ func (l *loop) run() error {
 		if !l.ready {
 			l.tellReady()
 		}
+		l.checkProgram()
 		l.tell()
 		if l.draining && (l.running == 0 || l.now >= l.drainUntil) {
 			l.shutdown()
+			return l.result()
+		}
+		if l.left() {
 			return nil
 		}
 		if l.idle() {
@@ -210,7 +224,7 @@ func (l *loop) woken() {
 	var count [8]byte
 	unix.Read(l.wake, count[:])
 	l.mu.Lock()
-	done, stop := l.done, l.stopping
+	done, stop, leave := l.done, l.stopping, l.leaveAsked
 	l.done = nil
 	l.mu.Unlock()
 	for _, call := range done {
@@ -224,6 +238,9 @@ func (l *loop) woken() {
 		}
 		c.finish(l, call)
 		c.proceed(l, nil)
+	}
+	if leave && !l.leaving && !l.draining {
+		l.leave()
 	}
 	if stop && !l.draining {
 		l.drain()

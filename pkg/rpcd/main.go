@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/listing"
+	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
 )
 
@@ -48,11 +49,11 @@ func Main(s *Server, args []string) int {
 	if err == nil {
 		err = s.serve(env, log)
 	}
-	if err != nil {
-		log.Error(err.Error())
-		return 1
+	if status := exitStatus(err); status != 1 {
+		return status
 	}
-	return 0
+	log.Error(err.Error())
+	return 1
 }
 
 // list is the text of --list-interfaces.
@@ -146,10 +147,15 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 	}
 	debug.FreeOSMemory() // what starting needed, before the long wait
 	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, status.DrainSignal)
 	go func() {
-		<-stop
-		l.stop()
+		for sig := range stop {
+			if sig == status.DrainSignal {
+				l.askLeave()
+			} else {
+				l.stop()
+			}
+		}
 	}()
 	log.Info("serving", journal.MessageID, journal.IDWorkerReady)
 	return l.run()

@@ -17,6 +17,7 @@ import (
 
 	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/program"
 	"msrpcd/pkg/sys"
 )
 
@@ -26,7 +27,8 @@ type rig struct {
 	srv     *Server
 	hooks   *testHooks
 	env     environment
-	root    uint32 // the root user
+	root    uint32        // the root user
+	self    *program.Self // nil: its own
 	loop    *loop
 	done    chan error
 	tcp     net.Listener
@@ -81,6 +83,9 @@ func (r *rig) start() *rig {
 	l, err := newLoop(r.srv, r.env, slog.New(slog.DiscardHandler))
 	must(r.t, err)
 	l.rootUID = r.root
+	if r.self != nil {
+		l.self = r.self
+	}
 	must(r.t, l.takeListeners(fds))
 	r.loop = l
 	go func() { r.done <- l.run() }()

@@ -49,5 +49,8 @@ func (l *loop) text() string {
 		return l.lastText
 	}
 	l.lastOpen, l.lastText = l.open, fmt.Sprintf("Serving, %d connections", l.open)
+	if l.leaving {
+		l.lastText += "; ends with the last one, new clients go to other workers"
+	}
 	return l.lastText
 }

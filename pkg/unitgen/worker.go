@@ -27,6 +27,12 @@ func (b *builder) restarts() {
 	}
 }
 
+// replaced is for programs that end by themselves when they were replaced.
+func (b *builder) replaced() {
+	b.note("It was replaced, and is to be started again with what it has parked.")
+	b.setAll(fmt.Sprintf("RestartForceExitStatus=%d\nSuccessExitStatus=%[1]d", layout.ExitReplaced))
+}
+
 // sambaWorker is the template of workers that run an unmodified rpcd.
 func (p *Plan) sambaWorker(r *Rpcd) *builder {
 	b := newBuilder()
