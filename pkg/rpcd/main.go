@@ -146,7 +146,7 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 		return err
 	}
 	debug.FreeOSMemory() // what starting needed, before the long wait
-	stop := make(chan os.Signal, 1)
+	stop := make(chan os.Signal, 4)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, status.DrainSignal)
 	go func() {
 		for sig := range stop {
