@@ -5,63 +5,65 @@ package ndr
 // What is refused, why and where.
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
 )
 
+var refused = []struct {
+	name   string
+	format Format
+	bytes  string
+	read   func(d *Decoder)
+	want   error
+	text   string // "" = not looked at
+}{
+	{"no byte", 0, "", func(d *Decoder) { d.Uint8() }, ErrShort, "ndr: uint8 at offset 0: stub data ends too early"},
+	{"cut", 0, "00000000 0000", func(d *Decoder) { d.Uint32(); d.Uint32() }, ErrShort, "ndr: uint32 at offset 4: stub data ends too early"},
+	{"gap beyond the end", 0, "00", func(d *Decoder) { d.Uint8(); d.Align(Align8) }, ErrShort, ""},
+	{"padding missing", NDR64, "00000000", func(d *Decoder) { d.Uint32(); d.EndStruct(Align8) }, ErrShort, ""},
+	{"first error stays", 0, "00", func(d *Decoder) { d.Uint16(); d.Fail("x", ErrRange) }, ErrShort, "ndr: uint16 at offset 0: stub data ends too early"},
+	{"trailing bytes", 0, "0000", func(d *Decoder) { d.Uint8() }, ErrTrailing, "ndr: end of stub at offset 1: stub data is longer than its values"},
+	{"enum of NDR64", NDR64, "00000100", func(d *Decoder) { d.Enum() }, ErrRange, ""},
+	{"octets, negative", 0, "0000", func(d *Decoder) { d.Octets(-1) }, ErrCount, ""},
+
+	{"count, huge", 0, "ffffffff 00000000", func(d *Decoder) { d.Count(1) }, ErrCount, "ndr: conformant array at offset 4: element count does not fit"},
+	{"count, one too many", 0, "03000000 0000000000000000", func(d *Decoder) { d.Count(4) }, ErrCount, ""},
+	{"count, more than 32 bits", NDR64, "0000000001000000 0000000000000000", func(d *Decoder) { d.Count(1) }, ErrCount, ""},
+	{"count of nothing", 0, "01000000", func(d *Decoder) { d.Count(0) }, ErrCount, ""},
+	{"varying beyond its size", 0, "01000000 02000000 00000000", func(d *Decoder) { d.Varying(2, 1) }, ErrCount, ""},
+	{"varying, sum overflows", 0, "ffffffff 02000000 0000", func(d *Decoder) { d.Varying(0xffffffff, 1) }, ErrCount, ""},
+	{"varying beyond the stub", 0, "00000000 09000000 00000000", func(d *Decoder) { d.Varying(500, 1) }, ErrCount, ""},
+	{"product of dimensions", 0, "00000000", func(d *Decoder) { d.Fits(1<<40, 8) }, ErrCount, ""},
+	{"member of Array", 0, "00000001 00000000", func(d *Decoder) { d.Value(new(Array[share, *share])) }, ErrCount, ""},
+	{"VaryingArray from 1", 0, "02000000 01000000 01000000 0000", func(d *Decoder) { d.Value(new(numbers)) }, ErrOffset, ""},
+	{"tower of another length", 0, "00000000 01000000 01000000 02000000 00 000000" + strings.Repeat("00", 24),
+		func(d *Decoder) { d.Params(&eptMapIn{}) }, ErrCount, "ndr: array at offset 17: element count does not fit"},
+	{"names of another number", 0, "01000000 01000000 01000000 02000000 01000000 01000000 000000000000000000000000",
+		func(d *Decoder) { d.Params(&shareEnum{}) }, ErrCount, ""},
+
+	{"string, no terminator", 0, "02000000 00000000 02000000 6162", func(d *Decoder) { d.String() }, ErrTerminator,
+		"ndr: conformant string at offset 14: string is not terminated by its last character"},
+	{"string, empty", 0, "00000000 00000000 00000000", func(d *Decoder) { d.String() }, ErrTerminator, ""},
+	{"string, longer than it may be", 0, "01000000 00000000 02000000 6100", func(d *Decoder) { d.String() }, ErrCount, ""},
+	{"string, from 1", 0, "02000000 01000000 01000000 00", func(d *Decoder) { d.String() }, ErrOffset, ""},
+	{"string, longer than the stub", 0, "ffffff7f 00000000 ffffff7f 00", func(d *Decoder) { d.String() }, ErrCount, ""},
+	{"wide string, half a character", 0, "02000000 00000000 02000000 610000", func(d *Decoder) { d.WString() }, ErrCount, ""},
+	{"wide string, no terminator", 0, "01000000 00000000 01000000 6100", func(d *Decoder) { d.WString() }, ErrTerminator, ""},
+	{"member of 2", 0, "00000000 03000000 616200", func(d *Decoder) { d.VaryingString(2) }, ErrCount, ""},
+	{"wide member, cut", 0, "00000000 02000000 6100", func(d *Decoder) { d.VaryingWString(9) }, ErrCount, ""},
+
+	{"union without such an arm", 0, "0900", func(d *Decoder) { d.Params(&echoCall2{}) }, ErrTag, "ndr: union at offset 2: discriminant selects no arm"},
+	{"union, discriminant of another", 0, "01000000 02000000", func(d *Decoder) { d.Params(&shareEnum{}) }, ErrTag, ""},
+	{"list too long", 0, strings.Repeat("01000000", 2*MaxDepth+2), func(d *Decoder) { d.Value(new(list)) }, ErrDepth, ""},
+	{"alias of another type", 0, "01000000 01000000 " + strings.Repeat("00", 60), func(d *Decoder) { d.Value(&twoTypes{}) }, ErrAlias, ""},
+	{"more full pointers than maxFull", 0, many(maxFull + 1), func(d *Decoder) { d.Value(new(Array[fullU32, *fullU32])) }, ErrAlias, ""},
+	{"structure as parameter list", 0, "00000000 00000000", func(d *Decoder) { d.Params(&pair{}) }, ErrUse, ""},
+}
+
 func TestRefused(t *testing.T) {
-	var l *list
-	for _, c := range []struct {
-		name   string
-		format Format
-		bytes  string
-		read   func(d *Decoder)
-		want   error
-		text   string // "" = not looked at
-	}{
-		{"no byte", 0, "", func(d *Decoder) { d.Uint8() }, ErrShort, "ndr: uint8 at offset 0: stub data ends too early"},
-		{"cut", 0, "00000000 0000", func(d *Decoder) { d.Uint32(); d.Uint32() }, ErrShort, "ndr: uint32 at offset 4: stub data ends too early"},
-		{"gap beyond the end", 0, "00", func(d *Decoder) { d.Uint8(); d.Align(Align8) }, ErrShort, ""},
-		{"padding missing", NDR64, "00000000", func(d *Decoder) { d.Uint32(); d.EndStruct(Align8) }, ErrShort, ""},
-		{"first error stays", 0, "00", func(d *Decoder) { d.Uint16(); d.Fail("x", ErrRange) }, ErrShort, "ndr: uint16 at offset 0: stub data ends too early"},
-		{"trailing bytes", 0, "0000", func(d *Decoder) { d.Uint8() }, ErrTrailing, "ndr: end of stub at offset 1: stub data is longer than its values"},
-		{"enum of NDR64", NDR64, "00000100", func(d *Decoder) { d.Enum() }, ErrRange, ""},
-		{"octets, negative", 0, "0000", func(d *Decoder) { d.Octets(-1) }, ErrCount, ""},
-
-		{"count, huge", 0, "ffffffff 00000000", func(d *Decoder) { d.Count(1) }, ErrCount, "ndr: conformant array at offset 4: element count does not fit"},
-		{"count, one too many", 0, "03000000 0000000000000000", func(d *Decoder) { d.Count(4) }, ErrCount, ""},
-		{"count, more than 32 bits", NDR64, "0000000001000000 0000000000000000", func(d *Decoder) { d.Count(1) }, ErrCount, ""},
-		{"count of nothing", 0, "01000000", func(d *Decoder) { d.Count(0) }, ErrCount, ""},
-		{"varying beyond its size", 0, "01000000 02000000 00000000", func(d *Decoder) { d.Varying(2, 1) }, ErrCount, ""},
-		{"varying, sum overflows", 0, "ffffffff 02000000 0000", func(d *Decoder) { d.Varying(0xffffffff, 1) }, ErrCount, ""},
-		{"varying beyond the stub", 0, "00000000 09000000 00000000", func(d *Decoder) { d.Varying(500, 1) }, ErrCount, ""},
-		{"product of dimensions", 0, "00000000", func(d *Decoder) { d.Fits(1<<40, 8) }, ErrCount, ""},
-		{"member of Array", 0, "00000001 00000000", func(d *Decoder) { d.Value(new(Array[share, *share])) }, ErrCount, ""},
-		{"VaryingArray from 1", 0, "02000000 01000000 01000000 0000", func(d *Decoder) { d.Value(new(numbers)) }, ErrOffset, ""},
-		{"tower of another length", 0, "00000000 01000000 01000000 02000000 00 000000" + strings.Repeat("00", 24),
-			func(d *Decoder) { d.Params(&eptMapIn{}) }, ErrCount, "ndr: array at offset 17: element count does not fit"},
-		{"names of another number", 0, "01000000 01000000 01000000 02000000 01000000 01000000 000000000000000000000000",
-			func(d *Decoder) { d.Params(&shareEnum{}) }, ErrCount, ""},
-
-		{"string, no terminator", 0, "02000000 00000000 02000000 6162", func(d *Decoder) { d.String() }, ErrTerminator,
-			"ndr: conformant string at offset 14: string is not terminated by its last character"},
-		{"string, empty", 0, "00000000 00000000 00000000", func(d *Decoder) { d.String() }, ErrTerminator, ""},
-		{"string, longer than it may be", 0, "01000000 00000000 02000000 6100", func(d *Decoder) { d.String() }, ErrCount, ""},
-		{"string, from 1", 0, "02000000 01000000 01000000 00", func(d *Decoder) { d.String() }, ErrOffset, ""},
-		{"string, longer than the stub", 0, "ffffff7f 00000000 ffffff7f 00", func(d *Decoder) { d.String() }, ErrCount, ""},
-		{"wide string, half a character", 0, "02000000 00000000 02000000 610000", func(d *Decoder) { d.WString() }, ErrCount, ""},
-		{"wide string, no terminator", 0, "01000000 00000000 01000000 6100", func(d *Decoder) { d.WString() }, ErrTerminator, ""},
-		{"member of 2", 0, "00000000 03000000 616200", func(d *Decoder) { d.VaryingString(2) }, ErrCount, ""},
-		{"wide member, cut", 0, "00000000 02000000 6100", func(d *Decoder) { d.VaryingWString(9) }, ErrCount, ""},
-
-		{"union without such an arm", 0, "0900", func(d *Decoder) { d.Params(&echoCall2{}) }, ErrTag, "ndr: union at offset 2: discriminant selects no arm"},
-		{"union, discriminant of another", 0, "01000000 02000000", func(d *Decoder) { d.Params(&shareEnum{}) }, ErrTag, ""},
-		{"list too long", 0, strings.Repeat("01000000", 2*MaxDepth+2), func(d *Decoder) { l = new(list); d.Value(l) }, ErrDepth, ""},
-		{"alias of another type", 0, "01000000 01000000 " + strings.Repeat("00", 60), func(d *Decoder) { d.Value(&twoTypes{}) }, ErrAlias, ""},
-		{"more full pointers than maxFull", 0, many(maxFull + 1), func(d *Decoder) { d.Value(new(Array[fullU32, *fullU32])) }, ErrAlias, ""},
-		{"structure as parameter list", 0, "00000000 00000000", func(d *Decoder) { d.Params(&pair{}) }, ErrUse, ""},
-	} {
+	for _, c := range refused {
 		b := unhex(t, c.bytes)
 		d := NewDecoder(b, c.format)
 		c.read(&d)
@@ -99,7 +101,7 @@ func many(n int) string {
 	for i := range n {
 		e.Uint32(uint32(i))
 	}
-	return hexOf(e.Bytes())
+	return hex.EncodeToString(e.Bytes())
 }
 
 func TestNotWritable(t *testing.T) {

@@ -7,11 +7,9 @@ package ndr
 
 import (
 	"bytes"
-	"encoding/hex"
 	"math/rand"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -69,15 +67,7 @@ func FuzzValue(f *testing.F) {
 		f.Add(byte(1), byte(0), b)
 	}
 	for _, c := range vectors {
-		var digits strings.Builder
-		for line := range strings.Lines(c.bytes) {
-			line, _, _ = strings.Cut(line, "|")
-			digits.WriteString(strings.Join(strings.Fields(line), ""))
-		}
-		b, err := hex.DecodeString(digits.String())
-		if err != nil {
-			f.Fatal(err)
-		}
+		b := unhex(f, c.bytes)
 		for n := 2; n < len(fuzzed); n++ {
 			f.Add(byte(n), byte(c.format), b)
 		}
@@ -117,8 +107,8 @@ func FuzzValue(f *testing.F) {
 // FuzzCalls reads by a random program of primitives, as a caller may.
 func FuzzCalls(f *testing.F) {
 	f.Add(byte(0), []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, make([]byte, 200))
-	f.Add(byte(2), []byte{13, 9, 2}, unhexed("03000000000000000000000000000000030000000000000061620000"))
-	f.Add(byte(1), []byte{8, 12}, unhexed("000000020000000000000002"))
+	f.Add(byte(2), []byte{13, 9, 2}, unhex(f, "03000000000000000000000000000000030000000000000061620000"))
+	f.Add(byte(1), []byte{8, 12}, unhex(f, "000000020000000000000002"))
 	f.Fuzz(func(t *testing.T, format byte, program, b []byte) {
 		d := NewDecoder(b, Format(format))
 		for _, op := range program {
@@ -171,11 +161,4 @@ func FuzzCalls(f *testing.F) {
 			}
 		}
 	})
-}
-
-func hexOf(b []byte) string { return hex.EncodeToString(b) }
-
-func unhexed(s string) []byte {
-	b, _ := hex.DecodeString(s)
-	return b
 }

@@ -117,7 +117,7 @@ var vectors = []struct {
 }
 
 // unhex takes digits up to a '|' in each line.
-func unhex(t *testing.T, text string) []byte {
+func unhex(t testing.TB, text string) []byte {
 	t.Helper()
 	var digits strings.Builder
 	for line := range strings.Lines(text) {
