@@ -149,15 +149,22 @@ func TestBound(t *testing.T) {
 	}
 }
 
-// A live kernel agrees with all of the above.
-func TestTake(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "node")
-	first, err := net.Listen("unix", path)
+// listen has a node that this process listens on.
+func listen(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "node")
+	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close()
-	first.(*net.UnixListener).SetUnlinkOnClose(false)
+	t.Cleanup(func() { l.Close() })
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	return path
+}
+
+// A live kernel agrees with all of the above.
+func TestTakeSeesListenersAndTheirHolders(t *testing.T) {
+	path := listen(t)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -186,9 +193,12 @@ func TestTake(t *testing.T) {
 	if state, _ := s.Node(path + "-gone"); state != NodeAbsent {
 		t.Errorf("no node is %v", state)
 	}
+}
 
-	// The node is taken over by another socket which then ends: the first
-	// still listens under the same name, but nobody can reach it.
+// The node is taken over by another socket which then ends: the first still
+// listens under the same name, but no client can reach it.
+func TestTakeSeesANodeThatWasTakenOver(t *testing.T) {
+	path := listen(t)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -200,12 +210,13 @@ func TestTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Close(second)
-	if s, err = Take(); err != nil {
+	s, err := Take()
+	if err != nil {
 		t.Fatal(err)
 	}
 	want := NodeDead
 	if _, err := unixNodes(); err != nil || !hasStableInodes(path) {
-		want = NodeLive // by name alone it can not be told
+		want = NodeLive // by name alone the two look alike
 	}
 	if state, _ := s.Node(path); state != want {
 		t.Errorf("a node taken over is %v, want %v", state, want)
