@@ -41,7 +41,7 @@ func FuzzStream(f *testing.F) {
 	l.endpoints = []endpoint.Endpoint{
 		{Transport: layout.TCP, Name: "49152"}, {Transport: layout.Ncalrpc, Name: "TEST"}, {Transport: layout.NP, Name: `\pipe\test`},
 	}
-	sent := make([]byte, 1<<20)
+	buf := make([]byte, 1<<20)
 	f.Fuzz(func(t *testing.T, tr uint8, stream []byte) {
 		p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 		must(t, err)
@@ -52,32 +52,7 @@ func FuzzStream(f *testing.F) {
 			c.phase = wantNPA
 		}
 		c.readable(l)
-		var answer []byte
-		for closed := false; l.open > 0 || l.running > 0; {
-			if n, errno := sys.Send(p[1], stream); errno == 0 {
-				stream = stream[n:]
-			}
-			if len(stream) == 0 && !closed {
-				unix.Shutdown(p[1], unix.SHUT_WR)
-				closed = true
-			}
-			n, _ := l.ep.Wait(20)
-			for i := range n {
-				l.event(l.ep.Event(i))
-			}
-			if n, errno := sys.Recv(p[1], sent, 0); errno == 0 && len(answer) < 1<<20 {
-				answer = append(answer, sent[:n]...)
-			}
-		}
-		for {
-			n, errno := sys.Recv(p[1], sent, 0)
-			if errno != 0 || n == 0 {
-				break
-			}
-			if len(answer) < 1<<20 {
-				answer = append(answer, sent[:n]...)
-			}
-		}
+		answer := feed(l, p[1], stream, buf)
 		if l.partial != 0 || l.unsent != 0 || l.unbound.all.n+l.unbound.sources.Len() != 0 || len(l.groups.byID) != 0 || len(l.out) != 0 || l.unbound.all.first != nil {
 			t.Errorf("it keeps %d bytes of calls, %d of answers, %d groups, %d unsent", l.partial, l.unsent, len(l.groups.byID), len(l.out))
 		}
@@ -86,6 +61,34 @@ func FuzzStream(f *testing.F) {
 		}
 		parses(t, answer, tr&3 >= 2)
 	})
+}
+
+// feed sends a stream into a connection of a loop, serves until the loop has
+// no connection left, and returns what came back, 1 MiB and a bit at most.
+func feed(l *loop, peer int, stream, buf []byte) (answer []byte) {
+	receive := func() bool {
+		n, errno := sys.Recv(peer, buf, 0)
+		if errno == 0 && len(answer) < 1<<20 {
+			answer = append(answer, buf[:n]...)
+		}
+		return errno == 0 && n > 0
+	}
+	for closed := false; l.open > 0 || l.running > 0; receive() {
+		if n, errno := sys.Send(peer, stream); errno == 0 {
+			stream = stream[n:]
+		}
+		if len(stream) == 0 && !closed {
+			unix.Shutdown(peer, unix.SHUT_WR)
+			closed = true
+		}
+		n, _ := l.ep.Wait(20)
+		for i := range n {
+			l.event(l.ep.Event(i))
+		}
+	}
+	for receive() {
+	}
+	return answer
 }
 
 // parses checks that a stream is made of PDUs; the last one may be cut.

@@ -96,94 +96,100 @@ func countOn(c *Call) dcerpc.Status {
 	return status
 }
 
-func newTestServer() (*Server, *testHooks) {
-	h := &testHooks{ran: make(chan uint32, 16), wait: make(chan struct{}), runs: make(chan struct{}, 16)}
-	use := func(c *Call) dcerpc.Status {
-		handle := c.In.ContextHandle()
-		v, status := Handle[*thing](c, handle)
-		if status == 0 {
-			c.Out.Uint32(v.number)
-		}
+func use(c *Call) dcerpc.Status {
+	v, status := Handle[*thing](c, c.In.ContextHandle())
+	if status == 0 {
+		c.Out.Uint32(v.number)
+	}
+	return status
+}
+
+func closeThing(c *Call) dcerpc.Status {
+	handle := c.In.ContextHandle()
+	if _, status := Handle[*thing](c, handle); status != 0 {
 		return status
 	}
-	open := func(c *Call) dcerpc.Status {
-		handle, ok := c.NewHandle(&thing{c.In.Uint32(), h.ran})
-		if !ok {
-			return dcerpc.NcaServerTooBusy
-		}
-		c.Out.ContextHandle(handle)
-		return 0
+	c.DropHandle(handle)
+	c.Out.ContextHandle(ndr.ContextHandle{})
+	return 0
+}
+
+func (h *testHooks) open(c *Call) dcerpc.Status {
+	handle, ok := c.NewHandle(&thing{c.In.Uint32(), h.ran})
+	if !ok {
+		return dcerpc.NcaServerTooBusy
 	}
-	wait := func() {
-		h.runs <- struct{}{}
-		<-h.wait
+	c.Out.ContextHandle(handle)
+	return 0
+}
+
+// block is what the blocking operations do first.
+func (h *testHooks) block() {
+	h.runs <- struct{}{}
+	<-h.wait
+}
+
+func echoStub(c *Call) dcerpc.Status {
+	c.Out.Octets(c.In.Octets(c.In.Left()))
+	return 0
+}
+
+func big(c *Call) dcerpc.Status {
+	n := c.In.Uint32()
+	if n > 16<<20 {
+		return dcerpc.NcaOutArgsTooBig
 	}
+	c.Out.Octets(make([]byte, n))
+	return 0
+}
+
+func array(c *Call) dcerpc.Status {
+	n := c.In.Count(1)
+	c.In.Octets(n)
+	c.Out.Uint32(uint32(n))
+	return 0
+}
+
+func panics(*Call) dcerpc.Status { panic("on purpose") }
+
+func rundownPanics(c *Call) dcerpc.Status {
+	handle, _ := c.NewHandle(bomb{})
+	c.Out.ContextHandle(handle)
+	return 0
+}
+
+func tellCaller(c *Call) dcerpc.Status {
+	c.Out.Uint32(c.Caller().Cred.Uid)
+	c.Out.Uint16(c.Caller().Remote.Port())
+	c.Out.Bool(c.Caller().Session != nil)
+	c.Out.Bool(c.Caller().Anonymous())
+	return 0
+}
+
+func (h *testHooks) ops() []Op {
+	return []Op{
+		opEcho: {Name: "Echo", Run: echoStub}, opOpen: {Name: "Open", Run: h.open}, opUse: {Name: "Use", Run: use},
+		opClose: {Name: "Close", Run: closeThing}, opBig: {Name: "Big", Run: big}, opArray: {Name: "Array", Run: array},
+		opPanic:        {Name: "Panic", Run: panics},
+		opWait:         {Name: "Wait", Blocking: true, Run: func(c *Call) dcerpc.Status { h.block(); c.Out.Uint32(1); return 0 }},
+		opWaitOpen:     {Name: "WaitOpen", Blocking: true, Run: func(c *Call) dcerpc.Status { h.block(); return h.open(c) }},
+		opWaitPanic:    {Name: "WaitPanic", Blocking: true, Run: func(c *Call) dcerpc.Status { h.block(); return panics(c) }},
+		opCollect:      {Name: "Collect", Run: func(*Call) dcerpc.Status { debug.FreeOSMemory(); return 0 }},
+		opRundownPanic: {Name: "RundownPanic", Run: rundownPanics}, opCaller: {Name: "Caller", Run: tellCaller},
+		opObject:  {Name: "Object", Run: func(c *Call) dcerpc.Status { c.Out.UUID(c.Object); return 0 }},
+		opCounter: {Name: "Counter", Run: openCounter}, opCount: {Name: "Count", Run: countOn},
+		opIdentity: {Name: "Identity", Run: func(c *Call) dcerpc.Status { c.Out.Octets(fmt.Append(nil, c.Identity())); return 0 }},
+	}
+}
+
+func newTestServer() (*Server, *testHooks) {
+	h := &testHooks{ran: make(chan uint32, 16), wait: make(chan struct{}), runs: make(chan struct{}, 16)}
 	return &Server{Name: "test", Interfaces: []*Interface{
 		{
 			UUID: testID.UUID, Major: 1, Minor: 2, Name: "test",
 			Bindings: []listing.Binding{{Protseq: listing.ProtseqNP, Endpoint: `\pipe\test`}, {Protseq: listing.ProtseqTCP}, {Protseq: listing.ProtseqNcalrpc, Endpoint: "TEST"}},
 			Restore:  restoreCounter,
-			Ops: []Op{
-				opCounter: {Name: "Counter", Run: openCounter},
-				opCount:   {Name: "Count", Run: countOn},
-				opIdentity: {Name: "Identity", Run: func(c *Call) dcerpc.Status {
-					c.Out.Octets(fmt.Append(nil, c.Identity()))
-					return 0
-				}},
-				opEcho: {Name: "Echo", Run: func(c *Call) dcerpc.Status {
-					c.Out.Octets(c.In.Octets(c.In.Left()))
-					return 0
-				}},
-				opOpen: {Name: "Open", Run: open},
-				opUse:  {Name: "Use", Run: use},
-				opClose: {Name: "Close", Run: func(c *Call) dcerpc.Status {
-					handle := c.In.ContextHandle()
-					if _, status := Handle[*thing](c, handle); status != 0 {
-						return status
-					}
-					c.DropHandle(handle)
-					c.Out.ContextHandle(ndr.ContextHandle{})
-					return 0
-				}},
-				opBig: {Name: "Big", Run: func(c *Call) dcerpc.Status {
-					n := c.In.Uint32()
-					if n > 16<<20 {
-						return dcerpc.NcaOutArgsTooBig
-					}
-					c.Out.Octets(make([]byte, n))
-					return 0
-				}},
-				opArray: {Name: "Array", Run: func(c *Call) dcerpc.Status {
-					n := c.In.Count(1)
-					c.In.Octets(n)
-					c.Out.Uint32(uint32(n))
-					return 0
-				}},
-				opPanic:    {Name: "Panic", Run: func(*Call) dcerpc.Status { panic("on purpose") }},
-				opWait:     {Name: "Wait", Blocking: true, Run: func(c *Call) dcerpc.Status { wait(); c.Out.Uint32(1); return 0 }},
-				opWaitOpen: {Name: "WaitOpen", Blocking: true, Run: func(c *Call) dcerpc.Status { wait(); return open(c) }},
-				opWaitPanic: {Name: "WaitPanic", Blocking: true, Run: func(*Call) dcerpc.Status {
-					wait()
-					panic("on purpose")
-				}},
-				opCollect: {Name: "Collect", Run: func(*Call) dcerpc.Status { debug.FreeOSMemory(); return 0 }},
-				opRundownPanic: {Name: "RundownPanic", Run: func(c *Call) dcerpc.Status {
-					handle, _ := c.NewHandle(bomb{})
-					c.Out.ContextHandle(handle)
-					return 0
-				}},
-				opCaller: {Name: "Caller", Run: func(c *Call) dcerpc.Status {
-					c.Out.Uint32(c.Caller().Cred.Uid)
-					c.Out.Uint16(c.Caller().Remote.Port())
-					c.Out.Bool(c.Caller().Session != nil)
-					c.Out.Bool(c.Caller().Anonymous())
-					return 0
-				}},
-				opObject: {Name: "Object", Run: func(c *Call) dcerpc.Status {
-					c.Out.UUID(c.Object)
-					return 0
-				}},
-			},
+			Ops:      h.ops(),
 		},
 		{
 			UUID: otherID.UUID, Major: 1, Name: "other",
