@@ -61,6 +61,8 @@ type Broker struct {
 	loose     list
 	silent    list
 	spare     list
+	stalled   list               // silent ones on unix sockets with a part of their PDU
+	heads     int                // bytes that were read of first PDUs
 	crowds    source.Table[list] // the silent conns of each source
 	inboxes   []inbox
 	loads     []load
@@ -116,7 +118,8 @@ const (
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	b := &Broker{cfg: cfg, log: log, base: time.Now(), self: program.NewSelf(),
-		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole)}
+		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole),
+		stalled: newList(byStall)}
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return nil, fmt.Errorf("read clock: %w", err)

@@ -41,8 +41,17 @@ type conn struct {
 	npaLevel   uint32
 	id         uint64
 	accepted   int64
-	npa        []byte // np: the request as far as it was read
+	request    int32  // np: bytes of the request in taken
+	stalled    bool   // in Broker.stalled
+	lookAt     int64  // stalled: when to look
+	taken      []byte // what was read: on np the request, then the first bytes of the first PDU
 }
+
+// npa is the named pipe auth request, as far as it was read.
+func (c *conn) npa() []byte { return c.taken[:c.request] }
+
+// head is what was read of the first PDU.
+func (c *conn) head() []byte { return c.taken[c.request:] }
 
 // admit makes a conn of an accepted descriptor.
 func (b *Broker) admit(fd int, binding int) *conn {
@@ -50,7 +59,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 		b.conns = append(b.conns, conn{})
 	}
 	c := &b.conns[fd]
-	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.now, crowd: source.None, npa: c.npa[:0]}
+	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.now, crowd: source.None, taken: c.taken[:0]}
 	b.nextID++
 	return c
 }
@@ -64,8 +73,9 @@ func (b *Broker) drop(fd int) {
 		b.ep.Delete(fd) // the open file may live on in a worker
 	}
 	b.delist(fd)
-	if cap(c.npa) > 4096 {
-		c.npa = nil // do not keep what one large token needed
+	b.heads -= len(c.head())
+	if c.request, c.taken = 0, c.taken[:0]; cap(c.taken) > 4096 {
+		c.taken = nil // do not keep what one large token needed
 	}
 	c.state = free
 	sys.Close(fd)

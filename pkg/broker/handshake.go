@@ -61,7 +61,7 @@ func (b *Broker) readNPA(fd int) {
 	if !c.replied && !b.fillNPA(fd) {
 		return
 	}
-	req, rej := npa.Parse(c.npa)
+	req, rej := npa.Parse(c.npa())
 	if rej != nil {
 		b.rejectNPA(fd, rej)
 		return
@@ -98,17 +98,17 @@ func (b *Broker) fillNPA(fd int) bool {
 	b.repark(fd)
 	for {
 		want := npaHeader // the length and the magic are in it
-		if len(c.npa) >= want {
+		if len(c.taken) >= want {
 			var rej *npa.Reject
-			if want, rej = npa.Length(c.npa, b.cfg.MaxNPA); rej != nil {
+			if want, rej = npa.Length(c.taken, b.cfg.MaxNPA); rej != nil {
 				b.rejectNPA(fd, rej)
 				return false
 			}
-			if want == len(c.npa) {
+			if want == len(c.taken) {
 				return true
 			}
 		}
-		chunk := b.in[:min(want-len(c.npa), len(b.in))]
+		chunk := b.in[:min(want-len(c.taken), len(b.in))]
 		n, errno := sys.Recv(fd, chunk, 0)
 		if errno == unix.EAGAIN {
 			b.waitFor(fd)
@@ -118,9 +118,10 @@ func (b *Broker) fillNPA(fd int) bool {
 			b.drop(fd) // it left
 			return false
 		}
-		c.npa = append(c.npa, chunk[:n]...)
-		if len(c.npa) < npaHeader {
-			if _, rej := npa.Length(c.npa, b.cfg.MaxNPA); rej != nil {
+		c.taken = append(c.taken, chunk[:n]...)
+		c.request = int32(len(c.taken))
+		if len(c.taken) < npaHeader {
+			if _, rej := npa.Length(c.taken, b.cfg.MaxNPA); rej != nil {
 				b.rejectNPA(fd, rej)
 				return false
 			}
@@ -140,13 +141,15 @@ func (b *Broker) rejectNPA(fd int, rej *npa.Reject) {
 // goes to a worker with nothing of it consumed.
 func (b *Broker) readBind(fd int) {
 	c := &b.conns[fd]
+	head := copy(b.in[:], c.head())
 	if c.need > 0 && !c.hungUp {
 		// A PDU that comes in single bytes is copied only once it is there.
-		if n, errno := sys.Available(fd); errno == 0 && n < int(c.need) {
+		if n, errno := sys.Available(fd); errno == 0 && head+n < int(c.need) {
+			b.stall(fd)
 			return
 		}
 	}
-	n, errno := sys.Recv(fd, b.in[:], unix.MSG_PEEK)
+	n, errno := sys.Recv(fd, b.in[head:], unix.MSG_PEEK)
 	if errno == unix.EAGAIN {
 		b.waitFor(fd)
 		return
@@ -155,7 +158,7 @@ func (b *Broker) readBind(fd int) {
 		b.drop(fd) // it left
 		return
 	}
-	stream := b.in[:n]
+	stream := b.in[:head+n]
 	np := b.bindings[c.binding].Transport == layout.NP
 	first := stream
 	if np {
@@ -181,6 +184,7 @@ func (b *Broker) readBind(fd int) {
 		}
 		c.need = int32(need)
 		b.waitFor(fd)
+		b.stall(fd)
 		return
 	}
 	if np {

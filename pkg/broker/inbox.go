@@ -55,7 +55,7 @@ func (b *Broker) send(fd, i int) sys.Errno {
 	c, in := &b.conns[fd], &b.inboxes[i]
 	bind := &b.bindings[c.binding]
 	m := handoff.Message{
-		ConnID: c.id, AssocGroup: c.groupID, FragLength: c.frag, NPALevel: c.npaLevel, Binding: bind.text,
+		ConnID: c.id, AssocGroup: c.groupID, FragLength: c.frag, NPALevel: c.npaLevel, Binding: bind.text, Head: c.head(),
 	}
 	if bind.raw {
 		m.Flags |= handoff.FlagNoPDU
@@ -63,9 +63,9 @@ func (b *Broker) send(fd, i int) sys.Errno {
 	fds := [2]int32{int32(fd), -1}
 	n := 1
 	if bind.Transport == layout.NP {
-		m.NPA = c.npa[npaHeader:]
+		m.NPA = c.npa()[npaHeader:]
 		m.NPALength = uint32(len(m.NPA))
-		if len(m.NPA) > handoff.MaxDatagram-handoff.HeaderSize-len(bind.text) {
+		if m.Size() > handoff.MaxDatagram {
 			memfd, err := memfdOf(m.NPA)
 			if err != nil {
 				return err.(sys.Errno)

@@ -19,6 +19,7 @@ const (
 	byAge = iota
 	byRole
 	bySource
+	byStall
 	nLinks
 )
 
@@ -123,6 +124,7 @@ func (b *Broker) leaveRole(fd int) {
 	case wantNPA, wantBind:
 		b.conns.remove(&b.silent, fd)
 		b.uncount(fd)
+		b.unstall(fd)
 	case wantSpare:
 		b.conns.remove(&b.spare, fd)
 	}

@@ -11,6 +11,7 @@ import (
 	"msrpcd/pkg/endpoint"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/npa"
 	"msrpcd/pkg/parking"
 	"msrpcd/pkg/sys"
 )
@@ -47,20 +48,32 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 }
 
 // restore makes a conn of a parked connection, and reports whether it could.
-func (b *Broker) restore(slot int, e parking.Entry, fd int, npa []byte) bool {
+func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 	at, ok := endpoint.Parse(e.Binding)
-	if !ok || len(npa) != int(e.StateLen) {
+	replied := e.Flags&parking.FlagReplied != 0
+	request := 0
+	if ok && at.Transport == layout.NP {
+		request = len(taken)
+		if replied { // it is whole, and says how long it is
+			var rej *npa.Reject
+			request, rej = npa.Length(taken, b.cfg.MaxNPA)
+			ok = rej == nil && request <= len(taken)
+		}
+	}
+	if !ok || len(taken) != int(e.StateLen) || len(taken)-request >= maxPeek {
 		b.lot.Take(slot, e.ID)
 		sys.Close(fd)
 		return false
 	}
 	i := b.bindingIndex(at)
 	c := b.admit(fd, i)
-	c.id, c.accepted, c.parked, c.slot, c.npa = e.ID, e.Accepted, true, int16(slot), npa
+	c.id, c.accepted, c.parked, c.slot = e.ID, e.Accepted, true, int16(slot)
+	c.taken, c.request = taken, int32(request)
+	b.heads += len(c.head())
 	c.state = wantBind
 	if b.bindings[i].Transport == layout.NP {
 		c.state = wantNPA
-		c.replied = e.Flags&parking.FlagReplied != 0
+		c.replied = replied
 	}
 	return true
 }
@@ -87,7 +100,7 @@ func (b *Broker) keep(fd int) bool {
 	if c.replied {
 		e.Flags |= parking.FlagReplied
 	}
-	slot, errno := b.lot.Put(e, fd, c.npa)
+	slot, errno := b.lot.Put(e, fd, c.taken)
 	if errno != 0 {
 		if b.lot.Full() {
 			b.complain(slog.LevelWarn, "parking", journal.IDLimit, fd,

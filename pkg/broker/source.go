@@ -21,8 +21,8 @@ import (
 func (b *Broker) count(fd int) {
 	c := &b.conns[fd]
 	var info []byte
-	if len(c.npa) > npaHeader {
-		info = c.npa[npaHeader:]
+	if c.request > npaHeader {
+		info = c.npa()[npaHeader:]
 	}
 	from, ok := source.Of(b.bindings[c.binding].Transport, fd, c.npaLevel, info)
 	if !ok {

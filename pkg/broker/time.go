@@ -30,6 +30,9 @@ func (b *Broker) timeout() int {
 	if b.silent.head != end {
 		at(b.conns[b.silent.head].accepted + int64(b.cfg.BindTimeout))
 	}
+	if b.stalled.head != end {
+		at(b.conns[b.stalled.head].lookAt)
+	}
 	if b.pending > b.silent.n || !b.ready {
 		at(b.now + int64(searchEvery))
 	}
@@ -51,6 +54,7 @@ func (b *Broker) timeout() int {
 // expire does what is due: parks, cuts off those who never bind, tries again
 // where a worker could not be reached.
 func (b *Broker) expire() {
+	b.takeStalled()
 	for b.fresh.head != end && b.conns[b.fresh.head].accepted+int64(parkAfter) <= b.now {
 		b.settle(int(b.fresh.head))
 	}

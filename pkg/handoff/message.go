@@ -6,11 +6,16 @@
 //
 // Layout, little-endian, 40 bytes of header:
 //
-//	00 magic "MSRH" | 04 u16 version 1 | 06 u16 flags
+//	00 magic "MSRH" | 04 u16 version | 06 u16 flags
 //	08 u64 connection id | 10 u32 wanted association group
 //	14 u16 frag_length of the first PDU | 16 u16 length of the binding string
-//	18 u32 NPA level | 1c u32 NPA length | 20 u64 reserved, 0
-//	28 binding string without NUL, then the NPA request from its offset 16
+//	18 u32 NPA level | 1c u32 NPA length
+//	20 u32 bytes that were read already | 24 u32 reserved, 0
+//	28 binding string without NUL, then the NPA request from its offset 16,
+//	   then the bytes that were read already
+//
+// The version is 1 when nothing was read already, as nearly always, and 2
+// otherwise: a worker that knows version 1 alone refuses only those.
 //
 // A datagram that Parse takes is complete and consistent in itself; whether it
 // is true is up to the descriptor that came with it.
@@ -31,6 +36,10 @@ const (
 	minFrag     = 25                                    // shortest bind PDU, see dcerpc.Validate
 )
 
+// maxHead bounds the bytes that were read already: on a named pipe each byte of
+// the PDU may be in a message of its own.
+const maxHead = 3 * 0xffff
+
 // Flags of a message.
 const (
 	// FlagNPAInMemfd: the NPA bytes are the content of a second descriptor, a
@@ -43,8 +52,9 @@ const (
 )
 
 const (
-	magic   = 0x4852534d // "MSRH"
-	version = 1
+	magic         = 0x4852534d // "MSRH"
+	version       = 1
+	versionOfHead = 2
 )
 
 // What Parse can find wrong. A worker closes the descriptors and goes on.
@@ -57,6 +67,7 @@ var (
 	ErrBinding  = errors.New("binding string of the hand-over is empty, too long or not printable")
 	ErrNPA      = errors.New("named pipe auth fields of the hand-over contradict each other")
 	ErrPDU      = errors.New("first PDU of the hand-over contradicts its flags")
+	ErrHead     = errors.New("hand-over brings more bytes of the first PDU than there can be, or none where it says so")
 )
 
 // Message is one hand-over.
@@ -64,12 +75,16 @@ type Message struct {
 	Flags      uint16
 	ConnID     uint64 // for logs; unique in one incarnation of the broker
 	AssocGroup uint32 // assoc_group_id of the bind, 0 = new
-	FragLength uint16 // bytes of the first PDU, all there to be read; 0 with FlagNoPDU
+	FragLength uint16 // bytes of the first PDU, all in Head or there to be read; 0 with FlagNoPDU
 	NPALevel   uint32 // level of the NPA request, 0 = none
 	NPALength  uint32 // bytes of the NPA request from its offset 16
 	Binding    []byte // "ncacn_np:[\pipe\winreg]", printable ASCII
 	NPA        []byte // NPALength bytes, empty with FlagNPAInMemfd
+	Head       []byte // first bytes of the connection that were read already, nearly always none
 }
+
+// Size is the length of the encoded message.
+func (m *Message) Size() int { return HeaderSize + len(m.Binding) + len(m.NPA) + len(m.Head) }
 
 // Descriptors is the number of descriptors that go with the message.
 func (m *Message) Descriptors() int {
@@ -87,8 +102,12 @@ func (m *Message) Append(dst []byte) []byte {
 	if m.Flags&FlagNPAInMemfd != 0 {
 		npa, n = nil, m.NPALength
 	}
+	v := uint16(version)
+	if len(m.Head) > 0 {
+		v = versionOfHead
+	}
 	dst = binary.LittleEndian.AppendUint32(dst, magic)
-	dst = binary.LittleEndian.AppendUint16(dst, version)
+	dst = binary.LittleEndian.AppendUint16(dst, v)
 	dst = binary.LittleEndian.AppendUint16(dst, m.Flags)
 	dst = binary.LittleEndian.AppendUint64(dst, m.ConnID)
 	dst = binary.LittleEndian.AppendUint32(dst, m.AssocGroup)
@@ -96,21 +115,27 @@ func (m *Message) Append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(m.Binding)))
 	dst = binary.LittleEndian.AppendUint32(dst, m.NPALevel)
 	dst = binary.LittleEndian.AppendUint32(dst, n)
-	dst = binary.LittleEndian.AppendUint64(dst, 0)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(m.Head)))
+	dst = binary.LittleEndian.AppendUint32(dst, 0)
 	dst = append(dst, m.Binding...)
-	return append(dst, npa...)
+	dst = append(dst, npa...)
+	return append(dst, m.Head...)
 }
 
-// Parse decodes the datagram b; Binding and NPA point into it. On an error,
+// Parse decodes the datagram b; Binding, NPA and Head point into it. On an error,
 // one of the Err values, m is unchanged.
 func (m *Message) Parse(b []byte) error {
-	switch {
-	case len(b) < HeaderSize || binary.LittleEndian.Uint32(b) != magic:
+	if len(b) < HeaderSize || binary.LittleEndian.Uint32(b) != magic {
 		return ErrMagic
-	case binary.LittleEndian.Uint16(b[4:]) != version:
+	}
+	v, head := binary.LittleEndian.Uint16(b[4:]), int64(binary.LittleEndian.Uint32(b[32:]))
+	switch {
+	case v != version && v != versionOfHead:
 		return ErrVersion
-	case binary.LittleEndian.Uint64(b[32:]) != 0:
+	case binary.LittleEndian.Uint32(b[36:]) != 0 || v == version && head != 0:
 		return ErrReserved
+	case v == versionOfHead && head == 0 || head > maxHead:
+		return ErrHead
 	}
 	p := Message{
 		Flags:      binary.LittleEndian.Uint16(b[6:]),
@@ -129,10 +154,11 @@ func (m *Message) Parse(b []byte) error {
 	}
 	n := int(binary.LittleEndian.Uint16(b[22:]))
 	rest := b[HeaderSize:]
-	if int64(len(rest)) != int64(n)+inline || len(b) > MaxDatagram {
+	if int64(len(rest)) != int64(n)+inline+head || len(b) > MaxDatagram {
 		return ErrLength
 	}
-	p.Binding, p.NPA = rest[:n:n], rest[n:]
+	end := n + int(inline)
+	p.Binding, p.NPA, p.Head = rest[:n:n], rest[n:end:end], rest[end:]
 	if err := p.check(); err != nil {
 		return err
 	}
@@ -161,6 +187,13 @@ func (m *Message) check() error {
 		}
 	} else if m.FragLength < minFrag {
 		return ErrPDU
+	}
+	most := int(m.FragLength) // which ends the PDU: its last byte is never read before
+	if m.NPALevel != 0 {
+		most *= 3
+	}
+	if len(m.Head) > 0 && len(m.Head) >= most {
+		return ErrHead
 	}
 	return nil
 }

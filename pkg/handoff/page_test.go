@@ -87,8 +87,8 @@ func TestVectorsOfThePage(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got := fmt.Sprintf("flags=%04x id=%d group=%08x frag=%d level=%d npa=%d inline=%d\nbinding=%s\n",
-			m.Flags, m.ConnID, m.AssocGroup, m.FragLength, m.NPALevel, m.NPALength, len(m.NPA), m.Binding)
+		got := fmt.Sprintf("flags=%04x id=%d group=%08x frag=%d level=%d npa=%d inline=%d head=%d\nbinding=%s\n",
+			m.Flags, m.ConnID, m.AssocGroup, m.FragLength, m.NPALevel, m.NPALength, len(m.NPA), len(m.Head), m.Binding)
 		if d := cmp.Diff(v.says, got); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
@@ -101,7 +101,7 @@ func TestVectorsOfThePage(t *testing.T) {
 func TestRefusedOfThePage(t *testing.T) {
 	causes := map[string]error{
 		"magic": ErrMagic, "version": ErrVersion, "flags": ErrFlags, "reserved": ErrReserved,
-		"length": ErrLength, "binding": ErrBinding, "npa": ErrNPA, "pdu": ErrPDU,
+		"length": ErrLength, "binding": ErrBinding, "npa": ErrNPA, "pdu": ErrPDU, "head": ErrHead,
 	}
 	p := readPage(t)
 	for _, line := range p.refused {

@@ -87,4 +87,4 @@ func (m *member) read() []byte {
 }
 
 // maxState bounds the state that Adopt reads of one connection.
-const maxState = 1 << 20
+const maxState = 1<<20 + 3<<16

@@ -206,5 +206,9 @@ func (l *loop) takeOne(n int) (*conn, error) {
 	c := l.add(l.inbox.Conn(), l.endpointIndex(e))
 	l.inbox.Keep()
 	c.npa, c.npaLevel = info, m.NPALevel
+	if len(m.Head) > 0 {
+		c.in = append(c.in, m.Head...)
+		l.partial += len(c.in)
+	}
 	return c, nil
 }

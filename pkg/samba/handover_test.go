@@ -66,6 +66,31 @@ func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
 		}
 		c.rest("more")
 	})
+	f.run("np, bytes that were read already", func(t *testing.T) {
+		stream := framed(bind(t)[:30], bind(t)[30:31], bind(t)[31:])
+		for _, n := range []int{1, 2, 31, 32, 33, 34, 35, 36, 37, len(stream) - 1} {
+			c := f.connect(layout.NP, "winreg")
+			io.WriteString(c, string(stream[n:])+"more")
+			m := f.pipeMessage()
+			m.Head = stream[:n]
+			c.give(m)
+			if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
+				t.Errorf("%d bytes: PDU %x", n, pdu)
+			}
+			c.rest("more")
+		}
+	})
+	f.run("ncalrpc, bytes that were read already", func(t *testing.T) {
+		for _, n := range []int{1, 15, len(bind(t)) - 1} {
+			c := f.connect(layout.Ncalrpc, "rpcd_winreg")
+			io.WriteString(c, string(bind(t)[n:])+"more")
+			c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: []byte("ncalrpc:[rpcd_winreg]"), Head: bind(t)[:n]})
+			if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
+				t.Errorf("%d bytes: PDU %x", n, pdu)
+			}
+			c.rest("more")
+		}
+	})
 	f.run("np, large identity in a memfd", func(t *testing.T) {
 		big := bytes.Repeat(identity(t), 600)
 		fd, err := unix.MemfdCreate("npa", unix.MFD_CLOEXEC)
@@ -115,8 +140,8 @@ func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
 		}
 		c.rest("more")
 	})
-	if got := f.line().Received.Load(); got != 6 {
-		t.Errorf("%d received, want 6", got)
+	if got := f.line().Received.Load(); got != 19 {
+		t.Errorf("%d received, want 19", got)
 	}
 }
 

@@ -117,22 +117,26 @@ func (w *worker) hasGroups() bool { return w.layout.StatusSize == 16 }
 // named pipe the message headers around it.
 func (w *worker) readPDU(fd int, body []byte, frag int) ([]byte, error) {
 	room := body[ClientHead:cap(body)]
+	head := copy(room, w.inbox.Message.Head) // shorter than the PDU
 	want := frag
 	if w.inbox.Peer.Transport == layout.NP {
 		want, _ = npa.Span(nil, frag)
 	}
-	for have := 0; have < want; {
+	for have := head; ; {
+		if have >= want && w.inbox.Peer.Transport == layout.NP {
+			var rej *npa.Reject
+			if want, rej = npa.Span(room[:have], frag); rej != nil || want > len(room) || want < have {
+				return nil, errShort
+			}
+		}
+		if have == want {
+			break
+		}
 		n, e := sys.Recv(fd, room[have:want], 0)
 		if e != 0 || n <= 0 {
 			return nil, errShort
 		}
 		have += n
-		if have == want && w.inbox.Peer.Transport == layout.NP {
-			var rej *npa.Reject
-			if want, rej = npa.Span(room[:have], frag); rej != nil || want > len(room) {
-				return nil, errShort
-			}
-		}
 	}
 	if w.inbox.Peer.Transport == layout.NP {
 		if n, rej := npa.Gather(room[:frag], room[:want]); rej != nil || n != frag {
