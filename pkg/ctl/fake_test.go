@@ -153,7 +153,7 @@ func (f *fakeSystemd) Kill(_ context.Context, unit string, sig syscall.Signal) e
 	i, _ := strconv.Atoi(index)
 	s, err := status.Open(layout.StatusFile(name), false)
 	if err != nil {
-		return err
+		return systemctl.ErrNoProcess
 	}
 	defer s.Close()
 	return syscall.Kill(int(s.Worker(i).PID.Load()), sig)

@@ -3,11 +3,10 @@
 // Bringing changed units to systemd, in an order that closes nothing that
 // stays (DESIGN: from --list-interfaces to units):
 //
-//	stop what goes -> daemon-reload -> preflight -> restart changed services ->
-//	start msrpc.target -> heal
+//	stop what goes -> daemon-reload -> preflight -> drain changed workers of
+//	Samba's kind -> restart other changed services -> start msrpc.target -> heal
 //
-// Restarted are brokers and, of native rpcds, workers: they can not notice by
-// themselves that their program was replaced, as msrpc-samba-worker does.
+// Restarted are brokers and native workers, whose connections outlive it.
 //
 // Refresh may run inside the boot transaction, or in msrpc-refresh.service at
 // any time. So nothing is waited for that is ordered after the unit this
@@ -125,6 +124,13 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		a.wait(ctx, "reload", layout.PreflightService)
 	}
 	for _, r := range c.rpcds {
+		if p := a.rpcd(r.name); p != nil && r.worker {
+			if err := a.drain(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range c.rpcds {
 		if err := a.restart(ctx, r); err != nil {
 			return err
 		}
@@ -220,6 +226,7 @@ func (a *applier) stopGone(ctx context.Context, c changes) error {
 			a.note(a.m.ResetFailed(ctx, u.Name))
 			continue
 		}
+		a.brief(ctx, u.Name)
 		if a.note(a.m.Stop(ctx, u.Name)) {
 			a.did("stopped %s", u.Name)
 		}

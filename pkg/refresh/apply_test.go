@@ -66,6 +66,22 @@ func nativeFiles(direct bool, program string, names ...string) map[string]string
 	return m
 }
 
+// sambas is a plan of Samba's rpcds with so many spares.
+func sambas(spares int, names ...string) *unitgen.Plan {
+	p := plan(names...)
+	for i := range p.Rpcds {
+		p.Rpcds[i].Kind, p.Rpcds[i].Spares = config.KindSamba, spares
+	}
+	return p
+}
+
+// withWorker adds other settings of the workers and of the broker.
+func withWorker(m map[string]string, settings string) map[string]string {
+	m[layout.WorkerTemplate("winreg", "service")] = settings
+	m[layout.BrokerService("winreg")+".d/10-listeners.conf"] = settings
+	return m
+}
+
 func TestApply(t *testing.T) {
 	up, down := systemctl.Unit{Load: "loaded", Active: "active"}, systemctl.Unit{Load: "loaded", Active: "inactive"}
 	running := func(names ...string) map[string]systemctl.Unit {
@@ -106,8 +122,18 @@ func TestApply(t *testing.T) {
 				"msrpc-worker-lsad@0.socket", "msrpc-worker-lsad@0.service", "msrpc-worker-winreg@0.service"),
 			old: files("winreg", "lsad"), new: files("winreg"), plan: plan("winreg"),
 			want: []string{"stop msrpc-np-lsad.socket", "stop msrpc-tcp-lsad.socket", "stop msrpc-broker@lsad.service",
-				"stop msrpc-worker-lsad@0.socket", "stop msrpc-worker-lsad@0.service",
+				"stop msrpc-worker-lsad@0.socket", "kill msrpc-worker-lsad@0.service", "stop msrpc-worker-lsad@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+		{name: "workers of Samba's kind drain before their broker restarts",
+			units: with(running("winreg"), up, layout.BrokerService("winreg"), "msrpc-worker-winreg@0.service", "msrpc-worker-winreg@7.service"),
+			old:   withWorker(files("winreg"), "old"), new: withWorker(files("winreg"), "new"), plan: sambas(32, "winreg"),
+			want: []string{"daemon-reload", "reload msrpc-preflight.service", "kill msrpc-worker-winreg@0.service",
+				"kill msrpc-worker-winreg@7.service", "restart msrpc-broker@winreg.service", "start msrpc.target"}},
+		{name: "without spares they have the time of their unit",
+			units: with(running("winreg"), up, layout.BrokerService("winreg"), "msrpc-worker-winreg@0.service"),
+			old:   withWorker(files("winreg"), "old"), new: withWorker(files("winreg"), "new"), plan: sambas(0, "winreg"),
+			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-worker-winreg@0.service",
+				"restart msrpc-broker@winreg.service", "start msrpc.target"}},
 		{name: "a broker's set changes", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg")),
 			old: files("winreg", "lsad"), new: func() map[string]string {
 				m := files("winreg", "lsad")
@@ -146,15 +172,15 @@ func TestApply(t *testing.T) {
 		{name: "from a broker to none", units: with(running("echo"), up, layout.BrokerService("echo"), "msrpc-worker-echo@0.socket", layout.WorkerService("echo", 0)),
 			old: nativeFiles(false, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"),
 			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-broker@echo.service",
-				"stop msrpc-worker-echo@0.socket", "stop msrpc-worker-echo@0.service",
+				"stop msrpc-worker-echo@0.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "and back", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
 			old: nativeFiles(true, "a", "echo"), new: nativeFiles(false, "a", "echo"), plan: native(false, "echo"),
-			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-worker-echo@0.service",
+			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "one without a broker that keeps out now", units: with(running("epmapper"), up, layout.WorkerService("epmapper", 0)),
 			old: nativeFiles(true, "a", "epmapper"), new: files(), plan: plan(),
-			want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "stop msrpc-worker-epmapper@0.service",
+			want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "kill msrpc-worker-epmapper@0.service", "stop msrpc-worker-epmapper@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: plan(), self: "x.service",
 			after: map[string][]string{layout.PreflightService: {"x.service"}},
