@@ -35,21 +35,30 @@ func Addresses(samba *config.Samba) ([]string, error) {
 	return addresses, nil
 }
 
+// healRounds bounds how often heal mends what only the mending before it shows,
+// such as a broker that has the file that was there before.
+const healRounds = 3
+
 // heal mends what is found, looks again, and tells what is left.
 func (a *applier) heal(ctx context.Context) {
 	if a.look == nil {
 		return
 	}
 	state := a.look(ctx)
-	found := wanted.Check(ctx, state)
-	mends := wanted.Mendable(found)
-	a.conflicts(found)
-	if len(mends) == 0 {
-		return
+	left := wanted.Check(ctx, state)
+	a.conflicts(left)
+	var tried []wanted.Finding
+	for range healRounds {
+		mends := slices.DeleteFunc(wanted.Mendable(left), func(f wanted.Finding) bool { return slices.ContainsFunc(tried, f.Same) })
+		if len(mends) == 0 {
+			break
+		}
+		a.note(wanted.Mend(ctx, state, mends, func(text string) { a.did("%s", text) }))
+		tried = append(tried, mends...)
+		state = a.look(ctx)
+		left = wanted.Check(ctx, state)
 	}
-	a.note(wanted.Mend(ctx, state, mends, func(text string) { a.did("%s", text) }))
-	left := wanted.Check(ctx, a.look(ctx))
-	for _, f := range mends {
+	for _, f := range tried {
 		if !slices.ContainsFunc(left, f.Same) {
 			a.rep.Actions = append(a.rep.Actions, "mended: "+f.What)
 			a.log.Warn("mended: "+f.What, journal.Rpcd, f.Rpcd, journal.MessageID, journal.IDListenerHealed)
@@ -57,9 +66,9 @@ func (a *applier) heal(ctx context.Context) {
 	}
 	for _, g := range wanted.GroupByCause(left) {
 		switch {
-		case g.Mends && slices.ContainsFunc(mends, g.Same):
+		case g.Mends && slices.ContainsFunc(tried, g.Same):
 			a.note(fmt.Errorf("%s, still; %s", g.What, next(g.Finding)))
-		case slices.ContainsFunc(g.Consequences, func(f wanted.Finding) bool { return f.Mends && slices.ContainsFunc(mends, f.Same) }):
+		case slices.ContainsFunc(g.Consequences, func(f wanted.Finding) bool { return f.Mends && slices.ContainsFunc(tried, f.Same) }):
 			a.note(fmt.Errorf("%s; %s", g.What, g.Remedy))
 		}
 	}
