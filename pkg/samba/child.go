@@ -7,17 +7,13 @@ package samba
 // outlives the adaptor.
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,7 +68,9 @@ func startChild(o *Options) (*child, error) {
 	pid, err := syscall.ForkExec(o.Exec, o.childArgs(), &syscall.ProcAttr{
 		Dir: "/", Env: childEnv(os.Environ()),
 		Files: []uintptr{uintptr(pipe[0]), 1, 2},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &c.pidfd},
+		// A process group of its own, but no session: the leader of one could get
+		// a controlling terminal by opening a device.
+		Sys: &syscall.SysProcAttr{Setpgid: true, PidFD: &c.pidfd},
 	})
 	unix.Close(pipe[0])
 	if err != nil {
@@ -137,32 +135,4 @@ func (w *worker) childError(ws unix.WaitStatus) error {
 		Exec: w.opt.Exec, Unit: layout.WorkerService(w.opt.Name, w.opt.Index),
 		Status: ws, Ready: w.ready,
 	}
-}
-
-// askVersion runs the program such that it prints its banner, "rpcd_winreg
-// version 4.17.12-Debian started.", and fails for want of a worker's index.
-func askVersion(program string) (Version, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "--debug-stdout", "--debuglevel=0", "--configfile=/dev/null")
-	cmd.Env = childEnv(os.Environ())
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if len(out) > 4096 {
-		out = out[:4096]
-	}
-	if v, ok := bannerVersion(out); ok {
-		return v, nil
-	}
-	return Version{}, fmt.Errorf("%s does not say its version (%v); run msrpcctl refresh", program, err)
-}
-
-func bannerVersion(out []byte) (Version, bool) {
-	const mark = " version "
-	i := bytes.Index(out, []byte(mark))
-	if i < 0 {
-		return Version{}, false
-	}
-	v, err := ParseVersion(string(out[i+len(mark):]))
-	return v, err == nil
 }
