@@ -48,7 +48,7 @@ func (p *Plan) sambaWorker(r *Rpcd) *builder {
 	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", p.sambaWorkerArgs(r)...)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, r.Exec)
-	b.set("LimitNOFILE", "16384")
+	b.setAll(sambaLimits)
 	b.note("At a stop clients have this time but 6 s to end; what is left then is closed.")
 	b.setAll("TimeoutStopSec=60")
 	b.restarts()
@@ -105,6 +105,10 @@ LockPersonality=yes
 KeyringMode=private
 `
 
+// sambaLimits are those of smbd.service, which rpcds have when smbd starts
+// samba-dcerpcd. Their scripts inherit them.
+const sambaLimits = "LimitNOFILE=16384\nLimitCORE=infinity"
+
 // keepScripts lets live on what scripts of a service's program left running.
 // With any KillMode= that kills the whole control group systemd does so before
 // ExecStopPost= when the main process ends by itself.
@@ -140,7 +144,7 @@ func (p *Plan) bgqd(r *Rpcd) *builder {
 	b.exec("ExecStart", program, "--foreground", "--no-process-group", "--configfile="+p.samba.ConfigFile)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, program)
-	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\nLimitNOFILE=16384")
+	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\n" + sambaLimits)
 	b.set("Slice", layout.Slice(r.Name))
 	b.setAll(strings.TrimSpace(sambaHardening))
 	return b
