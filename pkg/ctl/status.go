@@ -26,8 +26,9 @@ type rpcdStatus struct {
 	Workers    int              `json:"workers"`    // ordinary ones
 	Spares     int              `json:"spares"`
 	Listeners  []listenerStatus `json:"listeners"`
-	Broker     *brokerStatus    `json:"broker,omitempty"` // nil with direct activation
-	Running    []workerStatus   `json:"running"`          // workers that live, or have connections in their inbox
+	Broker     *brokerStatus    `json:"broker,omitempty"`  // nil with direct activation
+	Running    []workerStatus   `json:"running"`           // workers that live, or have connections in their inbox
+	Problem    string           `json:"problem,omitempty"` // why counts and workers are not known
 }
 
 type listenerStatus struct {
@@ -131,9 +132,7 @@ func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStat
 	if !r.Direct {
 		s.Broker = &brokerStatus{Unit: r.Service(), State: service}
 	}
-	if err := e.statusFile(ctx, m, r, s); err != nil {
-		return nil, err
-	}
+	e.statusFile(ctx, m, r, s)
 	if r.Direct && len(s.Running) == 0 && service != "dead" && service != "unknown" {
 		// It failed, or has not come as far as its line.
 		s.Running = append(s.Running, workerStatus{Unit: r.Service(), State: service})
@@ -142,13 +141,14 @@ func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStat
 }
 
 // statusFile adds what broker and workers say of themselves.
-func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpcdStatus) error {
-	f, err := status.Open(layout.StatusFile(r.Name), false)
+func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpcdStatus) {
+	f, err := status.Copy(layout.StatusFile(r.Name))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return nil // nothing ran yet, or only root may know
+		return // nothing ran yet, or only root may know
 	}
 	if err != nil {
-		return err
+		s.Problem = err.Error() + "; run msrpcctl refresh"
+		return
 	}
 	defer f.Close()
 	if s.Broker != nil {
@@ -159,7 +159,6 @@ func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpc
 			s.Running = append(s.Running, w)
 		}
 	}
-	return nil
 }
 
 // activation is the value of Activation= that holds.

@@ -35,6 +35,11 @@ func (e *env) statusTable(list []rpcdStatus) {
 			fmt.Sprint(connections), fmt.Sprint(groups), fmt.Sprint(waiting), memory(mem)})
 	}
 	table(e.out, "", rows)
+	for _, s := range list {
+		if s.Problem != "" {
+			fmt.Fprintf(e.out, "%s: %s\n", s.Name, s.Problem)
+		}
+	}
 }
 
 // listenersText names the transports; one that does not listen with its state.
@@ -84,6 +89,8 @@ func (e *env) statusDetail(s *rpcdStatus) {
 			fmt.Sprint(w.Connections), fmt.Sprint(w.Groups), fmt.Sprint(w.Queued), memory(w.Memory)})
 	}
 	switch {
+	case s.Problem != "":
+		fmt.Fprintln(e.out, "  "+s.Problem)
 	case len(s.Running) == 0 && s.Broker == nil:
 		fmt.Fprintln(e.out, "  the server does not run; it starts when a client comes")
 	case len(s.Running) == 0:

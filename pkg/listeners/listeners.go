@@ -33,6 +33,7 @@ type Unix struct {
 	Listening bool
 	Inode     uint64 // of the socket
 	Node      uint64 // inode of the node, low 32 bits, 0 = not known
+	Queued    bool   // it has something to receive
 }
 
 // Snapshot is what listened when it was taken.
@@ -51,9 +52,10 @@ func Take() (*Snapshot, error) {
 		return nil, err
 	}
 	// Without unix_diag nodes are matched by name alone.
-	if nodes, err := unixNodes(); err == nil {
+	if sockets, err := unixSockets(); err == nil {
 		for i := range s.Unix {
-			s.Unix[i].Node = nodes[s.Unix[i].Inode]
+			d := sockets[s.Unix[i].Inode]
+			s.Unix[i].Node, s.Unix[i].Queued = d.node, d.queued
 		}
 	}
 	return s, nil
@@ -111,6 +113,18 @@ func (s *Snapshot) Bound(path string) (NodeState, uint64) {
 		return NodeAbsent, 0
 	}
 	return s.node(path, st.Ino, hasStableInodes(path), false)
+}
+
+// Queued reports whether the datagram socket bound to path has something that its
+// process has not read. Without unix_diag it has not.
+func (s *Snapshot) Queued(path string) bool {
+	state, inode := s.Bound(path)
+	for _, u := range s.Unix {
+		if state == NodeLive && u.Inode == inode {
+			return u.Queued
+		}
+	}
+	return false
 }
 
 func (s *Snapshot) node(path string, ino uint64, exact, listening bool) (NodeState, uint64) {

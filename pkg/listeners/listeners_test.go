@@ -135,6 +135,16 @@ func TestBound(t *testing.T) {
 	if state, inode := look(); state != NodeLive || inode == 0 {
 		t.Errorf("a bound node is %v", state)
 	}
+	for _, queued := range []bool{false, true} {
+		if queued {
+			if err := unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrUnix{Name: path}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s, err := Take(); err != nil || s.Queued(path) != queued {
+			t.Errorf("queued %v, want %v, %v", s.Queued(path), queued, err)
+		}
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +225,7 @@ func TestTakeSeesANodeThatWasTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := NodeDead
-	if _, err := unixNodes(); err != nil || !hasStableInodes(path) {
+	if _, err := unixSockets(); err != nil || !hasStableInodes(path) {
 		want = NodeLive // by name alone the two look alike
 	}
 	if state, _ := s.Node(path); state != want {
@@ -244,6 +254,6 @@ func FuzzRows(f *testing.F) {
 				t.Errorf("a socket without node: %+v", u)
 			}
 		}
-		parseDiag(b, map[uint64]uint64{})
+		parseDiag(b, map[uint64]diag{})
 	})
 }

@@ -18,16 +18,24 @@ const (
 	sockDiagByFamily = 20 // SOCK_DIAG_BY_FAMILY, linux/sock_diag.h
 	udiagShowVFS     = 2  // UDIAG_SHOW_VFS, linux/unix_diag.h
 	unixDiagVFS      = 1  // UNIX_DIAG_VFS: u32 inode, u32 device
+	udiagShowRQLen   = 16 // UDIAG_SHOW_RQLEN
+	unixDiagRQLen    = 4  // UNIX_DIAG_RQLEN: u32 bytes to receive, u32 bytes sent
 	diagReqSize      = 24
 	diagMsgSize      = 16
 	diagTimeoutSec   = 2
 )
 
+// diag is what the kernel tells of one socket.
+type diag struct {
+	node   uint64 // inode of its node, 0 = none
+	queued bool   // it has something to receive
+}
+
 var errDiag = errors.New("malformed answer of unix_diag")
 
-// unixNodes maps inodes of listening sockets, and of unconnected datagram
-// sockets, to inodes of their nodes.
-func unixNodes() (map[uint64]uint64, error) {
+// unixSockets tells of listening sockets and of unconnected datagram sockets,
+// by inode.
+func unixSockets() (map[uint64]diag, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return nil, fmt.Errorf("unix_diag: %w", err)
@@ -40,7 +48,7 @@ func unixNodes() (map[uint64]uint64, error) {
 	if err := unix.Sendto(fd, diagRequest(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, fmt.Errorf("unix_diag: %w", err)
 	}
-	nodes := map[uint64]uint64{}
+	sockets := map[uint64]diag{}
 	buf := make([]byte, 64<<10)
 	for {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
@@ -50,9 +58,9 @@ func unixNodes() (map[uint64]uint64, error) {
 		if err != nil {
 			return nil, fmt.Errorf("unix_diag: %w", err)
 		}
-		done, err := parseDiag(buf[:n], nodes)
+		done, err := parseDiag(buf[:n], sockets)
 		if done || err != nil {
-			return nodes, err
+			return sockets, err
 		}
 	}
 }
@@ -66,12 +74,12 @@ func diagRequest() []byte {
 	req := b[unix.NLMSG_HDRLEN:]
 	req[0] = unix.AF_UNIX
 	le.PutUint32(req[4:], 1<<tcpListen|1<<tcpClose)
-	le.PutUint32(req[12:], udiagShowVFS)
+	le.PutUint32(req[12:], udiagShowVFS|udiagShowRQLen)
 	return b
 }
 
-// parseDiag adds the sockets of one datagram to nodes; done: it was the last.
-func parseDiag(b []byte, nodes map[uint64]uint64) (done bool, err error) {
+// parseDiag adds those of one datagram to sockets; done: it was the last.
+func parseDiag(b []byte, sockets map[uint64]diag) (done bool, err error) {
 	ne := binary.NativeEndian
 	for len(b) >= unix.NLMSG_HDRLEN {
 		size := int(ne.Uint32(b))
@@ -91,26 +99,29 @@ func parseDiag(b []byte, nodes map[uint64]uint64) (done bool, err error) {
 			if len(body) < diagMsgSize {
 				return false, errDiag
 			}
-			if node, ok := vfsAttr(body[diagMsgSize:]); ok {
-				nodes[uint64(ne.Uint32(body[4:]))] = node
-			}
+			var d diag
+			d.add(body[diagMsgSize:])
+			sockets[uint64(ne.Uint32(body[4:]))] = d
 		}
 		b = b[min(len(b), (size+3)&^3):]
 	}
 	return false, nil
 }
 
-func vfsAttr(b []byte) (uint64, bool) {
+// add takes in the attributes of one socket.
+func (d *diag) add(b []byte) {
 	ne := binary.NativeEndian
 	for len(b) >= unix.SizeofRtAttr {
 		size := int(ne.Uint16(b))
 		if size < unix.SizeofRtAttr || size > len(b) {
-			return 0, false
+			return
 		}
-		if ne.Uint16(b[2:]) == unixDiagVFS && size >= unix.SizeofRtAttr+8 {
-			return uint64(ne.Uint32(b[unix.SizeofRtAttr:])), true
+		switch kind := ne.Uint16(b[2:]); {
+		case kind == unixDiagVFS && size >= unix.SizeofRtAttr+8:
+			d.node = uint64(ne.Uint32(b[unix.SizeofRtAttr:]))
+		case kind == unixDiagRQLen && size >= unix.SizeofRtAttr+8:
+			d.queued = ne.Uint32(b[unix.SizeofRtAttr:]) > 0
 		}
 		b = b[min(len(b), (size+3)&^3):]
 	}
-	return 0, false
 }

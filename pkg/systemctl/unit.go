@@ -128,7 +128,7 @@ func (p Properties) Flag(name string) bool {
 	return b
 }
 
-// Number returns a property of type u or t; the largest value of the type,
+// Number returns a property of type u, t or i; the largest value of the type,
 // which systemd uses for "not set", and anything else reads as ok false.
 func (p Properties) Number(name string) (n uint64, ok bool) {
 	switch v := value(p[name]).(type) {
@@ -136,6 +136,8 @@ func (p Properties) Number(name string) (n uint64, ok bool) {
 		return uint64(v), v != ^uint32(0)
 	case uint64:
 		return v, v != ^uint64(0)
+	case int32:
+		return uint64(v), v >= 0
 	}
 	return 0, false
 }

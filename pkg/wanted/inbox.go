@@ -45,9 +45,12 @@ func (b inboxes) Check(_ context.Context, s *State) []Finding {
 	}
 	name := layout.WorkerSocket(b.r.Name, bad[0])
 	f := found(checkInboxes, "%d of %d inboxes of %s do not take connections: %s", len(bad), len(wanted), b.r.Name, first).of(b.r.Name, name).
-		named("inbox "+b.r.Name, "target", "unit files")
+		named("inbox "+b.r.Name, "target", "unit files", directoryID(layout.RpcdDir(b.r.Name)))
 	for _, i := range bad {
-		f.because = append(f.because, unitID(layout.WorkerService(b.r.Name, i)))
+		// A worker that only ends again and again leaves its inbox open.
+		if u, _ := s.unit(layout.WorkerService(b.r.Name, i)); u.Load != "loaded" {
+			f.because = append(f.because, s.unitID(u.Name))
+		}
 	}
 	f.Remedy = fmt.Sprintf("%s, which opens them; never restart a single inbox", runRefresh)
 	return []Finding{f.refreshed(mend{step: stepInbox, rpcd: b.r.Name, indices: bad})}
@@ -122,7 +125,7 @@ func (b inboxes) stale(s *State) []Finding {
 			continue
 		}
 		fs = append(fs, found(checkInboxes, "%s reads another inbox than %s", service, layout.Inbox(b.r.Name, i)).of(b.r.Name, service).
-			named("stale "+service, unitID(service)).
+			named("stale "+service, s.unitID(service)).
 			refreshed(mend{step: stepRenew, unit: service, rpcd: b.r.Name, indices: []int{i}}).
 			remedy(runRefresh+", which lets it end when its clients have", refreshCommand))
 	}

@@ -5,6 +5,7 @@ package wanted
 import (
 	"context"
 
+	"msrpcd/pkg/layout"
 	"msrpcd/pkg/preflight"
 )
 
@@ -72,6 +73,14 @@ func Check(ctx context.Context, s *State) []Finding {
 	var all []Finding
 	for _, i := range Items(s.Known) {
 		all = append(all, i.Check(ctx, s)...)
+	}
+	// A refresh that failed says of everything else that it could not mend it.
+	for i := range all {
+		if all[i].Unit == layout.RefreshService && all[i].Check == checkUnits {
+			for _, f := range all {
+				all[i].because = append(all[i].because, f.id)
+			}
+		}
 	}
 	return all
 }

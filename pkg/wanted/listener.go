@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,13 +44,16 @@ func (l listener) Check(_ context.Context, s *State) []Finding {
 	}
 	f := found(checkSockets, "%s %s%s", bad[0].node, bad[0].what, more).of(l.r.Name, l.l.Unit).
 		named("listener "+l.l.Unit, "target", "samba-dcerpcd")
+	if l.l.Transport != layout.TCP {
+		f.because = append(f.because, directoryID(filepath.Dir(l.l.Nodes[0])))
+	}
 	if l.l.Transport == layout.NP {
 		f.because = append(f.because, "preflight")
 	}
 	if l.l.Transport == layout.TCP {
 		f.because = append(f.because, "port "+l.r.Name)
 	}
-	f.because = append(f.because, unitID(l.l.Unit), unitID(l.r.Service()), "unit files", "smb.conf", "addresses")
+	f.because = append(f.because, s.unitID(l.l.Unit), s.unitID(l.r.Service()), "unit files", "smb.conf", "addresses")
 	f.Remedy = fmt.Sprintf("%s, which starts %s anew", runRefresh, l.l.Unit)
 	if bad[0].holder != nil {
 		f.Remedy = fmt.Sprintf("end who holds it, then %s", f.Remedy)
@@ -73,7 +77,7 @@ func (l listener) copies(s *State) []Finding {
 				continue
 			}
 			return []Finding{found(checkSockets, "%s runs and does not have the listener on %s", service, node).of(l.r.Name, service).
-				named("copy "+service, unitID(service), "settings "+service).
+				named("copy "+service, s.unitID(service), "settings "+service).
 				refreshed(mend{step: stepRenew, unit: service, rpcd: l.r.Name}).
 				remedy(runRefresh+", which restarts "+service+"; that ends no connection", "systemctl restart "+service)}
 		}

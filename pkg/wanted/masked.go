@@ -31,10 +31,7 @@ func (s *State) masked(f Finding, n layout.Unit) (Finding, bool) {
 		unmask = "systemctl unmask" + option + " " + name
 	}
 	f.What = fmt.Sprintf("%s is masked: %s", f.Unit, what)
-	if n.Rpcd != "" {
-		f.because = append(f.because, "mask "+unmask) // many instances, one template
-		f.id = "mask " + unmask
-	}
+	f = f.named("mask "+unmask, "mask "+unmask) // many instances, one template
 	return f.remedy(fmt.Sprintf("run %s, then %s; to switch listeners off there is msrpcctl transport off", unmask, refreshCommand), unmask, refreshCommand), true
 }
 

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"syscall"
 
@@ -148,6 +150,11 @@ func (m *mender) open(ctx context.Context, r *unitgen.Rpcd, by map[step][]Findin
 	}
 	for _, unit := range down {
 		m.close(ctx, unit)
+		for _, l := range r.Listeners {
+			if l.Unit == unit && l.Transport != layout.TCP {
+				m.aside(l.Nodes...)
+			}
+		}
 	}
 	if len(down) > 0 && m.s.up(r.Service()) {
 		m.restart(ctx, r.Service())
@@ -176,6 +183,21 @@ func (m *mender) close(ctx context.Context, unit string) {
 	}
 }
 
+// aside renames what is at the place of a socket and is none: systemd replaces a
+// socket or a file, and no directory.
+func (m *mender) aside(paths ...string) {
+	for _, path := range paths {
+		st, err := os.Lstat(path)
+		if err != nil || st.Mode()&fs.ModeSocket != 0 {
+			continue
+		}
+		to := fmt.Sprintf("%s.aside-%d", path, os.Getpid())
+		if m.note(os.Rename(path, to)) {
+			m.did(fmt.Sprintf("renamed %s to %s", path, to))
+		}
+	}
+}
+
 // openInbox opens the inbox of worker i. A worker that runs and has clients ends
 // when these have; then the broker's Upholds= opens the inbox.
 func (m *mender) openInbox(ctx context.Context, r *unitgen.Rpcd, i int) {
@@ -187,6 +209,7 @@ func (m *mender) openInbox(ctx context.Context, r *unitgen.Rpcd, i int) {
 		u.Active = "inactive"
 	}
 	m.close(ctx, socket)
+	m.aside(layout.Inbox(r.Name, i))
 	if !u.Up() {
 		m.note(m.m.Start(ctx, socket))
 		return

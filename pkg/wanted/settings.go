@@ -25,7 +25,7 @@ import (
 func (s *State) notLoaded() []Finding {
 	var stale []string
 	for _, name := range slices.Sorted(maps.Keys(s.details)) {
-		if s.details[name].Flag("NeedDaemonReload") {
+		if load := s.units[name].Load; s.details[name].Flag("NeedDaemonReload") && load == "loaded" {
 			stale = append(stale, name)
 		}
 	}

@@ -29,6 +29,7 @@ type Known struct {
 type Sockets interface {
 	Node(path string) (listeners.NodeState, uint64)
 	Bound(path string) (listeners.NodeState, uint64)
+	Queued(path string) bool
 	ListenersOn(port int) []listeners.TCP
 	UsersOf(port int) []listeners.TCP
 	Holders(inode uint64) []listeners.Holder

@@ -93,7 +93,9 @@ func (s *State) waiting(r *unitgen.Rpcd, into statusFile) map[int]uint64 {
 		if f.WorkerAlive(i) {
 			into.open[i] = int(min(l.Open(), 1<<30))
 		}
-		if n, sent := l.Received.Load(), f.Sent(i).Sent.Load(); sent > n && !r.Direct {
+		n, sent := l.Received.Load(), f.Sent(i).Sent.Load()
+		// What was lost with an inbox is settled by the worker's next start.
+		if sent > n && !r.Direct && s.sockets != nil && s.sockets.Queued(layout.Inbox(r.Name, i)) {
 			received[i], into.stuck[i] = n, int(min(sent-n, 1<<30))
 		}
 	}
@@ -113,7 +115,7 @@ func (o statusOf) Check(_ context.Context, s *State) []Finding {
 		s.unknown(checkStatusFiles, errNotRoot, false)
 		return nil
 	}
-	return []Finding{found(checkStatusFiles, "%v", err).of(o.r.Name, "").named("status "+o.r.Name, "directories").
+	return []Finding{found(checkStatusFiles, "%v", err).of(o.r.Name, "").named("status "+o.r.Name, directoryID(layout.RpcdDir(o.r.Name))).
 		refreshed(mend{step: stepDirectories, rpcd: o.r.Name})}
 }
 
@@ -143,7 +145,7 @@ func (p progress) Check(_ context.Context, s *State) []Finding {
 		service := layout.WorkerService(p.r.Name, i)
 		u, _ := s.unit(service)
 		f := found(checkProgress, "%d clients wait for %s, which takes none", n, service).of(p.r.Name, service).
-			named("stuck "+service, unitID(service), "inbox "+p.r.Name, "status "+p.r.Name, "sandbox")
+			named("stuck "+service, s.unitID(service), "inbox "+p.r.Name, "status "+p.r.Name, "sandbox")
 		pid, running := s.mainPID(service)
 		switch {
 		case running && s.stopped(pid):
@@ -151,8 +153,7 @@ func (p progress) Check(_ context.Context, s *State) []Finding {
 		case running:
 			f = f.remedy(fmt.Sprintf("run systemctl restart %s, which ends the connections that it has; the others stay in its inbox", service), "systemctl restart "+service)
 		case u.Load == "masked":
-			f.because = append(f.because, "mask "+service)
-			f = f.remedy("unmask it, then "+runRefresh, refreshCommand)
+			f = f.remedy("unmask it, then "+runRefresh, "systemctl unmask "+service, refreshCommand)
 		default:
 			f = f.remedy(fmt.Sprintf("run systemctl start %s; journalctl -u %s says why it did not start by itself", service, service), "systemctl start "+service)
 		}

@@ -7,14 +7,17 @@ package wanted
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/layout"
+	"msrpcd/pkg/preflight"
 )
 
 // target: it is up and will be after the next boot, and programs are watched.
@@ -61,7 +64,7 @@ func (preflightUnit) Check(_ context.Context, s *State) []Finding {
 	}
 	what := fmt.Sprintf("%s is %s: no named pipe is served", layout.PreflightService, u.Active)
 	f := found(checkPreflight, "%s%s", what, s.reason(layout.PreflightService)).of("", layout.PreflightService).
-		named("preflight", "smb.conf", "directories").refreshed(mend{step: stepDirectories})
+		named("preflight", "smb.conf").refreshed(mend{step: stepDirectories})
 	if s.sambaErr != nil || s.samba != nil && s.samba.HelpersOnDemand {
 		f.Mends, f.mend = false, mend{}
 	}
@@ -87,21 +90,23 @@ func (sandbox) Check(_ context.Context, s *State) []Finding {
 }
 
 // directory is one that has to be there with an exact mode and owner.
-type directory struct{ d interface{ Check() error } }
+type directory struct{ d preflight.Directory }
+
+func directoryID(path string) string { return "directory " + path }
 
 func (d directory) Check(_ context.Context, s *State) []Finding {
 	err := d.d.Check()
 	if err == nil {
 		return nil
 	}
-	if !s.Root && os.IsPermission(err) {
+	if !s.Root && errors.Is(err, fs.ErrPermission) {
 		s.unknown(checkDirectories, errNotRoot, false)
 		return nil
 	}
-	if !s.Root && strings.Contains(err.Error(), "belong") {
-		return nil
+	if !s.Root && errors.Is(err, preflight.ErrOwner) {
+		return nil // it is compared with the user who asks
 	}
-	return []Finding{found(checkDirectories, "%v", err).named("directories", "target").
+	return []Finding{found(checkDirectories, "%v", err).named(directoryID(d.d.Path), directoryID(filepath.Dir(d.d.Path)), "target").
 		refreshed(mend{step: stepDirectories}).
 		remedy(runRefresh+", or systemctl reload-or-restart "+layout.PreflightService, "systemctl reload-or-restart "+layout.PreflightService, refreshCommand)}
 }

@@ -54,52 +54,75 @@ func (runningUnits) Check(_ context.Context, s *State) []Finding {
 func (s *State) checkUnit(u systemctl.Unit) (Finding, bool) {
 	p := s.details[u.Name]
 	name, _ := layout.ParseUnit(u.Name)
-	f := Finding{Check: checkUnits, Rpcd: name.Rpcd, Unit: u.Name, id: unitID(u.Name)}
+	f := Finding{Check: checkUnits, Rpcd: name.Rpcd, Unit: u.Name}
+	n, _ := p.Number("NRestarts")
 	switch {
 	case u.Load == "masked":
 		return s.masked(f, name)
 	case u.Load == "bad-setting" || u.Load == "error":
 		f.What = fmt.Sprintf("%s cannot be started: systemd refuses its files%s%s", u.Name, s.foreign(p), loadError(p))
-		return f.remedy(fmt.Sprintf("correct them (systemd-analyze verify %s shows where), then run systemctl daemon-reload and %s", u.Name, refreshCommand),
-			"systemctl daemon-reload", refreshCommand), true
+		return s.likeOthers(f, "refused", name, p).remedy(fmt.Sprintf("correct them (systemd-analyze verify %s shows where), then run systemctl daemon-reload and %s",
+			u.Name, refreshCommand), "systemctl daemon-reload", refreshCommand), true
 	case strings.HasSuffix(u.Name, ".socket") && u.Active != "failed":
 		return f, false // its item looks at it
 	case u.Active == "failed":
 		f.What = fmt.Sprintf("%s failed%s%s", u.Name, s.reason(u.Name), s.foreign(p))
-	case u.Sub == "auto-restart" || u.Sub == "auto-restart-queued":
-		f.What = fmt.Sprintf("%s ends as soon as it is started, %s%s%s", u.Name, restarts(p), s.reason(u.Name), s.foreign(p))
-	case s.restartedLately(p):
-		f.What = fmt.Sprintf("%s ends again and again, %s, last %v ago%s", u.Name, restarts(p), s.age(p, "ExecMainStartTimestampMonotonic").Round(time.Second), s.foreign(p))
-		return f.remedy(fmt.Sprintf("journalctl -u %s says why; then run systemctl reset-failed %s, which begins to count anew", u.Name, u.Name),
-			"systemctl reset-failed "+u.Name), true
+		f = s.likeOthers(f, "failed", name, p).refreshed(mend{step: stepReset, unit: u.Name})
+	case strings.HasPrefix(u.Sub, "auto-restart") || u.Active == "activating" && n > 0:
+		f.What = fmt.Sprintf("%s ends as soon as it is started, %d restarts%s%s", u.Name, n, s.reason(u.Name), s.foreign(p))
+		f = s.likeOthers(f, "ends", name, p)
+	case n >= manyRestarts && s.age(p, "ExecMainStartTimestampMonotonic") < lately:
+		f.What = fmt.Sprintf("%s ends again and again, %d restarts, the last %v ago%s%s", u.Name, n,
+			s.age(p, "ExecMainStartTimestampMonotonic").Round(time.Second), s.reason(u.Name), s.foreign(p))
+		f = s.likeOthers(f, "ends", name, p)
 	default:
 		return f, false
 	}
-	return s.mendable(f, u, p), true
+	f.because = append(f.because, s.causes(u.Name, p)...)
+	return s.mendable(f, name, p), true
+}
+
+// likeOthers names a finding so that instances of one template in the same
+// trouble, with the same files, are one cause.
+func (s *State) likeOthers(f Finding, trouble string, n layout.Unit, p systemctl.Properties) Finding {
+	of := n.Template
+	if of == "" {
+		of = f.Unit
+	}
+	id := fmt.Sprintf("%s %s%s", trouble, of, s.foreign(p))
+	return f.named(id, id)
+}
+
+// unitID is the id of the finding about a unit, if there is one.
+func (s *State) unitID(unit string) string {
+	if u, ok := s.units[unit]; ok {
+		if f, bad := s.checkUnit(u); bad {
+			return f.id
+		}
+	}
+	return "unit " + unit
 }
 
 // mendable adds what to do about a unit that failed or cannot stay.
-func (s *State) mendable(f Finding, u systemctl.Unit, p systemctl.Properties) Finding {
-	f.because = append(f.because, s.causes(u.Name, p)...)
-	what := fmt.Sprintf("journalctl -u %s says why; correct that", u.Name)
+func (s *State) mendable(f Finding, n layout.Unit, p systemctl.Properties) Finding {
+	what := fmt.Sprintf("journalctl -u %s says why; correct that", f.Unit)
 	commands := []string{}
 	if s.foreign(p) != "" {
-		what, commands = "correct or remove its drop-in", append(commands, "systemctl daemon-reload")
+		what, commands = "correct or remove its drop-in, then run systemctl daemon-reload", append(commands, "systemctl daemon-reload")
 	}
 	switch code, _ := p.Number("ExecMainStatus"); code {
 	case 216, 217:
-		what, commands = "an account is missing: run systemd-sysusers", append(commands, "systemd-sysusers")
+		what, commands = "an account is missing: "+what+", or systemd-sysusers", append(commands, "systemd-sysusers")
 	case 203:
-		what = "see that its program is there and can be run"
+		what = "see that its program is there and can be run; " + what
 	}
-	if u.Active == "failed" {
-		f = f.refreshed(mend{step: stepReset, unit: u.Name})
+	units := f.Unit
+	if n.Worker {
+		units = fmt.Sprintf("'%s'", strings.Replace(n.Template, "@.", "@*.", 1))
 	}
-	return f.remedy(what+", then "+runRefresh, append(commands, "systemctl reset-failed "+u.Name, refreshCommand)...)
+	reset := "systemctl reset-failed " + units
+	return f.remedy(fmt.Sprintf("%s; then run %s, which begins to count anew, and %s", what, reset, refreshCommand), append(commands, reset, refreshCommand)...)
 }
-
-// unitID names a finding about a unit.
-func unitID(unit string) string { return "unit " + unit }
 
 // causes are what makes a unit fail that is not its own fault.
 func (s *State) causes(unit string, p systemctl.Properties) []string {
@@ -108,13 +131,13 @@ func (s *State) causes(unit string, p systemctl.Properties) []string {
 		ids = append(ids, "sandbox")
 	}
 	if strings.HasSuffix(unit, ".socket") {
-		ids = append(ids, unitID(strings.TrimSuffix(unit, "socket")+"service"), "preflight", "samba-dcerpcd")
+		ids = append(ids, s.unitID(strings.TrimSuffix(unit, "socket")+"service"), "preflight", "samba-dcerpcd")
 		if n, ok := layout.ParseUnit(unit); ok && n.Transport == layout.TCP {
 			ids = append(ids, "port "+n.Rpcd)
 		}
 	}
 	n, _ := layout.ParseUnit(unit)
-	return append(ids, "status "+n.Rpcd, "directories")
+	return append(ids, "inbox "+n.Rpcd, "status "+n.Rpcd, directoryID(layout.RpcdDir(n.Rpcd)))
 }
 
 // reason is why a unit ended, in systemd's words and with what is behind them.
@@ -149,17 +172,6 @@ func (s *State) reason(unit string) string {
 func (s *State) account(name string) bool {
 	b, err := os.ReadFile("/etc/passwd")
 	return err != nil || slices.ContainsFunc(strings.Split(string(b), "\n"), func(l string) bool { return strings.HasPrefix(l, name+":") })
-}
-
-func restarts(p systemctl.Properties) string {
-	n, _ := p.Number("NRestarts")
-	return fmt.Sprintf("%d restarts", n)
-}
-
-// restartedLately finds a crash loop in a moment in which its unit runs.
-func (s *State) restartedLately(p systemctl.Properties) bool {
-	n, _ := p.Number("NRestarts")
-	return n >= manyRestarts && s.age(p, "ExecMainStartTimestampMonotonic") < lately
 }
 
 // age is how long ago a time stamp of a unit is.
