@@ -123,11 +123,10 @@ func (b *Broker) accept(l *listener) {
 // limitDescriptors keeps some for what serves those who wait: ways to workers
 // and slots of the parking. Accepting stops before they are used up.
 func (b *Broker) limitDescriptors() error {
-	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
-		return fmt.Errorf("getrlimit: %w", err)
+	have, err := sys.DescriptorLimit()
+	if err != nil {
+		return err
 	}
-	have := int(min(r.Cur, 1<<30))
 	b.fdLimit = have - min(len(b.inboxes)+2*parking.MaxSlots+16, have/3)
 	return nil
 }

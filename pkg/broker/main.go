@@ -30,6 +30,9 @@ func Main(args []string) error {
 	}
 	log := journal.Setup(slog.String(journal.Rpcd, cfg.Name))
 	defer journal.Flush()
+	if err := sys.Confine(); err != nil {
+		log.Warn(err.Error())
+	}
 	b, err := New(cfg, log, fds)
 	if err != nil {
 		return err

@@ -110,6 +110,10 @@ func Catalogue() string { return filepath.Join(State, "catalogue.db") }
 // RpcdDir holds the inboxes and the status file of one rpcd.
 func RpcdDir(name string) string { return filepath.Join(Runtime, name) }
 
+// Root is the empty directory that is the root of brokers and native rpcds; what
+// they may see is mounted into it, for each of them alone.
+func Root() string { return filepath.Join(Runtime, ".root") }
+
 // StatusFile is the mapped status file of one rpcd.
 func StatusFile(name string) string { return filepath.Join(RpcdDir(name), "status") }
 

@@ -148,6 +148,9 @@ func Directories(c *catalogue.Catalogue, p *unitgen.Plan) []Directory {
 		}
 	}
 	dirs = append(dirs, Directory{layout.Runtime, 0o755})
+	if len(p.Rpcds) > 0 {
+		dirs = append(dirs, Directory{layout.Root(), 0o755})
+	}
 	for _, r := range p.Rpcds {
 		dirs = append(dirs, Directory{layout.RpcdDir(r.Name), 0o755})
 	}

@@ -158,13 +158,13 @@ func TestDirectories(t *testing.T) {
 	want := []Directory{
 		{"/run/samba/ncalrpc", 0o755}, {"/srv/sockets", 0o755}, {"/srv/sockets/np", 0o700},
 		{"/run/samba/msg.lock", 0o755}, {"/var/lib/samba/private/msg.sock", 0o700},
-		{layout.Runtime, 0o755}, {layout.RpcdDir("winreg"), 0o755},
+		{layout.Runtime, 0o755}, {layout.Root(), 0o755}, {layout.RpcdDir("winreg"), 0o755},
 	}
 	if d := cmp.Diff(want, Directories(c, plan)); d != "" {
 		t.Error(d)
 	}
 	without := &catalogue.Catalogue{Samba: config.NoSamba(config.Global{})}
-	want = []Directory{{"/run/samba/ncalrpc", 0o755}, {"/run/samba/ncalrpc/np", 0o700}, {layout.Runtime, 0o755}, {layout.RpcdDir("winreg"), 0o755}}
+	want = []Directory{{"/run/samba/ncalrpc", 0o755}, {"/run/samba/ncalrpc/np", 0o700}, {layout.Runtime, 0o755}, {layout.Root(), 0o755}, {layout.RpcdDir("winreg"), 0o755}}
 	if d := cmp.Diff(want, Directories(without, plan)); d != "" {
 		t.Errorf("without Samba: %s", d)
 	}

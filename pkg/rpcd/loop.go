@@ -129,11 +129,9 @@ func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 		return nil, fmt.Errorf("read clock: %w", err)
 	}
 	l.startNS = ts.Nano()
-	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
-		return nil, fmt.Errorf("getrlimit: %w", err)
+	if l.fdLimit, err = sys.DescriptorLimit(); err != nil {
+		return nil, err
 	}
-	l.fdLimit = int(min(r.Cur, 1<<30))
 	l.ep.Spin(spinTime)
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)

@@ -9,6 +9,10 @@
 package sys
 
 import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -94,4 +98,36 @@ func Name(fd int, peer bool, a *unix.RawSockaddrAny) (int, Errno) {
 	}
 	_, _, e := unix.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(&l)))
 	return int(l), e
+}
+
+// DescriptorLimit is how many descriptors this process may have (RLIMIT_NOFILE).
+// prlimit(2), which is all that some machines have to ask with, can change the
+// limits of others too, so it is forbidden to brokers; /proc tells the same.
+func DescriptorLimit() (int, error) {
+	const most = 1 << 30
+	var r unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r)
+	if err == nil {
+		return int(min(r.Cur, most)), nil
+	}
+	text, e := os.ReadFile("/proc/self/limits")
+	if e != nil {
+		return 0, fmt.Errorf("limit of descriptors: %w, %w", err, e)
+	}
+	return parseLimits(text)
+}
+
+// parseLimits finds the soft limit of descriptors in the text of proc(5).
+func parseLimits(text []byte) (int, error) {
+	const label = "Max open files"
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, label); ok {
+			if f := strings.Fields(rest); len(f) > 0 {
+				if n, err := strconv.ParseUint(f[0], 10, 30); err == nil {
+					return int(n), nil
+				}
+			}
+		}
+	}
+	return 0, fmt.Errorf("no limit of descriptors in /proc/self/limits")
 }

@@ -197,3 +197,23 @@ func TestPassedFDs(t *testing.T) {
 		t.Errorf("none: %v, %v, variables still set: %v", fds, err, os.Getenv("LISTEN_FDS") != "")
 	}
 }
+
+// TestDescriptorLimitWithoutPrlimit: both ways say the same.
+func TestDescriptorLimitWithoutPrlimit(t *testing.T) {
+	text, err := os.ReadFile("/proc/self/limits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := DescriptorLimit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := parseLimits(text); err != nil || n != want {
+		t.Errorf("/proc/self/limits says %d, %v; getrlimit %d", n, err, want)
+	}
+	for _, bad := range []string{"", "Max open files", "Max open files  unlimited  4096 files", "Max open files -1 5 files"} {
+		if n, err := parseLimits([]byte(bad)); err == nil {
+			t.Errorf("%q: %d", bad, n)
+		}
+	}
+}

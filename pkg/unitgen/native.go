@@ -4,11 +4,19 @@ package unitgen
 
 import (
 	"fmt"
+	"path"
 	"strconv"
+	"strings"
 
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/parking"
+	"msrpcd/units"
 )
+
+// nativeFiles are for any program: a package whose server needs more (a database,
+// a network of its own) brings a drop-in for msrpc-worker-NAME@.service, see
+// msrpc-generator(8).
+const nativeFiles = "/usr -/lib -/lib64 -/etc/ld.so.cache -/etc/passwd -/etc/group -/etc/nsswitch.conf -/etc/hosts -/etc/localtime -/etc/machine-id"
 
 // nativeWorker is the template of workers that take connections themselves;
 // they learn from the environment what they are, and from LISTEN_FDNAMES
@@ -48,9 +56,18 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 		"has its own from systemd, and others' are no business of it.")
 	b.set("User", layout.RpcdUser)
 	b.set("Group", "root")
-	b.setAll(nativeHardening)
+	b.setAll(units.Hardening)
+	b.set("RootDirectory", layout.Root())
+	b.set("LimitFSIZE", "32M")
+	b.setAll("MemoryMax=1G\nTasksMax=256")
+	b.note("What a program needs to run, what it is told, and its own status file.")
+	b.set("BindReadOnlyPaths", nativeFiles)
+	for _, p := range []string{path.Dir(r.Exec), layout.VendorConfig, layout.AdminConfig, layout.VolatileConf, layout.State} {
+		if p != "/" && !strings.HasPrefix(p, "/usr/") {
+			b.bind("BindReadOnlyPaths", p)
+		}
+	}
 	b.set("BindPaths", layout.RpcdDir(r.Name))
-	b.set("BindReadOnlyPaths", "/run/systemd/notify -/run/systemd/journal/socket -"+layout.VolatileConf)
 	return b
 }
 
@@ -65,47 +82,3 @@ func (p *Plan) direct(r *Rpcd) *builder {
 	p.limits(b)
 	return b
 }
-
-// nativeHardening is that of msrpc-broker@.service. It is enough for a server
-// that answers from what it has and from files; a package whose server needs
-// more (a network of its own, a database below /run) brings a drop-in for
-// msrpc-worker-NAME@.service, see msrpc-generator(8).
-const nativeHardening = `
-CapabilityBoundingSet=
-AmbientCapabilities=
-NoNewPrivileges=yes
-UMask=0077
-KeyringMode=private
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-RemoveIPC=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-# Inherited TCP connections work without AF_INET; no other can be made.
-RestrictAddressFamilies=AF_UNIX
-IPAddressDeny=any
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources @aio @keyring @memlock @obsolete @setuid @chown
-SystemCallErrorNumber=EPERM
-# Below /run only its own status file, the notify socket, the journal and the
-# part of the configuration that is there.
-TemporaryFileSystem=/run:ro
-DevicePolicy=closed
-PrivateDevices=yes
-PrivateIPC=yes
-PrivateMounts=yes
-PrivateNetwork=yes
-PrivateTmp=yes
-ProcSubset=pid
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
-`

@@ -85,6 +85,18 @@ func (b *builder) path(key, path string) {
 	b.set(key, v)
 }
 
+// bind adds a path, if it is there, to a setting that takes SOURCE:DESTINATION.
+func (b *builder) bind(key, path string) {
+	v, err := quote("-" + path)
+	if err == nil && strings.Contains(path, ":") {
+		err = fmt.Errorf("%.80q has a colon, which a bind mount cannot have", path)
+	}
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("%s=: %w", key, err)
+	}
+	b.set(key, v)
+}
+
 // env sets one environment variable.
 func (b *builder) env(name, value string) {
 	v, err := quote(name + "=" + value)

@@ -107,8 +107,8 @@ func TestNativeRpcdIsConfined(t *testing.T) {
 		if m == nil {
 			t.Fatalf("no exposure level in:\n%s", out)
 		}
-		if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > 0.5 {
-			t.Errorf("exposure level %s, want at most 0.5:\n%s", m[1], out)
+		if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > 0.4 {
+			t.Errorf("exposure level %s, want at most 0.4:\n%s", m[1], out)
 		}
 	}
 }

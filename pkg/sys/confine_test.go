@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sys
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestConfine does it in a process of its own, on whichever threads there are.
+func TestConfine(t *testing.T) {
+	if os.Getenv("MSRPC_TEST_CONFINE") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestConfine$")
+		cmd.Env = append(os.Environ(), "MSRPC_TEST_CONFINE=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	a, b := pair(t, unix.SOCK_STREAM)
+	ready, done, results := make(chan bool), make(chan bool), make(chan error, 4)
+	for range 4 { // threads that are there before
+		go func() {
+			runtime.LockOSThread()
+			ready <- true
+			<-done
+			results <- confined(a, b)
+		}()
+		<-ready
+	}
+	if err := confined(a, b); err == nil {
+		t.Fatal("confined before")
+	}
+	if err := Confine(); err != nil {
+		t.Fatal(err)
+	}
+	close(done)
+	for range 4 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func confined(fd, peer int) error {
+	for what, err := range map[string]error{
+		"F_SETOWN":    setInt(fd, unix.F_SETOWN, os.Getpid()),
+		"F_SETOWN_EX": setInt(fd, unix.F_SETOWN_EX, 0),
+		"F_SETSIG":    setInt(fd, unix.F_SETSIG, int(unix.SIGKILL)),
+		"FIOSETOWN":   unix.IoctlSetPointerInt(fd, fioSetOwn, os.Getpid()),
+		"SIOCSPGRP":   unix.IoctlSetPointerInt(fd, siocSetPgrp, os.Getpid()),
+	} {
+		if err != unix.EPERM {
+			return fmt.Errorf("%s: %v", what, err)
+		}
+	}
+	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); dumpable != 0 || err != nil {
+		return fmt.Errorf("dumpable %d, %v", dumpable, err)
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil {
+		return fmt.Errorf("F_GETFL: %w", err)
+	}
+	if _, e := Send(peer, []byte("x")); e != 0 {
+		return e
+	}
+	if n, e := Available(fd); n == 0 || e != 0 {
+		return fmt.Errorf("FIONREAD: %d, %v", n, e)
+	}
+	return nil
+}
+
+func setInt(fd, cmd, value int) error {
+	_, err := unix.FcntlInt(uintptr(fd), cmd, value)
+	return err
+}
