@@ -6,13 +6,18 @@
 //
 //	connect     to a stream socket
 //	send        a forged hand-over with itself as descriptor to an inbox
+//	read        open for reading
 //	write       open for writing, and change nothing
 //	create      a file; "symlink" and "mkdir" likewise. What was made is removed
 //	remove      a file, and likewise "rename" it
 //	list        a directory
 //
 // "lock PATH" takes every lock that can be had on a file, and keeps it until a
-// line comes from standard input.
+// line comes from standard input. What it tries with other processes, the kernel
+// and the network is in process.go, kernel.go and network.go.
+//
+// As the only argument "-" it reads what to try from standard input, a line each:
+// so it is the main program of a unit.
 package main
 
 import (
@@ -20,6 +25,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -29,8 +35,12 @@ import (
 )
 
 func main() {
-	results, locked := map[string]string{}, false
-	for _, arg := range os.Args[1:] {
+	results, locked, tries := map[string]string{}, false, os.Args[1:]
+	if len(tries) == 1 && tries[0] == "-" {
+		text, _ := io.ReadAll(os.Stdin)
+		tries = strings.Split(strings.TrimSpace(string(text)), "\n")
+	}
+	for _, arg := range tries {
 		verb, path, _ := strings.Cut(arg, " ")
 		err := try(verb, path)
 		results[arg] = ""
@@ -46,6 +56,9 @@ func main() {
 }
 
 func try(verb, path string) error {
+	if f := others[verb]; f != nil {
+		return f(strings.Fields(path))
+	}
 	switch verb {
 	case "connect":
 		return connect(path)
@@ -53,6 +66,12 @@ func try(verb, path string) error {
 		return send(path)
 	case "write":
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err == nil {
+			f.Close()
+		}
+		return err
+	case "read":
+		f, err := os.Open(path)
 		if err == nil {
 			f.Close()
 		}
@@ -86,7 +105,9 @@ func try(verb, path string) error {
 	case "lock":
 		return lock(path)
 	}
-	return fmt.Errorf("%q is nothing to try", verb)
+	fmt.Fprintf(os.Stderr, "%q is nothing to try\n", verb)
+	os.Exit(2)
+	return nil
 }
 
 func connect(path string) error {

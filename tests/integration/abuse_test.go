@@ -288,60 +288,6 @@ func localPort(t *testing.T, fd int) int {
 	return sa.(*unix.SockaddrInet4).Port
 }
 
-// TestSubvertedBrokerReachesItsOwnWorkersOnly: what runs instead of a broker of
-// another rpcd, in its mount namespace, with its accounts.
-func TestSubvertedBrokerReachesItsOwnWorkersOnly(t *testing.T) {
-	h := boot(t).install().smbd()
-	h.works()
-	h.load("-net", "unix", "-addr", winregNcalrpc)
-	idle := h.dial("/run/samba/ncalrpc/rpcd_mdssvc") // its broker runs while he waits
-	defer idle.Close()
-	var pid string
-	h.eventually(func() error {
-		if pid = h.property("msrpc-broker@mdssvc.service", "MainPID"); pid == "0" {
-			return fmt.Errorf("the broker does not run")
-		}
-		return nil
-	})
-	h.eventually(func() error { // until it is the broker, it is systemd's
-		if exe, err := h.ReadFile("/proc/" + pid + "/comm"); err != nil || !strings.HasPrefix(string(exe), "msrpc-broker") {
-			return fmt.Errorf("process %s is %s, %v", pid, exe, err)
-		}
-		return nil
-	})
-	// The tool has to be where the broker could see it.
-	h.run("install", "-m", "0755", "/tools/forge", "/usr/local/bin/forge")
-	uid, gid := strings.TrimSpace(h.run("id", "-u", "msrpc")), strings.TrimSpace(h.run("id", "-g", "msrpc"))
-	enter := []string{"nsenter", "--target", pid, "--mount", "--net", "--ipc", "--",
-		"setpriv", "--reuid=" + uid, "--regid=0", "--groups=" + gid, "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "/usr/local/bin/forge"}
-	tries := attempts("send", "/run/msrpc/winreg/inbox-0", "/run/msrpc/classic/inbox-0", "/run/msrpc/lsad/inbox-0")
-	tries = append(tries, attempts("write", "/run/msrpc/winreg/status", "/var/lib/msrpcd/catalogue.db", "/etc/msrpcd/msrpcd.conf")...)
-	tries = append(tries, attempts("list", "/run/msrpc/winreg", "/run/samba", "/run/dbus", "/run/user")...)
-	tries = append(tries, attempts("connect", winregPipe, winregNcalrpc, "/run/dbus/system_bus_socket", "/run/systemd/private")...)
-	tries = append(tries, attempts("create symlink mkdir", inEach(append(slices.Clone(ourDirs), "/run", "/run/msrpc/mdssvc", "/etc", "/usr/bin"), "inbox-9")...)...)
-	tries = append(tries, attempts("remove rename", append([]string{"/run/msrpc/mdssvc/inbox-0", "/run/msrpc/mdssvc/status"}, ourFiles...)...)...)
-	received := h.winreg().Worker(0).Received.Load()
-	results := map[string]string{}
-	if err := json.Unmarshal([]byte(h.run(append(enter, append(tries, "send /run/msrpc/mdssvc/inbox-0")...)...)), &results); err != nil {
-		t.Fatal(err)
-	}
-	for _, what := range slices.Sorted(maps.Keys(results)) {
-		if own := what == "send /run/msrpc/mdssvc/inbox-0"; own != (results[what] == "") {
-			t.Errorf("%s: %q", what, results[what])
-		}
-	}
-	if n := h.winreg().Worker(0).Received.Load() - received; n != 0 {
-		t.Errorf("a worker of winreg got %d datagrams", n)
-	}
-	h.eventually(func() error { // its own worker has looked at what he sent
-		if log := h.journal("-u", "msrpc-worker-mdssvc@0.service", "MESSAGE_ID="+journal.IDHandoverRefused, "-o", "cat"); !strings.Contains(log, "hand-over refused") {
-			return fmt.Errorf("the forged hand-over is not refused: %s", log)
-		}
-		return nil
-	})
-	h.works()
-}
-
 // TestNamedPipeSocketAsksWhoThePeerIs: modes of directory and socket are not
 // all that keeps a local user from it.
 func TestNamedPipeSocketAsksWhoThePeerIs(t *testing.T) {
