@@ -86,6 +86,7 @@ type Broker struct {
 	lastActive  int64
 	lastAlive   int64
 	lastReport  int64
+	swept       int64
 	lastIdle    int64
 	dirty       bool // there may be something to report
 	reported    string
@@ -242,11 +243,13 @@ func (b *Broker) dispatch(tok uint64, events uint32) {
 		i := tokenIndex(tok)
 		if c := &b.conns[i]; c.state != free && c.gen == tokenGen(tok) {
 			c.hungUp = c.hungUp || events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
-			if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 && (c.state == wantInbox || c.state == wantSpare) {
-				b.drop(i) // it left in both directions, no worker has to see it
-				return
+			if !b.hasLeft(i, events) {
+				b.advance(i)
 			}
-			b.advance(i)
+			// The same event may have brought the bind: it is not told of again.
+			if c = &b.conns[i]; c.gen == tokenGen(tok) && b.hasLeft(i, events) {
+				b.leave(i)
+			}
 		}
 	case kindInbox:
 		b.flush(tokenIndex(tok))

@@ -42,6 +42,7 @@ type conn struct {
 	id         uint64
 	accepted   int64
 	request    int32  // np: bytes of the request in taken
+	stream     int32  // bytes of the stream that hold the first PDU, once it is whole
 	stalled    bool   // in Broker.stalled
 	lookAt     int64  // stalled: when to look
 	taken      []byte // what was read: on np the request, then the first bytes of the first PDU

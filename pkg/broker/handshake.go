@@ -171,7 +171,7 @@ func (b *Broker) readBind(fd int) {
 	}
 	bind, need, rej := dcerpc.Validate(first)
 	if rej != nil {
-		b.rejectPDU(fd, first, bind, rej, np)
+		b.rejectPDU(fd, bind, rej, np)
 		return
 	}
 	if need > 0 {
@@ -187,28 +187,30 @@ func (b *Broker) readBind(fd int) {
 		b.stall(fd)
 		return
 	}
+	span := bind.FragLength
 	if np {
-		if _, rej := npa.Span(stream, bind.FragLength); rej != nil {
+		total, rej := npa.Span(stream, bind.FragLength)
+		if rej != nil {
 			b.rejectNPA(fd, rej)
 			return
 		}
+		span = total
 	}
-	c.frag, c.groupID = uint16(bind.FragLength), bind.AssocGroup
+	c.frag, c.stream, c.groupID = uint16(bind.FragLength), int32(span), bind.AssocGroup
+	if b.groupEnded(c) {
+		b.nak(fd, bind, dcerpc.ReasonNotSpecified, np)
+		return
+	}
 	b.handOver(fd)
 }
 
 // rejectPDU answers or closes a connection whose first PDU no worker may see.
-func (b *Broker) rejectPDU(fd int, first []byte, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
+func (b *Broker) rejectPDU(fd int, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
 	b.complain(slog.LevelInfo, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
-	// What is unread at close would reset the connection, under an answer too.
-	sys.Recv(fd, b.in[:], 0)
 	if rej.Nak {
-		out := b.out[:0]
-		if np {
-			out = append(out, dcerpc.BindNakSize, 0)
-		}
-		out = dcerpc.AppendBindNak(out, bind.BigEndian, bind.CallID, rej.Reason)
-		sys.Send(fd, out)
+		b.nak(fd, bind, rej.Reason, np)
+		return
 	}
+	sys.Recv(fd, b.in[:], 0) // what is unread at close would reset the connection
 	b.refuse(fd)
 }

@@ -5,6 +5,7 @@ package broker
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,7 @@ type inbox struct {
 	startID  uint64 // of the worker that was alive at the last look
 	alive    bool
 	watching bool // epoll tells when it has room
+	gone     int  // of queue, those that left it elsewhere than at its head
 }
 
 // waiter names a conn; one whose id no longer fits has gone.
@@ -239,7 +241,25 @@ func (b *Broker) flush(i int) {
 		done++
 	}
 	in.queue = append(in.queue[:0], in.queue[done:]...)
-	if len(in.queue) == 0 {
+	b.compact(in)
+}
+
+// unqueue notes that one of those who wait for inbox i has gone. Its place stays
+// until half of the places are such.
+func (b *Broker) unqueue(i int) {
+	in := &b.inboxes[i]
+	if in.gone++; in.gone >= 64 && in.gone > len(in.queue)/2 {
+		b.compact(in)
+	}
+}
+
+// compact takes those that have gone out of a queue.
+func (b *Broker) compact(in *inbox) {
+	in.queue = slices.DeleteFunc(in.queue, func(w waiter) bool {
+		c := &b.conns[w.fd]
+		return c.id != w.id || c.state != wantInbox
+	})
+	if in.gone = 0; len(in.queue) == 0 {
 		in.queue = nil
 	}
 }

@@ -242,6 +242,9 @@ func TestBindIsHandedOverUnread(t *testing.T) {
 	r.openInbox(0)
 	r.openInbox(1)
 	r.start()
+	for i := range 2 { // the groups are there
+		r.broker.status.Worker(i).Groups.Store(1)
+	}
 	for i, group := range []uint32{0, 0x00010005, 0x00000007} {
 		c := r.dial()
 		c.Write(bindPDU(group))

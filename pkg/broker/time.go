@@ -69,6 +69,9 @@ func (b *Broker) expire() {
 	}
 	if b.pending > b.silent.n {
 		b.retry()
+		if b.swept+int64(sweepEvery) <= b.now {
+			b.sweep()
+		}
 	}
 	if b.acceptAfter > 0 && b.acceptAfter <= b.now {
 		b.resumeAccept()

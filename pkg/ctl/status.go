@@ -45,6 +45,7 @@ type brokerStatus struct {
 	Accepted uint64 `json:"accepted"` // since boot
 	Handed   uint64 `json:"handed_over"`
 	Refused  uint64 `json:"refused"`
+	Left     uint64 `json:"left"`    // while they waited for a worker
 	Pending  uint32 `json:"pending"` // now
 	Parked   uint32 `json:"parked"`  // of pending
 	Memory   uint64 `json:"memory,omitempty"`
@@ -171,7 +172,7 @@ func activation(r *unitgen.Rpcd) string {
 
 func (e *env) brokerLine(ctx context.Context, m manager, f *status.File, b *brokerStatus) {
 	l := f.Broker()
-	b.Accepted, b.Refused = l.Accepted.Load(), l.Refused.Load()
+	b.Accepted, b.Refused, b.Left = l.Accepted.Load(), l.Refused.Load(), l.Left.Load()
 	for i := range f.Len() {
 		b.Handed += f.Sent(i).Sent.Load()
 	}

@@ -78,8 +78,8 @@ func (e *env) statusDetail(s *rpcdStatus) {
 	table(e.out, "  ", rows)
 	if b := s.Broker; b != nil {
 		table(e.out, "  ", [][]string{
-			{"BROKER", "STATE", "PID", "ACCEPTED", "HANDED OVER", "REFUSED", "PENDING", "PARKED", "MEMORY"},
-			{b.Unit, b.State, number(uint64(b.PID)), fmt.Sprint(b.Accepted), fmt.Sprint(b.Handed), fmt.Sprint(b.Refused),
+			{"BROKER", "STATE", "PID", "ACCEPTED", "HANDED OVER", "REFUSED", "LEFT", "PENDING", "PARKED", "MEMORY"},
+			{b.Unit, b.State, number(uint64(b.PID)), fmt.Sprint(b.Accepted), fmt.Sprint(b.Handed), fmt.Sprint(b.Refused), fmt.Sprint(b.Left),
 				fmt.Sprint(b.Pending), fmt.Sprint(b.Parked), memory(b.Memory)},
 		})
 	}

@@ -37,8 +37,8 @@ winreg
   LISTENER                 STATE    ENDPOINT
   msrpc-np-winreg.socket   running  /run/samba/ncalrpc/np/winreg
   msrpc-tcp-winreg.socket  failed   :50113
-  BROKER                       STATE    PID  ACCEPTED  HANDED OVER  REFUSED  PENDING  PARKED  MEMORY
-  msrpc-broker@winreg.service  running  100  9         6            1        2        1       1.0M
+  BROKER                       STATE    PID  ACCEPTED  HANDED OVER  REFUSED  LEFT  PENDING  PARKED  MEMORY
+  msrpc-broker@winreg.service  running  100  9         6            1        0     2        1       1.0M
   WORKER                         STATE  PID  RPCD PID  CONNECTIONS  GROUPS  QUEUED  MEMORY
   msrpc-worker-winreg@0.service  ready  101  102       4            3       0       20M
   msrpc-worker-winreg@5.service  down   -    -         0            0       1       -

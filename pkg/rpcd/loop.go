@@ -50,6 +50,7 @@ type loop struct {
 	serving   *atomic.Uint64 // the kept connection whose event is served: in the status file
 	keepUntil time.Time      // at the end: how long the manager is waited for
 	final     bool           // everything is written down for the next process
+	passedOn  bool           // there is something written down
 	mgmt      *Interface
 	ids       []ifID     // of mgmt, reused
 	stats     [4]uint32  // of mgmt: calls in, calls out, PDUs in, PDUs out

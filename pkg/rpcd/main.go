@@ -142,7 +142,12 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 	if l.line, err = inbox.TakeLine(s.Name, env.index); err != nil {
 		return err
 	}
-	defer l.line.Clear()
+	defer func() {
+		l.line.Clear()
+		if l.passedOn {
+			l.line.Flags.Store(status.Kept)
+		}
+	}()
 	l.line.PID.Store(uint32(os.Getpid()))
 	l.serving = &l.line.Serving
 	if err := l.takeListeners(fds); err != nil {

@@ -45,6 +45,7 @@ func (l *loop) shutdown() {
 			l.conns[c.fd] = nil
 			sys.Close(c.fd)
 			l.open--
+			l.passedOn = true
 			l.ended() // the next process, if there is one, counts it as its own
 		}
 	}

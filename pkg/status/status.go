@@ -53,7 +53,8 @@ type BrokerLine struct {
 	Refused  atomic.Uint64 // closed or answered by the broker itself
 	Parked   atomic.Uint32 // of Pending, those in the parking
 	_        uint32
-	_        [24]byte
+	Left     atomic.Uint64 // left while they waited for a worker
+	_        [16]byte
 }
 
 // SentLine is written by the broker alone, one for each worker.
@@ -67,6 +68,7 @@ const (
 	Ready    = 1 << 0 // serves
 	Draining = 1 << 1 // takes new groups only where no other worker can
 	Leaving  = 1 << 2 // with Draining: takes no new group at all
+	Kept     = 1 << 3 // native, ended: it left connections and their groups to the next process
 )
 
 // DrainSignal asks a worker to drain. A program that does not know it ignores it.
