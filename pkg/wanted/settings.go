@@ -56,7 +56,7 @@ func (o settings) Check(_ context.Context, s *State) []Finding {
 		}
 	}
 	for _, name := range services {
-		if s.units[name].Active != "active" || !s.Root {
+		if s.units[name].Active != "active" || !s.Root || s.leaves(o.r, name) {
 			continue
 		}
 		if what := s.older(name, o.r); what != "" {
@@ -66,6 +66,13 @@ func (o settings) Check(_ context.Context, s *State) []Finding {
 		}
 	}
 	return fs
+}
+
+// leaves reports whether a worker takes no new clients any more: its old settings
+// end with its last connection.
+func (s *State) leaves(r *unitgen.Rpcd, service string) bool {
+	n, ok := layout.ParseUnit(service)
+	return ok && n.Worker && !r.Direct && s.statuses[r.Name].leaves[n.Index]
 }
 
 // sockets compares a service's listeners with those that systemd gives it.

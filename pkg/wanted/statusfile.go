@@ -27,9 +27,14 @@ const (
 
 // statusFile is what was found of one rpcd's.
 type statusFile struct {
-	err   error       // it is not as it should be
-	open  map[int]int // connections of workers that live
-	stuck map[int]int // connections that wait in inboxes and are not taken
+	err    error        // it is not as it should be
+	open   map[int]int  // connections of workers that live
+	stuck  map[int]int  // connections that wait in inboxes and are not taken
+	leaves map[int]bool // workers that take no new clients and end
+}
+
+func newStatusFile() statusFile {
+	return statusFile{open: map[int]int{}, stuck: map[int]int{}, leaves: map[int]bool{}}
 }
 
 // lookAtStatusFiles reads all of them, and waits for those whose workers have
@@ -38,7 +43,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 	waiting := map[string]map[int]uint64{} // rpcd, worker -> received
 	for i := range s.Plan.Rpcds {
 		r := &s.Plan.Rpcds[i]
-		f := statusFile{open: map[int]int{}, stuck: map[int]int{}}
+		f := newStatusFile()
 		uid, gid, err := preflight.StatusOwner(r.Kind)
 		if err == nil {
 			f.err = status.Check(layout.StatusFile(r.Name), r.Workers+r.Spares, uid, gid)
@@ -51,7 +56,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 	for deadline := time.Now().Add(progressWait); len(waiting) > 0 && time.Now().Before(deadline) && ctx.Err() == nil; {
 		time.Sleep(progressPoll)
 		for name, before := range waiting {
-			now := s.waiting(s.rpcd(name), statusFile{open: map[int]int{}, stuck: map[int]int{}})
+			now := s.waiting(s.rpcd(name), newStatusFile())
 			for i, received := range before {
 				if n, still := now[i]; !still || n != received {
 					delete(before, i)
@@ -64,7 +69,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 	}
 	for name, left := range waiting {
 		f := s.statuses[name]
-		now := statusFile{open: map[int]int{}, stuck: map[int]int{}}
+		now := newStatusFile()
 		s.waiting(s.rpcd(name), now)
 		for i := range left {
 			f.stuck[i] = now.stuck[i]
@@ -92,6 +97,7 @@ func (s *State) waiting(r *unitgen.Rpcd, into statusFile) map[int]uint64 {
 		l := f.Worker(i)
 		if f.WorkerAlive(i) {
 			into.open[i] = int(min(l.Open(), 1<<30))
+			into.leaves[i] = l.Flags.Load()&status.Leaving != 0
 		}
 		n, sent := l.Received.Load(), f.Sent(i).Sent.Load()
 		// What was lost with an inbox is settled by the worker's next start.
