@@ -105,6 +105,9 @@ func TestFirstPDUsGetWhatStockAnswersOrBetter(t *testing.T) {
 			p.change(pdu)
 			want, wantReason := stock.firstOutcome(path, pdu)
 			got, reason := ours.firstOutcome(path, pdu)
+			if reason == 0 && p.name == "no context" {
+				wantReason = 0 // Samba 4.22 blames the version of a bind without context, 4.17 and native rpcds give no reason
+			}
 			if got < want || got == want && reason != wantReason {
 				t.Errorf("%s, %s: %s %d with samba-dcerpcd, %s %d with msrpcd", path, p.name, outcomes[want], wantReason, outcomes[got], reason)
 			}
