@@ -30,7 +30,7 @@ const (
 	IDRefreshDone       = "0b723d85cc6a467083ef0d5bf2cd1ec6" // refresh: catalogue written
 	IDListingFailed     = "4d8ad2e5fae4455fb0e26f8057348343" // refresh: --list-interfaces of an rpcd failed
 	IDEndpointConflict  = "46c14c8ae46b43e28b62573fa1bf020c" // refresh: two rpcds claim one endpoint
-	IDListenerHealed    = "9c10ca2c6c064326a7e8bf3b348014da" // refresh: a listener without descriptor was restarted
+	IDListenerHealed    = "9c10ca2c6c064326a7e8bf3b348014da" // refresh: something was not as it should be and was mended
 	IDConfigProblem     = "37e26bded0ed4a87b3f0368812478e57" // configuration: unknown key or bad value
 	IDPreflightRefused  = "a3cb87541c874603a13e8ab8d4de06a0" // preflight: smb.conf is not fit for msrpcd
 	IDSambaUnreadable   = "a999a76116eb4127a8bf93fac9775b24" // refresh: smb.conf can not be read through testparm

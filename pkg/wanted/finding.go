@@ -102,22 +102,29 @@ func GroupByCause(findings []Finding) []Group {
 	return groups
 }
 
-// root follows causes of finding i to the first one. Causes that go in a circle
-// end at the one where it closes.
+// root follows causes of finding i to the first one. Of causes that go in a
+// circle it is the one that was found first.
 func root(findings []Finding, byID map[string]int, i int) int {
 	passed := []int{i}
 	for {
-		next := -1
-		for _, id := range findings[i].because {
-			if j, ok := byID[id]; ok && !slices.Contains(passed, j) {
-				next = j
-				break
-			}
-		}
+		next := cause(findings, byID, i)
 		if next < 0 {
 			return i
+		}
+		if at := slices.Index(passed, next); at >= 0 {
+			return slices.Min(passed[at:])
 		}
 		i = next
 		passed = append(passed, i)
 	}
+}
+
+// cause is the likeliest cause of finding i that was found, -1 for none.
+func cause(findings []Finding, byID map[string]int, i int) int {
+	for _, id := range findings[i].because {
+		if j, ok := byID[id]; ok && j != i {
+			return j
+		}
+	}
+	return -1
 }

@@ -219,6 +219,8 @@ func TestRemediesOfSamba(t *testing.T) {
 			"progress", "which takes none", "", nil},
 		{"smbd may start samba-dcerpcd", script("sed -i 's/rpc start on demand helpers = no/rpc start on demand helpers = yes/' /etc/samba/smb.conf; systemctl reload msrpc-preflight.service || :"),
 			"smb.conf", "smbd may start samba-dcerpcd", "", script("sed -i 's/rpc start on demand helpers = yes/rpc start on demand helpers = no/' /etc/samba/smb.conf")},
+		{"Samba refuses the guest account", script("printf '[global]\nguest account = nosuchguest\n' >>/etc/samba/smb.conf; systemctl stop 'msrpc-worker-*@*.service'; msrpcctl refresh; (msrpcctl ping -W 20 winreg >/dev/null 2>&1 &)"),
+			"units", "`guest account = nosuchguest` of smb.conf is not in /etc/passwd", "", script("sed -i '/nosuchguest/d' /etc/samba/smb.conf")},
 		{"a file of rpcd.d is about nothing", script("printf '[Rpcd]\\nWorkers=1\\n' >/etc/msrpcd/rpcd.d/wnreg.conf"),
 			"configuration", "there is no rpcd wnreg", "", script("rm /etc/msrpcd/rpcd.d/wnreg.conf")},
 	} {
@@ -258,6 +260,17 @@ func TestRestartedSocketsOfBusyWorkers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A generator that made nothing at one reload leaves units that systemd calls
+// active and that do nothing.
+func TestAGeneratorThatMadeNothingOnce(t *testing.T) {
+	h := boot(t).install().smbd()
+	h.works()
+	h.sh("mkdir -p /etc/systemd/system-generators; ln -s /dev/null /etc/systemd/system-generators/msrpc-generator; systemctl daemon-reload; rm /etc/systemd/system-generators/msrpc-generator; systemctl daemon-reload")
+	h.try("msrpcctl", "refresh")
+	h.mended()
+	h.works()
 }
 
 // alive reports whether the server has not closed a connection.
