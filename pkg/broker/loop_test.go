@@ -22,6 +22,7 @@ import (
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/status"
 	"msrpcd/pkg/sys"
+	"msrpcd/tests/loopback"
 )
 
 // rig is a broker with real sockets: what systemd does for it is done by hand.
@@ -41,6 +42,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	loopback.Need(t)
 	dir := t.TempDir()
 	old := layout.Runtime
 	layout.Runtime = dir

@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/ndr"
 	"msrpcd/pkg/uuid"
+	"msrpcd/tests/loopback"
 )
 
 // server is a DCE/RPC server on a port of the loopback, for tests of commands
@@ -27,6 +28,7 @@ type server struct {
 // start returns the port.
 func (s *server) start(t *testing.T) string {
 	t.Helper()
+	loopback.Need(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"msrpcd/pkg/rpcclient"
 	"msrpcd/pkg/rpcd"
 	"msrpcd/pkg/status"
+	"msrpcd/tests/loopback"
 )
 
 // serveVar makes this test binary the server, with its files below a directory.
@@ -59,6 +60,7 @@ type server struct {
 
 // start serves the rpcds of Samba 4.17.
 func start(t *testing.T) *server {
+	loopback.Need(t)
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir()}
 	s.write(func(*catalogue.Catalogue) {})

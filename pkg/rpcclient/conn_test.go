@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/dcerpc"
 	"msrpcd/pkg/ndr"
 	"msrpcd/pkg/uuid"
+	"msrpcd/tests/loopback"
 )
 
 func TestCallInEveryFormat(t *testing.T) {
@@ -231,6 +232,7 @@ func TestDeadlines(t *testing.T) {
 }
 
 func TestDial(t *testing.T) {
+	loopback.Need(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/program"
 	"msrpcd/pkg/sys"
+	"msrpcd/tests/loopback"
 )
 
 // rig is a server with real listeners: what systemd does for it is done by hand.
@@ -39,6 +40,7 @@ type rig struct {
 // newRig is not started yet, so that a test can set limits.
 func newRig(t testing.TB) *rig {
 	t.Helper()
+	loopback.Need(t)
 	dir := t.TempDir()
 	r := &rig{t: t, env: environment{index: 3, indexBits: 16, maxNPA: maxNPA}, root: uint32(os.Geteuid()), done: make(chan error, 1)}
 	r.srv, r.hooks = newTestServer()

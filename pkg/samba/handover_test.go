@@ -19,6 +19,7 @@ import (
 	"msrpcd/pkg/inbox"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/program"
+	"msrpcd/tests/loopback"
 )
 
 // rest asserts that the connection goes on right behind the PDU.
@@ -37,6 +38,7 @@ func clean(t testing.TB, body []byte) []byte {
 }
 
 func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
+	loopback.Need(t)
 	f := newFixture(t)
 	f.startReady()
 	guest, err := lookupGuest("root")
@@ -146,6 +148,7 @@ func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
 }
 
 func TestRefusedHandOverCostsNoOtherClient(t *testing.T) {
+	loopback.Need(t)
 	f := newFixture(t)
 	f.startReady()
 	tcp := handoff.Message{FragLength: 72, Binding: []byte("ncacn_ip_tcp:[135]")}

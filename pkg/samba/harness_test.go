@@ -27,6 +27,7 @@ import (
 	"msrpcd/pkg/handoff"
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/status"
+	"msrpcd/tests/loopback"
 )
 
 const (
@@ -277,6 +278,7 @@ func (f *fixture) connect(t layout.Transport, node string) *client {
 	f.t.Helper()
 	network, addr := "unix", filepath.Join(f.dir, string(t), node)
 	if t == layout.TCP {
+		loopback.Need(f.t)
 		network, addr = "tcp", "127.0.0.1:0"
 	}
 	l, err := net.Listen(network, addr)

@@ -11,6 +11,7 @@ import (
 
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/npa"
+	"msrpcd/tests/loopback"
 )
 
 func TestAddresses(t *testing.T) {
@@ -70,6 +71,7 @@ func listen(t *testing.T, network, addr string) net.Listener {
 }
 
 func TestConnections(t *testing.T) {
+	loopback.Need(t)
 	tcp := accepted(t, listen(t, "tcp", "127.0.0.1:0"), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)})
 	if s, ok := Of(layout.TCP, tcp, 0, nil); !ok || s != Address(netip.MustParseAddr("127.0.0.9")) {
 		t.Errorf("TCP: %+v, %t", s, ok)

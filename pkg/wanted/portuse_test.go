@@ -11,6 +11,7 @@ import (
 
 	"msrpcd/pkg/layout"
 	"msrpcd/pkg/listeners"
+	"msrpcd/tests/loopback"
 )
 
 func TestParsePortRange(t *testing.T) {
@@ -34,6 +35,7 @@ func conflict(s Sockets, in PortRange, port int) string {
 // Listeners and an outgoing connection of this very process are found, told
 // with a remedy, and not taken for systemd's.
 func TestPortConflict(t *testing.T) {
+	loopback.Need(t)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
