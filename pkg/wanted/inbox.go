@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"msrpcd/pkg/layout"
@@ -124,10 +125,26 @@ func (b inboxes) stale(s *State) []Finding {
 		if state != listeners.NodeLive || slices.ContainsFunc(s.sockets.Holders(inode), func(h listeners.Holder) bool { return h.PID == pid }) {
 			continue
 		}
+		if has, ok := s.holds(pid, inode); has || !ok {
+			continue // it ended, or began, between the looks at units and at sockets
+		}
 		fs = append(fs, found(checkInboxes, "%s reads another inbox than %s", service, layout.Inbox(b.r.Name, i)).of(b.r.Name, service).
 			named("stale "+service, s.unitID(service)).
 			refreshed(mend{step: stepRenew, unit: service, rpcd: b.r.Name, indices: []int{i}}).
 			remedy(runRefresh+", which lets it end when its clients have", refreshCommand))
 	}
 	return fs
+}
+
+// holds reports whether process pid has the socket open now; ok is false when
+// there is no such process any more.
+func (s *State) holds(pid int, inode uint64) (has, ok bool) {
+	dir := filepath.Join(s.Proc, fmt.Sprint(pid), "fd")
+	names, err := os.ReadDir(dir)
+	for _, n := range names {
+		if to, err := os.Readlink(filepath.Join(dir, n.Name())); err == nil && to == fmt.Sprintf("socket:[%d]", inode) {
+			return true, true
+		}
+	}
+	return false, err == nil && len(names) > 0
 }
