@@ -104,7 +104,7 @@ func (b *Broker) accept(l *listener) {
 		bind := &b.bindings[l.binding]
 		c.state = wantBind
 		if bind.Transport == layout.NP {
-			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != 0 {
+			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != b.rootUID {
 				b.complain(slog.LevelWarn, "np peer", journal.IDBadPeer, fd, "peer of a named pipe socket is not root: closed",
 					"UID", cred.Uid)
 				b.refuse(fd)

@@ -66,8 +66,9 @@ type Broker struct {
 	crowds    source.Table[list] // the silent conns of each source
 	inboxes   []inbox
 	loads     []load
-	pending   int // conns in fresh, parked and loose
-	fdLimit   int // a descriptor from here on says that few are left
+	pending   int    // conns in fresh, parked and loose
+	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
+	fdLimit   int    // a descriptor from here on says that few are left
 
 	status *status.File
 	lot    *parking.Lot

@@ -89,6 +89,7 @@ func (r *rig) start() {
 	os.Setenv("NOTIFY_SOCKET", r.notify)
 	b, err := New(r.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), fds)
 	must(r.t, err)
+	b.rootUID = uint32(os.Geteuid())
 	r.broker, r.done = b, make(chan error, 1)
 	go func() { r.done <- b.Run() }()
 	r.t.Cleanup(r.stop)

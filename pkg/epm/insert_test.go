@@ -32,10 +32,15 @@ func entriesFor(t *testing.T, port string) Entries {
 // privileged is a client that may change the map.
 func privileged(t *testing.T, s *server) *client {
 	t.Helper()
+	return s.dial(true, 0, 0)
+}
+
+// needRoot skips a test for others, before there is a server.
+func needRoot(t *testing.T) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only uid 0 may change the map")
 	}
-	return s.dial(true, 0, 0)
 }
 
 // mapped checks where clients are led to.
@@ -65,6 +70,7 @@ func TestOnlyTheLocalAdministratorChangesTheMap(t *testing.T) {
 }
 
 func TestInsertedEntriesAreMappedAndReplaced(t *testing.T) {
+	needRoot(t)
 	s := start(t)
 	c := privileged(t, s)
 	es, noTower := entriesFor(t, "5000"), Entries{[]Entry{{Annotation: []byte{}}}}
@@ -92,6 +98,7 @@ func TestInsertedEntriesAreMappedAndReplaced(t *testing.T) {
 }
 
 func TestInsertedEntriesOutliveTheServerUntilTheyAreDeleted(t *testing.T) {
+	needRoot(t)
 	s := start(t)
 	es := entriesFor(t, "5002")
 	if got := privileged(t, s).status(OpInsert, &InsertRequest{es, 0}); got != OK {
@@ -113,6 +120,7 @@ func TestInsertedEntriesOutliveTheServerUntilTheyAreDeleted(t *testing.T) {
 }
 
 func TestWhatMsrpcdServesIsNotDeleted(t *testing.T) {
+	needRoot(t)
 	s := start(t)
 	c := privileged(t, s)
 	var out LookupResponse

@@ -5,6 +5,7 @@ package parking
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -209,6 +210,9 @@ func TestTenThousandFit(t *testing.T) {
 }
 
 func TestFullLotSaysSo(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the kernel lets an ordinary user have too few descriptors on their way (ETOOMANYREFS)")
+	}
 	s := &store{}
 	l := New(s.add)
 	c, _ := client(t)
