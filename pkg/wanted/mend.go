@@ -94,6 +94,7 @@ func Mend(ctx context.Context, s *State, findings []Finding, did func(text strin
 	}
 	if len(by[stepDirectories]) > 0 {
 		m.directories(ctx)
+		m.forget(ctx, by[stepDirectories])
 	}
 	for _, f := range by[stepReset] {
 		m.note(m.m.ResetFailed(ctx, f.mend.unit))
@@ -136,6 +137,18 @@ func (m *mender) directories(ctx context.Context) {
 	}
 	if m.note(err) {
 		m.did(verb + " " + layout.PreflightService)
+	}
+}
+
+// forget lets systemd count restarts anew of units that ended again and again for
+// want of what was made now.
+func (m *mender) forget(ctx context.Context, made []Finding) {
+	for name, p := range m.s.details {
+		n, _ := layout.ParseUnit(name)
+		ended, _ := p.Number("NRestarts")
+		if ended > 0 && slices.ContainsFunc(made, func(f Finding) bool { return f.mend.rpcd == "" || f.mend.rpcd == n.Rpcd }) {
+			m.note(m.m.ResetFailed(ctx, name))
+		}
 	}
 }
 
