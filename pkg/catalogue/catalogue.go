@@ -46,6 +46,7 @@ type Catalogue struct {
 	Samba        *config.Samba // nil when smb.conf could not be read
 	MessagingDir string        // directory that has msg.sock and msg.lock
 	Addresses    []string      // numeric addresses for TCP listeners, nil = all
+	Sets         []int         // of Addresses, or nil: all are of set 0; see AddressSet
 	Rpcds        []Entry       // in priority order
 	Problems     []string      // what refresh could not do, for people
 }
@@ -88,6 +89,34 @@ type Binary struct {
 	Inode   uint64 // inode number
 }
 
+// AddressSet is the set of Addresses[i]. Each set is one socket unit of an rpcd.
+// Addresses that come while others are served make a new set, since a socket
+// unit can be given no more addresses without closing those that it has.
+func (c *Catalogue) AddressSet(i int) int {
+	if i < len(c.Sets) {
+		return c.Sets[i]
+	}
+	return 0
+}
+
+// Pending are the names of the rpcds whose programs are there and could not be
+// listed, at the last refresh.
+func (c *Catalogue) Pending() []string {
+	var names []string
+	for _, e := range c.Rpcds {
+		if e.Failure != "" || e.SambaTwin != nil && e.SambaTwin.Failure != "" {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// FollowsNetwork holds when changes of the network have to be looked at:
+// listeners are bound to addresses, or something failed that may depend on it.
+func (c *Catalogue) FollowsNetwork() bool {
+	return c.Addresses != nil || len(c.Pending()) > 0
+}
+
 // Entry returns the rpcd of that name, or nil.
 func (c *Catalogue) Entry(name string) *Entry {
 	for i := range c.Rpcds {
@@ -120,6 +149,14 @@ func (c *Catalogue) Validate() error {
 	for _, a := range c.Addresses {
 		if ip, err := netip.ParseAddr(a); err != nil || ip.Zone() != "" {
 			return fmt.Errorf("%q is not a numeric address", a)
+		}
+	}
+	if c.Sets != nil && len(c.Sets) != len(c.Addresses) {
+		return fmt.Errorf("%d sets for %d addresses", len(c.Sets), len(c.Addresses))
+	}
+	for _, n := range c.Sets {
+		if n < 0 || n > MaxAddresses {
+			return fmt.Errorf("set %d of addresses is out of range", n)
 		}
 	}
 	if s := c.Samba; s != nil {

@@ -48,6 +48,7 @@ type head struct {
 	Samba        json.RawMessage `json:"samba,omitempty"`
 	MessagingDir string          `json:"messaging_dir,omitempty"`
 	Addresses    []string        `json:"addresses"` // null = all
+	Sets         []int           `json:"sets,omitempty"`
 	Problems     []string        `json:"problems,omitempty"`
 }
 
@@ -165,7 +166,7 @@ func (c *Catalogue) load(tx *bolt.Tx) error {
 			return err
 		}
 	}
-	c.MessagingDir, c.Addresses, c.Problems = h.MessagingDir, h.Addresses, h.Problems
+	c.MessagingDir, c.Addresses, c.Sets, c.Problems = h.MessagingDir, h.Addresses, h.Sets, h.Problems
 	err := rpcds.ForEach(func(_, v []byte) error {
 		var r record
 		if err := json.Unmarshal(v, &r); err != nil {

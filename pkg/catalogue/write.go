@@ -66,7 +66,7 @@ func (c *Catalogue) store(tx *bolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	h := head{MessagingDir: c.MessagingDir, Addresses: c.Addresses, Problems: c.Problems}
+	h := head{MessagingDir: c.MessagingDir, Addresses: c.Addresses, Sets: c.Sets, Problems: c.Problems}
 	if c.Samba != nil {
 		if h.Samba, err = json.Marshal(c.Samba); err != nil {
 			return err

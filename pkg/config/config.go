@@ -68,6 +68,7 @@ type Config struct {
 	Global   Global
 	Files    []RpcdFile // in basename order, which is priority order
 	Problems []Problem
+	Masked   map[string]bool // socket units that are masked, by name
 }
 
 // Global is msrpcd.conf. Every field has its default where no file sets it.

@@ -72,6 +72,7 @@ func Load(root string) (*Config, error) {
 		}
 	}
 	c.Problems = l.problems
+	c.Masked = masks(root)
 	return c, nil
 }
 

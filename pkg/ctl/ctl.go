@@ -32,7 +32,7 @@ var Version = "0.1.0"
 // manager is what msrpcctl needs of systemd.
 type manager interface {
 	refresh.Manager
-	Mask(ctx context.Context, units ...string) error
+	Mask(ctx context.Context, runtime bool, units ...string) error
 	Unmask(ctx context.Context, units ...string) error
 	Kill(ctx context.Context, unit string, sig syscall.Signal) error
 	Close()
@@ -106,9 +106,15 @@ func (e *env) run(ctx context.Context, args []string) int {
 	cmd.SetErr(e.err)
 	called, err := cmd.ExecuteContextC(ctx)
 	var usage usageError
+	var refused refusedError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &refused):
+		if !errors.Is(refused.error, errSilent) {
+			fmt.Fprintf(e.err, "msrpcctl: %s: %v\n", called.Name(), err)
+		}
+		return statusRefused
 	case errors.Is(err, errSilent):
 		if errors.As(err, new(blindError)) {
 			return statusBlind
@@ -154,7 +160,7 @@ func (e *env) command() *cobra.Command {
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "write JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(e.refreshCommand(), e.listCommand(), e.statusCommand(), e.transportCommand(), e.drainCommand(),
-		e.verifyCommand(), e.preflightCommand(), e.endpointsCommand(), e.pingCommand())
+		e.verifyCommand(), e.preflightCommand(), e.lookCommand(), e.endpointsCommand(), e.pingCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true // the flags follow anyway
 	}

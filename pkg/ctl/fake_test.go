@@ -159,8 +159,11 @@ func (f *fakeSystemd) Kill(_ context.Context, unit string, sig syscall.Signal) e
 	return syscall.Kill(int(s.Worker(i).PID.Load()), sig)
 }
 
-func (f *fakeSystemd) Mask(_ context.Context, u ...string) error {
-	return f.do("masked", "", "", "mask", u...)
+func (f *fakeSystemd) Mask(_ context.Context, runtime bool, u ...string) error {
+	if _, err := os.Stat(f.file + ".readonly"); err == nil && !runtime {
+		return fmt.Errorf("mask: %w", systemctl.ErrReadOnly)
+	}
+	return f.do("masked", "", "", map[bool]string{false: "mask", true: "mask --runtime"}[runtime], u...)
 }
 func (f *fakeSystemd) Unmask(_ context.Context, u ...string) error {
 	return f.do("loaded", "", "", "unmask", u...)

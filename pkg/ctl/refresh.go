@@ -13,10 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/config"
 	"msrpcd/pkg/journal"
 	"msrpcd/pkg/layout"
-	"msrpcd/pkg/preflight"
 	"msrpcd/pkg/refresh"
 )
 
@@ -38,6 +36,7 @@ func (e *env) refreshCommand() *cobra.Command {
 			r.Connect = func(ctx context.Context) (refresh.Manager, error) { return e.connect(ctx) }
 			r.Log = e.logger()
 			r.Host = e.host()
+			r.Patient = os.Getenv("INVOCATION_ID") != "" && journal.IsStream(os.Stderr)
 			rep, err := r.Run(cmd.Context())
 			if journal.IsStream(os.Stderr) && !e.json {
 				return e.logged(r.Log, err, journal.IDRefreshFailed) // the journal has the rest already, with its fields
@@ -57,6 +56,13 @@ func (e *env) refreshText(rep *refresh.Report, failed bool) {
 	for _, a := range rep.Actions {
 		fmt.Fprintln(e.out, a)
 	}
+	if len(rep.Retried) > 0 {
+		fmt.Fprintf(e.out, "%s: asked again by %s", strings.Join(rep.Retried, ", "), layout.RetryTimer)
+		if rep.NextTry != "" {
+			fmt.Fprintf(e.out, ", next at %s", rep.NextTry)
+		}
+		fmt.Fprintln(e.out, ", and when the network changes")
+	}
 	if failed {
 		return
 	}
@@ -67,35 +73,6 @@ func (e *env) refreshText(rep *refresh.Report, failed bool) {
 	fmt.Fprintf(e.out, "catalogue %s: %d of %d rpcds listed\n", state, rep.Listed, rep.Rpcds)
 	if rep.NotBooted {
 		fmt.Fprintln(e.out, "not booted with systemd: the units are made and started at the next boot")
-	}
-}
-
-func (e *env) preflightCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "preflight",
-		Short: "Make directories and check smb.conf before listeners start",
-		Long: `Make the directories and status files that listeners, brokers and workers need,
-and fail while smb.conf lets smbd start samba-dcerpcd. Run by
-msrpc-preflight.service.`,
-		Args: args(0, 0, "no argument"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load("")
-			if err != nil {
-				return err
-			}
-			rep, err := preflight.Run(cmd.Context(), layout.Catalogue(), cfg, e.samba)
-			if err != nil {
-				return e.logged(e.logger(), err, journal.IDPreflightRefused)
-			}
-			return e.show(rep, func() {
-				if !rep.Catalogue {
-					fmt.Fprintln(e.out, "there is no catalogue yet: run msrpcctl refresh")
-				}
-				for _, d := range rep.Made {
-					fmt.Fprintln(e.out, "made", d)
-				}
-			})
-		},
 	}
 }
 

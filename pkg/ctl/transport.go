@@ -35,6 +35,7 @@ type switched struct {
 }
 
 func (e *env) transportCommand() *cobra.Command {
+	runtime := false
 	cmd := &cobra.Command{
 		Use:   "transport {on|off} {np|tcp|ncalrpc} [NAME]",
 		Short: "Switch listeners of one transport on or off",
@@ -57,9 +58,13 @@ func (e *env) transportCommand() *cobra.Command {
 			if !slices.Contains(transportNames(), given[1]) {
 				return usageError{fmt.Errorf("%q is no transport, which are %s", given[1], strings.Join(transportNames(), ", "))}
 			}
-			return e.transport(cmd.Context(), on, layout.Transport(given[1]), given[2:])
+			if runtime && on {
+				return usageError{errors.New("--runtime goes with off; on undoes both kinds of off")}
+			}
+			return e.transport(cmd.Context(), on, runtime, layout.Transport(given[1]), given[2:])
 		},
 	}
+	cmd.Flags().BoolVar(&runtime, "runtime", false, "off until the next boot, in /run; works where /etc is read-only")
 	return cmd
 }
 
@@ -71,7 +76,7 @@ func transportNames() []string {
 	return names
 }
 
-func (e *env) transport(ctx context.Context, on bool, t layout.Transport, names []string) error {
+func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transport, names []string) error {
 	k, err := load()
 	if err != nil {
 		return err
@@ -93,15 +98,25 @@ func (e *env) transport(ctx context.Context, on bool, t layout.Transport, names 
 	for _, r := range rpcds {
 		units = append(units, layout.ListenerSocket(t, r.Name))
 	}
-	change := m.Mask
-	if on {
-		change = m.Unmask
-	}
-	if err := change(ctx, units...); err != nil {
+	if err := mask(ctx, m, on, runtime, units); err != nil {
 		return err
+	}
+	if !on { // systemd would know those of later addresses no more
+		if err := stopSets(ctx, m, rpcds, t); err != nil {
+			return err
+		}
 	}
 	if err := m.DaemonReload(ctx); err != nil {
 		return err
+	}
+	if on { // what is on may be several units
+		if k, err = load(); err != nil {
+			return err
+		}
+		if rpcds, err = k.selected(names); err != nil {
+			return err
+		}
+		rpcds = slices.DeleteFunc(rpcds, func(r *unitgen.Rpcd) bool { return listener(r, t) == nil })
 	}
 	var errs []error
 	done := []switched{}
@@ -122,6 +137,32 @@ func (e *env) transport(ctx context.Context, on bool, t layout.Transport, names 
 		}
 	})
 	return errors.Join(append(errs, err)...)
+}
+
+// mask makes units impossible to start, or possible again.
+func mask(ctx context.Context, m manager, on, runtime bool, units []string) error {
+	if on {
+		return m.Unmask(ctx, units...)
+	}
+	err := m.Mask(ctx, runtime, units...)
+	if errors.Is(err, systemctl.ErrReadOnly) {
+		return fmt.Errorf("%w; try --runtime, which holds until the next boot", err)
+	}
+	return err
+}
+
+// stopSets stops the units that have addresses which came later.
+func stopSets(ctx context.Context, m manager, rpcds []*unitgen.Rpcd, t layout.Transport) error {
+	for _, r := range rpcds {
+		for _, l := range r.Listeners {
+			if l.Transport == t && l.Unit != layout.ListenerSocket(t, r.Name) {
+				if err := m.Stop(ctx, l.Unit); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func listener(r *unitgen.Rpcd, t layout.Transport) *unitgen.Listener {
@@ -152,8 +193,13 @@ func shut(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) e
 // open starts a listener. One that is new to a running service comes with the
 // service's restart and can not be started beside it.
 func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
-	unit := layout.ListenerSocket(t, r.Name)
-	state, err := m.Get(ctx, layout.Target, unit)
+	names := []string{layout.Target}
+	for _, l := range r.Listeners {
+		if l.Transport == t {
+			names = append(names, l.Unit)
+		}
+	}
+	state, err := m.Get(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -164,12 +210,17 @@ func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) e
 	if err != nil {
 		return err
 	}
-	if up && !state[1].Up() {
+	if up && slices.ContainsFunc(state[1:], func(u systemctl.Unit) bool { return !u.Up() }) {
 		if err := m.Restart(ctx, r.Service()); err != nil {
 			return err
 		}
 	}
-	return m.Start(ctx, unit)
+	for _, name := range names[1:] {
+		if err := m.Start(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explainPort tells who has the port of a listener that could not be started.

@@ -54,6 +54,8 @@ const (
 	RefreshService   = "msrpc-refresh.service"
 	ScriptsService   = "msrpc-scripts.service"
 	RefreshPath      = "msrpc-refresh.path"
+	RetryTimer       = "msrpc-retry.timer"
+	NetworkSocket    = "msrpc-network.socket"
 	BgqdService      = "msrpc-samba-bgqd.service"
 	RootSlice        = "msrpc.slice"
 )
@@ -79,6 +81,15 @@ var Transports = []Transport{NP, TCP, Ncalrpc}
 // ListenerSocket names the socket unit of one transport of one rpcd.
 func ListenerSocket(t Transport, name string) string {
 	return fmt.Sprintf("msrpc-%s-%s.socket", t, name)
+}
+
+// AddressSocket names the socket unit of TCP of one rpcd for the addresses of
+// one set (catalogue.Catalogue.Sets); those of set 0 are in ListenerSocket.
+func AddressSocket(name string, set int) string {
+	if set == 0 {
+		return ListenerSocket(TCP, name)
+	}
+	return fmt.Sprintf("msrpc-%s-%s-%d.socket", TCP, name, set)
 }
 
 // BrokerService names the broker's unit.

@@ -39,7 +39,13 @@ func ParseUnit(name string) (u Unit, ok bool) {
 		return Unit{Rpcd: rpcd, Worker: suffix == "service", Inbox: suffix == "socket", Index: int(index), Template: WorkerTemplate(rpcd, suffix)}, true
 	}
 	for _, t := range Transports {
-		if rpcd, ok := strings.CutPrefix(stem, string(t)+"-"); ok && suffix == "socket" && ValidName(rpcd) {
+		rpcd, ok := strings.CutPrefix(stem, string(t)+"-")
+		if name, text, more := strings.Cut(rpcd, "-"); more && t == TCP { // of a set of addresses
+			if set, err := strconv.ParseUint(text, 10, 16); err == nil && set > 0 && strconv.Itoa(int(set)) == text {
+				rpcd = name
+			}
+		}
+		if ok && suffix == "socket" && ValidName(rpcd) {
 			return Unit{Rpcd: rpcd, Transport: t}, true
 		}
 	}

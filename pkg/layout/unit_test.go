@@ -11,6 +11,9 @@ func TestParseUnit(t *testing.T) {
 				t.Errorf("%s: %+v", ListenerSocket(tr, rpcd), u)
 			}
 		}
+		if u, ok := ParseUnit(AddressSocket(rpcd, 12)); !ok || u != (Unit{Rpcd: rpcd, Transport: TCP}) {
+			t.Errorf("%s: %+v, %v", AddressSocket(rpcd, 12), u, ok)
+		}
 		if u, ok := ParseUnit(BrokerService(rpcd)); !ok || u.Rpcd != rpcd || !u.Broker {
 			t.Errorf("%s: %+v", BrokerService(rpcd), u)
 		}
@@ -24,7 +27,7 @@ func TestParseUnit(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "msrpc.target", "msrpc-preflight.service", "msrpc-winreg.slice", "msrpc-worker-x@.service",
-		"msrpc-worker-x@01.service", "msrpc-worker-x@-1.socket", "msrpc-worker-x@0.slice", "msrpc-np-a-b.socket", "msrpc-tcp-.socket",
+		"msrpc-worker-x@01.service", "msrpc-worker-x@-1.socket", "msrpc-worker-x@0.slice", "msrpc-np-a-b.socket", "msrpc-np-a-1.socket", "msrpc-tcp-a-0.socket", "msrpc-tcp-a-01.socket", "msrpc-tcp-a--1.socket", "msrpc-tcp-.socket",
 		"msrpc-tcp-x.service", "msrpc-broker@x.socket", "msrpc-broker@.service", "smbd.service"} {
 		if u, ok := ParseUnit(name); ok {
 			t.Errorf("%s: %+v", name, u)

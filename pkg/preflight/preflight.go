@@ -72,7 +72,7 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 		}
 		rep.Rpcds++
 	}
-	rep.Checked, err = checkSamba(ctx, plan, cfg.Global, samba)
+	rep.Checked, err = checkSamba(ctx, c, plan, cfg.Global, samba)
 	return rep, err
 }
 
@@ -88,14 +88,19 @@ func StatusOwner(kind config.Kind) (uid, gid int, err error) {
 }
 
 // checkSamba refuses a smb.conf that lets smbd start samba-dcerpcd, if an rpcd
-// of Samba is served here.
-func checkSamba(ctx context.Context, plan *unitgen.Plan, global config.Global, samba func(context.Context, config.Global) (*config.Samba, error)) (checked bool, err error) {
+// of Samba is served here. One that cannot be read now, such as a registry
+// before its cluster is up, counts as at the last refresh: smbd cannot read it
+// either, and named pipes are there when it can.
+func checkSamba(ctx context.Context, c *catalogue.Catalogue, plan *unitgen.Plan, global config.Global, samba func(context.Context, config.Global) (*config.Samba, error)) (checked bool, err error) {
 	if !servesSamba(plan) {
 		return false, nil
 	}
 	now, err := samba(ctx, global)
 	if err != nil {
-		return false, err
+		if c.Samba == nil || c.Samba.HelpersOnDemand {
+			return false, err
+		}
+		return false, nil
 	}
 	if now.HelpersOnDemand {
 		return true, &OnDemandError{Config: global.SambaConfig}

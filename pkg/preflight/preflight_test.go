@@ -114,6 +114,7 @@ func TestCheckSamba(t *testing.T) {
 		name    string
 		plan    *unitgen.Plan
 		now     config.Samba
+		last    *config.Samba // at the last refresh
 		err     error
 		checked bool
 		want    string
@@ -122,11 +123,13 @@ func TestCheckSamba(t *testing.T) {
 		{name: "default", plan: samba, now: config.Samba{HelpersOnDemand: true}, checked: true,
 			want: "smbd would start samba-dcerpcd, which takes all pipes away: put the line `rpc start on demand helpers = no` into [global] of /etc/samba/smb.conf, then restart smbd and run msrpcctl refresh"},
 		{name: "native only", plan: native, now: config.Samba{HelpersOnDemand: true}},
+		{name: "unreadable, was off", plan: samba, last: &config.Samba{}, err: config.ErrNoSambaConfig},
+		{name: "unreadable, was on", plan: samba, last: &config.Samba{HelpersOnDemand: true}, err: config.ErrNoSambaConfig, want: config.ErrNoSambaConfig.Error()},
 		{name: "unreadable", plan: samba, err: config.ErrNoSambaConfig, want: config.ErrNoSambaConfig.Error()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			read := func(context.Context, config.Global) (*config.Samba, error) { return &tc.now, tc.err }
-			checked, err := checkSamba(context.Background(), tc.plan, config.Global{SambaConfig: "/etc/samba/smb.conf"}, read)
+			checked, err := checkSamba(context.Background(), &catalogue.Catalogue{Samba: tc.last}, tc.plan, config.Global{SambaConfig: "/etc/samba/smb.conf"}, read)
 			if checked != tc.checked || tc.want == "" && err != nil || tc.want != "" && (err == nil || err.Error() != tc.want) {
 				t.Errorf("%v, %v", checked, err)
 			}

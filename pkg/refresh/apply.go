@@ -96,6 +96,11 @@ func (a *applier) targetWanted(ctx context.Context) (bool, error) {
 }
 
 func (a *applier) change(ctx context.Context, c changes, planned map[string]string, wanted bool) error {
+	if link := layout.Target + ".wants/" + layout.NetworkSocket; slices.Contains(c.files, link) && planned[link] == "" {
+		if up, err := a.up(ctx, layout.NetworkSocket); a.note(err) && up {
+			a.note(a.m.Stop(ctx, layout.NetworkSocket))
+		}
+	}
 	if err := a.stopGone(ctx, c); err != nil {
 		return err
 	}
@@ -118,9 +123,9 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		return nil
 	}
 	// Directories and status files of new rpcds are there before their sockets.
-	if up, err := a.up(ctx, layout.PreflightService); err != nil {
+	if pre, err := a.m.Get(ctx, layout.PreflightService); err != nil {
 		return err
-	} else if up {
+	} else if pre[0].Active == "active" {
 		a.wait(ctx, "reload", layout.PreflightService)
 	}
 	for _, r := range c.rpcds {
@@ -196,6 +201,13 @@ func (a *applier) stopGone(ctx context.Context, c changes) error {
 	for _, name := range whole {
 		for _, t := range layout.Transports {
 			stop = append(stop, layout.ListenerSocket(t, name))
+		}
+		sets, err := a.m.List(ctx, fmt.Sprintf("msrpc-%s-%s-*.socket", layout.TCP, name))
+		if err != nil {
+			return err
+		}
+		for _, u := range sets {
+			stop = append(stop, u.Name)
 		}
 		stop = append(stop, layout.BrokerService(name))
 		for _, kind := range []string{"socket", "service"} {

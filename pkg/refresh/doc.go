@@ -11,4 +11,24 @@
 // a smb.conf that can not be read changes nothing; a catalogue or a unit that
 // would be the same is not touched; a target that the administrator stopped
 // stays stopped; a listener that stays is never closed.
+// What catalogue and units hold of this host, and what notices that it changed:
+//
+//	programs, their versions          msrpc-refresh.path (their directories), Stale
+//	smb.conf: directories, port range, netbios name, guest account, role, interfaces,
+//	and the host name that it follows msrpc-refresh.path (the file), Stale, verify
+//	registry configuration            Stale at the start of the target, verify
+//	rpcd.d, msrpcd.conf               msrpc-refresh.path, Stale
+//	network addresses                 msrpc-network.socket, Stale, verify
+//	an rpcd that could not be listed  msrpc-retry.timer, msrpc-network.socket, Stale
+//	a refresh that failed             OnFailure=msrpc-retry.timer
+//	masks of listeners                systemd's reload, which runs the generator
+//	ports that others use             each refresh, verify
+//	directories, users, groups        msrpc-preflight.service at each start, verify
+//
+// Addresses are in sets (catalogue.Sets), one socket unit of an rpcd for each.
+// One unit for all would be closed for each address that comes, and a unit for
+// each address would be 256 times as many on hosts that have many; systemd lets
+// an open unit lose addresses, so only those that come need one of their own.
+// FreeBind= alone would do for addresses that smb.conf names, not for names of
+// interfaces.
 package refresh

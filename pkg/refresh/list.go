@@ -20,14 +20,15 @@ import (
 )
 
 const (
-	listLimit    = 5 * time.Second // for one program
-	listParallel = 8               // programs at a time
+	listLimit    = 5 * time.Second  // for one program
+	slowLimit    = 60 * time.Second // for one that failed before, when nothing waits for the refresh
+	listParallel = 8                // programs at a time
 )
 
 // listAll asks every program at the same time and returns one entry for each,
 // in order. old is the last catalogue, nil for none. A program that is not
 // there has no entry.
-func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old *catalogue.Catalogue) []catalogue.Entry {
+func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old *catalogue.Catalogue, patient bool) []catalogue.Entry {
 	entries := make([]*catalogue.Entry, len(rpcds))
 	slots := make(chan struct{}, listParallel)
 	var wg sync.WaitGroup
@@ -37,7 +38,7 @@ func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old 
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			entries[i] = list(ctx, r, samba, old)
+			entries[i] = list(ctx, r, samba, old, patient)
 		}()
 	}
 	wg.Wait()
@@ -51,7 +52,7 @@ func listAll(ctx context.Context, rpcds []config.Rpcd, samba *config.Samba, old 
 }
 
 // list asks one program; nil when there is none.
-func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogue.Catalogue) *catalogue.Entry {
+func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogue.Catalogue, patient bool) *catalogue.Entry {
 	bin, err := catalogue.Identify(r.Exec)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -61,14 +62,18 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 	if old != nil {
 		last = old.Entry(r.Name)
 	}
+	limit := listLimit
+	if patient && last != nil && (last.Failure != "" || last.SambaTwin != nil && last.SambaTwin.Failure != "") {
+		limit = slowLimit
+	}
 	if err == nil {
 		var l *listing.Listing
-		if l, err = ask(ctx, r.Exec, r.Kind, samba); err == nil {
+		if l, err = ask(ctx, limit, r.Exec, r.Kind, samba); err == nil {
 			e.Listing = *l
 		}
 	}
 	if r.Samba != "" {
-		e.SambaTwin = twin(ctx, r.Samba, samba, last)
+		e.SambaTwin = twin(ctx, limit, r.Samba, samba, last)
 	}
 	if r.Kind == config.KindSamba && samba != nil {
 		e.SambaVersion = samba.Version // an rpcd can not be asked for its own
@@ -87,7 +92,7 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 
 // twin asks the program of Samba that a native one stands in for; nil when
 // there is none.
-func twin(ctx context.Context, exec string, samba *config.Samba, last *catalogue.Entry) *catalogue.Twin {
+func twin(ctx context.Context, limit time.Duration, exec string, samba *config.Samba, last *catalogue.Entry) *catalogue.Twin {
 	_, err := catalogue.Identify(exec)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -95,7 +100,7 @@ func twin(ctx context.Context, exec string, samba *config.Samba, last *catalogue
 	t := &catalogue.Twin{Exec: exec}
 	if err == nil {
 		var l *listing.Listing
-		if l, err = ask(ctx, exec, config.KindSamba, samba); err == nil {
+		if l, err = ask(ctx, limit, exec, config.KindSamba, samba); err == nil {
 			t.Listing = *l
 		}
 	}
@@ -109,12 +114,12 @@ func twin(ctx context.Context, exec string, samba *config.Samba, last *catalogue
 }
 
 // ask runs a program with --list-interfaces. The error is fit for one line.
-func ask(ctx context.Context, exec string, kind config.Kind, samba *config.Samba) (*listing.Listing, error) {
+func ask(ctx context.Context, limit time.Duration, exec string, kind config.Kind, samba *config.Samba) (*listing.Listing, error) {
 	argv := []string{exec, "--list-interfaces"}
 	if kind == config.KindSamba && samba != nil {
 		argv = append(argv, "--configfile="+samba.ConfigFile)
 	}
-	text, err := program.Run(ctx, listLimit, listing.MaxSize, argv...)
+	text, err := program.Run(ctx, limit, listing.MaxSize, argv...)
 	if err != nil {
 		return nil, fmt.Errorf("--list-interfaces: %w", err)
 	}

@@ -63,7 +63,7 @@ func TestListAll(t *testing.T) {
 	samba := &config.Samba{ConfigFile: "/etc/samba/my smb.conf", Version: "4.17.12"}
 	old := &catalogue.Catalogue{Rpcds: []catalogue.Entry{{Name: "exits", Listing: *good, Port: 50000}}}
 	got := map[string]catalogue.Entry{}
-	for _, e := range listAll(context.Background(), list, samba, old) {
+	for _, e := range listAll(context.Background(), list, samba, old, false) {
 		got[e.Name] = e
 	}
 	for name, failure := range map[string]string{
@@ -138,7 +138,7 @@ func TestTwinIsListed(t *testing.T) {
 		if c.want != nil {
 			c.want.Exec = r.Samba
 		}
-		got := listAll(context.Background(), []config.Rpcd{r}, samba, old)
+		got := listAll(context.Background(), []config.Rpcd{r}, samba, old, false)
 		if len(got) != 1 || got[0].Failure != "" || got[0].SambaVersion != "" {
 			t.Fatalf("%s: %+v", c.name, got)
 		}

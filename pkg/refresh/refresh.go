@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -34,6 +35,7 @@ type Refresher struct {
 	Connect      func(context.Context) (Manager, error)
 	Log          *slog.Logger
 	Host         wanted.Host // where to look for what is to be mended
+	Patient      bool        // nothing waits for it: rpcds that were slow get more time
 
 	clock clock
 }
@@ -61,6 +63,8 @@ type Report struct {
 	Units     int      `json:"unit_files_changed"` // generated files that differed
 	Actions   []string `json:"actions"`            // what was done with units, in order
 	Problems  []string `json:"problems"`           // that stopped nothing
+	Retried   []string `json:"retried,omitempty"`  // rpcds that could not be listed, and are asked again
+	NextTry   string   `json:"next_try,omitempty"` // when, by layout.RetryTimer; RFC 3339
 	NotBooted bool     `json:"not_booted"`         // there is no systemd to apply it to
 }
 
@@ -118,6 +122,8 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 		r.Log.Info(fmt.Sprintf("catalogue written: %d rpcds, %d of them listed", rep.Rpcds, rep.Listed),
 			journal.MessageID, journal.IDRefreshDone)
 	}
+	now := r.clock.now()
+	os.Chtimes(r.Catalogue, now, now) // Stale compares with it
 	plan := unitgen.NewPlan(c, cfg)
 	r.configProblems(rep, plan.Problems)
 	if err := r.apply(ctx, wanted.Known{Catalogue: c, Config: cfg, Plan: plan}, rep); err != nil {
@@ -158,7 +164,7 @@ func (r *Refresher) apply(ctx context.Context, known wanted.Known, rep *Report) 
 	host.Manager, host.Generator = m, r.GeneratorDir
 	a := &applier{m: m, plan: known.Plan, rep: rep, log: r.Log, generatorDir: r.GeneratorDir,
 		look: func(ctx context.Context) *wanted.State { return wanted.Look(ctx, host, known) }}
-	return a.run(ctx)
+	return errors.Join(a.run(ctx), a.retry(ctx, known.Catalogue.Pending()))
 }
 
 // equal compares catalogues as they are written.

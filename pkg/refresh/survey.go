@@ -41,7 +41,7 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 		if c.Samba, err = r.samba(ctx, cfg, rpcds, old); err != nil {
 			return nil, err
 		}
-		c.Rpcds = listAll(ctx, rpcds, c.Samba, old)
+		c.Rpcds = listAll(ctx, rpcds, c.Samba, old, r.Patient)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -77,6 +77,7 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 	}
 	var more []string
 	c.Addresses, more = BindAddresses(c.Samba.BindInterfacesOnly, c.Samba.Interfaces, host)
+	c.Sets = addressSets(c, old)
 	problems = append(problems, more...)
 	var problem string
 	if c.MessagingDir, problem = r.messaging(ctx, cfg, c, old); problem != "" {

@@ -30,7 +30,7 @@ type change struct {
 	service  bool     // what has the listeners, or these, differ
 	worker   bool     // the workers' units differ
 	gone     []string // listener sockets without a unit now
-	changed  []string // listener sockets with another content
+	changed  []string // listener sockets with another content, but for those that only have fewer addresses
 }
 
 // compare finds the changes from old to new.
@@ -72,6 +72,8 @@ func compare(old, new map[string]string) changes {
 			r.switched = r.switched || was[o.name] && had != has && unitOwner(strings.TrimSuffix(filepath.Dir(path), ".d")).part == partBroker
 		case had && !has:
 			r.service, r.gone = true, append(r.gone, path)
+		case had && onlyFewer(before, after):
+			r.service = true // the reload closes what goes, and the service's restart its copy
 		case had:
 			r.service, r.changed = true, append(r.changed, path)
 		default:
@@ -89,6 +91,34 @@ func compare(old, new map[string]string) changes {
 	}
 	sort.Slice(c.rpcds, func(i, j int) bool { return c.rpcds[i].name < c.rpcds[j].name })
 	return c
+}
+
+// onlyFewer reports whether a socket unit lost listeners and nothing else
+// changed. systemd keeps those that stay at a reload.
+func onlyFewer(before, after string) bool {
+	split := func(unit string) (listeners map[string]bool, rest string) {
+		listeners = map[string]bool{}
+		var other []string
+		for _, line := range strings.Split(unit, "\n") {
+			if strings.HasPrefix(line, "ListenStream=") {
+				listeners[line] = true
+			} else {
+				other = append(other, line)
+			}
+		}
+		return listeners, strings.Join(other, "\n")
+	}
+	was, restWas := split(before)
+	is, restIs := split(after)
+	if restWas != restIs || len(is) == 0 || len(is) >= len(was) {
+		return false
+	}
+	for l := range is {
+		if !was[l] {
+			return false
+		}
+	}
+	return true
 }
 
 func union(a, b map[string]string) []string {
@@ -134,7 +164,7 @@ func ownerOf(path string) owner {
 		return owner{name: unitOwner(rest).name, part: partOther}
 	}
 	o := unitOwner(unit)
-	if nested && o.part == partListener {
+	if (nested || unit != first) && o.part == partListener {
 		o.part = partBroker // a drop-in of a listener
 	}
 	return o
@@ -164,6 +194,7 @@ func unitOwner(unit string) owner {
 	}
 	for _, t := range layout.Transports {
 		if name, ok := strings.CutPrefix(stem, string(t)+"-"); ok && suffix == "socket" {
+			name, _, _ = strings.Cut(name, "-") // a set of addresses
 			return of(name, partListener)
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	errNoSuchProcess = "org.freedesktop.systemd1.NoSuchProcess"
 	errNoUnitForPID  = "org.freedesktop.systemd1.NoUnitForPID"
 	errUnitMasked    = "org.freedesktop.systemd1.UnitMasked"
+	errReadOnly      = "System.Error.EROFS"
 	errAccess        = "org.freedesktop.DBus.Error.AccessDenied"
 	errInteractive   = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 )
@@ -39,6 +40,10 @@ func (e *JobError) Error() string {
 
 // ErrNoProcess says that a unit has no main process.
 var ErrNoProcess = errors.New("no process runs")
+
+// ErrReadOnly says that the file system with the administrator's units is
+// read-only.
+var ErrReadOnly = errors.New("the file system is read-only")
 
 // ErrMasked says that a unit can not be started because it is masked.
 var ErrMasked = errors.New("unit is masked")
@@ -144,6 +149,8 @@ func explain(err error) error {
 	switch busError(err) {
 	case errAccess, errInteractive:
 		return fmt.Errorf("%w; run this as root", err)
+	case errReadOnly:
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case errUnitMasked:
 		return fmt.Errorf("%w: %w", ErrMasked, err)
 	}

@@ -74,10 +74,11 @@ func (c *Conn) DaemonReload(ctx context.Context) error {
 	return nil
 }
 
-// Mask links units to /dev/null below /etc/systemd/system, so that nothing can
+// Mask links units to /dev/null below /etc/systemd/system, or with runtime
+// below /run/systemd/system, until the next boot, so that nothing can
 // start them. A daemon-reload makes it known. It stops nothing.
-func (c *Conn) Mask(ctx context.Context, units ...string) error {
-	if _, err := c.bus.MaskUnitFilesContext(ctx, units, false, true); err != nil {
+func (c *Conn) Mask(ctx context.Context, runtime bool, units ...string) error {
+	if _, err := c.bus.MaskUnitFilesContext(ctx, units, runtime, true); err != nil {
 		return fmt.Errorf("mask %s: %w", join(units), explain(err))
 	}
 	return nil

@@ -22,7 +22,7 @@ const maxNode = 107
 type claims map[string]string
 
 // listeners makes the socket units of one rpcd and claims their endpoints.
-func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []string, c claims) []Listener {
+func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []addressSet, c claims) []Listener {
 	var ls []Listener
 	for _, t := range set.On(p.samba) {
 		l := Listener{Transport: t, Unit: layout.ListenerSocket(t, e.Name)}
@@ -33,7 +33,13 @@ func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []string
 			l.Nodes = p.nodes(e, "ncalrpc endpoint", p.samba.NcalrpcDir, ncalrpcNodes(e), c)
 		case layout.TCP:
 			l.Ports = p.ports(e, set, c)
-			l.Nodes = tcpNodes(l.Ports, addresses)
+			for _, s := range addresses {
+				l.Unit = layout.AddressSocket(e.Name, s.number)
+				if l.Nodes = tcpNodes(l.Ports, s.addresses); len(l.Nodes) > 0 {
+					ls = append(ls, l)
+				}
+			}
+			continue
 		}
 		if len(l.Nodes) > 0 {
 			ls = append(ls, l)

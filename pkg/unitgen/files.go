@@ -4,6 +4,7 @@ package unitgen
 
 import (
 	"fmt"
+	"path"
 
 	"msrpcd/pkg/config"
 	"msrpcd/pkg/layout"
@@ -18,6 +19,9 @@ var (
 	// RestartMaxDelaySec=; older ones warn about unknown keys.
 	Since254 = ""
 )
+
+// AdminUnits is where the administrator has units and drop-ins.
+const AdminUnits = "/etc/systemd/system"
 
 // File is a generated file: contents, or a symbolic link when Link is set.
 type File struct {
@@ -67,11 +71,15 @@ func (p *Plan) build() (*set, error) {
 		}
 		s.problems(texts)
 	}
+	if p.network {
+		s.want(layout.Target, layout.NetworkSocket, path.Join(UnitDir, layout.NetworkSocket))
+	}
 	for i := range p.Rpcds {
 		r := &p.Rpcds[i]
 		for _, l := range r.Listeners {
 			s.add(l.Unit, r.listener(l))
 			s.want(layout.Target, l.Unit, "../"+l.Unit)
+			s.sameDropIns(r, l)
 		}
 		s.add(layout.Slice(r.Name), r.slice())
 		worker := layout.WorkerTemplate(r.Name, "service")

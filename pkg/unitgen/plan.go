@@ -31,6 +31,7 @@ type Plan struct {
 	messaging string
 	global    config.Global
 	watched   []string // paths for msrpc-refresh.path
+	network   bool     // changes of the network are to be looked at
 }
 
 // Rpcd is one rpcd with everything resolved.
@@ -88,6 +89,7 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 		}
 	}
 	p.watched = watched(c, cfg)
+	p.network = c.FollowsNetwork()
 	if err := p.checkSamba(); err != nil {
 		p.problem("smb.conf: %v; nothing is served until it is changed and msrpcctl refresh is run", err)
 		return p
@@ -107,7 +109,7 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 			p.KeepOut = append(p.KeepOut, e.Name)
 			continue
 		}
-		if ls := p.listeners(e, s, c.Addresses, claims); len(ls) > 0 {
+		if ls := p.listeners(e, s, addressSets(c, cfg.Masked[layout.ListenerSocket(layout.TCP, e.Name)]), claims); len(ls) > 0 {
 			r := p.resolve(e, s)
 			r.Listeners, r.Port = ls, dynamicPort(e, s)
 			p.Rpcds = append(p.Rpcds, r)

@@ -126,8 +126,11 @@ func (m *mender) note(err error) bool {
 // directories runs the preflight, without closing what requires it.
 func (m *mender) directories(ctx context.Context) {
 	verb, run := "reload", m.m.Reload
-	if !m.s.up(layout.PreflightService) {
+	switch u, ok := m.s.unit(layout.PreflightService); {
+	case !ok || !u.Up():
 		verb, run = "start", m.m.Start
+	case u.Sub == autoRestart: // a start would wait for the end of the pause
+		verb, run = "restart", m.m.Restart
 	}
 	err := run(ctx, layout.PreflightService)
 	var job *systemctl.JobError

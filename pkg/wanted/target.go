@@ -57,9 +57,11 @@ func enabled(state string, wantedBy ...[]string) bool {
 // preflightUnit: directories were made and smb.conf is fit.
 type preflightUnit struct{}
 
+const autoRestart = "auto-restart" // it failed, and systemd waits to try it again
+
 func (preflightUnit) Check(_ context.Context, s *State) []Finding {
 	u, ok := s.unit(layout.PreflightService)
-	if !ok || u.Up() || u.Load == "masked" || !s.serving() {
+	if !ok || u.Up() && u.Sub != autoRestart || u.Load == "masked" || !s.serving() {
 		return nil
 	}
 	what := fmt.Sprintf("%s is %s: no named pipe is served", layout.PreflightService, u.Active)
