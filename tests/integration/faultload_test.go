@@ -75,6 +75,7 @@ func clientKinds(port string) []clientKind {
 		{"ncalrpc, 20 calls in 1 s", false, with(local, "-c", "8", "-rate", "1", "-session", "20", "-every", "50ms")},
 		{"np, at once", true, with(pipe, "-c", "8", "-rate", rate(30), "-session", "1")},
 		{"np, after 0-2 s", true, with(pipe, "-c", "32", "-rate", rate(5), "-silence", "2s", "-random", "-session", "3")},
+		{"native rpcd, ncalrpc", false, []string{"-net", "unix", "-addr", echoLocal, "-c", "4", "-rate", rate(10), "-iface", echoID}},
 		{"endpoint mapper, tcp", false, []string{"-addr", "127.0.0.1:135", "-c", "4", "-rate", rate(20), "-iface", epmapperID, "-major", "3"}},
 	}
 }
@@ -90,6 +91,7 @@ type steadyLoad struct {
 	ended []func() loadResult
 	smb   *smbLoop
 	more  map[string]loadResult // of the fault's own clients
+	own   uint64                // clients whose own process the fault killed
 }
 
 // steady starts the load, each kind a process of its own, and returns once
