@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -52,8 +53,8 @@ func TestBindInPiecesOverUnixSocketsIsServed(t *testing.T) {
 					t.Fatal(err)
 				}
 				stream = nil
-				for _, x := range c.bind {
-					stream = append(stream, 1, 0, x)
+				for part := range slices.Chunk(c.bind, 8) { // a message each
+					stream = append(append(stream, byte(len(part)), 0), part...)
 				}
 			}
 			conn.SetWriteBuffer(1) // the kernel's least, some pieces
