@@ -69,7 +69,11 @@ func (h *host) mended() {
 		if out, rc := h.try("msrpcctl", "ping", "-W", "5", "winreg"); rc != 0 {
 			return fmt.Errorf("ping: %s", out)
 		}
-		if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
+		out, rc := h.try("msrpcctl", "verify")
+		if strings.Contains(out, "took longer than") { // a busy machine: its remedy is another refresh
+			h.try("msrpcctl", "refresh")
+		}
+		if rc != 0 {
 			return fmt.Errorf("verify: exit status %d\n%s", rc, out)
 		}
 		return nil
@@ -139,7 +143,7 @@ func TestRemediesOfUnits(t *testing.T) {
 	h := boot(t).install().smbd()
 	h.mended()
 	typo, typoGone := dropIn("msrpc-worker-winreg@.service", `[Service]\nExecStart=\nExecStart=relative/path\n`)
-	broker, brokerGone := dropIn("msrpc-broker@winreg.service", `[Service]\nExecStart=\nExecStart=/bin/false\n`)
+	broker, brokerGone := dropIn("msrpc-broker@winreg.service", `[Service]\nExecStart=\nExecStart=/usr/libexec/msrpcd/msrpc-broker no-name\n`)
 	worker, workerGone := dropIn("msrpc-worker-winreg@.service", `[Service]\nExecStart=\nExecStart=/bin/false\n`)
 	account, accountGone := dropIn("msrpc-broker@winreg.service", `[Service]\nUser=nosuchuser\n`)
 	missing, missingGone := dropIn("msrpc-broker@winreg.service", `[Service]\nExecStart=\nExecStart=/usr/libexec/nosuch\n`)
