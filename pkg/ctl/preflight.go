@@ -18,7 +18,7 @@ import (
 
 // statusRefused is the exit status of a preflight that only a change of
 // smb.conf helps. systemd does not try it again (msrpc-preflight.service).
-const statusRefused = 3
+const statusRefused = 78 // EX_CONFIG of sysexits.h, which systemctl status explains
 
 // refusedError ends a command with statusRefused.
 type refusedError struct{ error }
