@@ -25,6 +25,7 @@
 package broker
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -183,7 +184,7 @@ func (b *Broker) Run() error {
 	if err := b.tellReady(); err != nil {
 		return err
 	}
-	b.log.Info("serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
+	b.log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
 	b.report() // who was parked is pending
 	for {

@@ -206,7 +206,7 @@ func (b *Broker) readBind(fd int) {
 
 // rejectPDU answers or closes a connection whose first PDU no worker may see.
 func (b *Broker) rejectPDU(fd int, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
-	b.complain(slog.LevelInfo, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
+	b.complain(journal.Notice, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
 	if rej.Nak {
 		b.nak(fd, bind, rej.Reason, np)
 		return

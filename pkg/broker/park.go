@@ -4,6 +4,7 @@ package broker
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -34,7 +35,7 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 		}
 	}
 	if len(taken) > 0 {
-		b.log.Info(fmt.Sprintf("%d parked connections taken up", len(taken)), journal.MessageID, journal.IDParkingTaken)
+		b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%d parked connections taken up", len(taken)), journal.MessageID, journal.IDParkingTaken)
 	}
 	slices.SortFunc(taken, func(x, y int32) int { return cmp.Compare(b.conns[x].accepted, b.conns[y].accepted) })
 	for _, fd := range taken {

@@ -3,6 +3,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -23,7 +24,7 @@ func (b *Broker) replaced() bool {
 	if !b.self.Replaced(time.Duration(b.now)) || b.loose.head != end || b.lot.Full() {
 		return false
 	}
-	b.log.Info(fmt.Sprintf("%s was replaced: the broker restarts and keeps the %d connections that wait", b.self.Path, b.pending),
+	b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the broker restarts and keeps the %d connections that wait", b.self.Path, b.pending),
 		journal.MessageID, journal.IDBrokerReplaced)
 	return true
 }

@@ -4,7 +4,6 @@ package broker
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -63,7 +62,7 @@ func (b *Broker) expire() {
 	}
 	for b.silent.head != end && b.conns[b.silent.head].accepted+int64(b.cfg.BindTimeout) <= b.now {
 		fd := int(b.silent.head)
-		b.complain(slog.LevelInfo, "bind timeout", journal.IDBindTimeout, fd,
+		b.complain(journal.Notice, "bind timeout", journal.IDBindTimeout, fd,
 			fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
 		b.refuse(fd)
 	}

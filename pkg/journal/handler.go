@@ -77,8 +77,10 @@ func priority(l slog.Level) string {
 	switch {
 	case l < slog.LevelInfo:
 		return "7"
-	case l < slog.LevelWarn:
+	case l < Notice:
 		return "6"
+	case l < slog.LevelWarn:
+		return "5"
 	case l < slog.LevelError:
 		return "4"
 	}

@@ -31,6 +31,11 @@ const (
 	Error      = "ERROR"
 )
 
+// Notice is the level of what an administrator wants to see without asking. The
+// units of brokers and workers store nothing below it, see LogLevelMax= in
+// systemd.exec(5): what systemd itself says of them is at info.
+const Notice = slog.LevelInfo + 2
+
 // Setup returns a logger whose records carry attrs. It writes to the journal
 // when systemd started the process and the journal's socket is there, and to
 // standard error otherwise. A program that used it calls Flush before it ends.

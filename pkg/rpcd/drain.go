@@ -3,9 +3,9 @@
 package rpcd
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"msrpcd/pkg/journal"
@@ -42,7 +42,7 @@ func (l *loop) askLeave() {
 
 func (l *loop) leave() {
 	l.leaving, l.lastText = true, ""
-	l.log.Info(fmt.Sprintf("asked for by SIGWINCH: %d connections are served to their end, then the process ends", l.open),
+	l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("asked for by SIGWINCH: %d connections are served to their end, then the process ends", l.open),
 		journal.MessageID, journal.IDWorkerDrains)
 	if l.line != nil {
 		l.line.Drain(status.Leaving)
@@ -82,13 +82,13 @@ func (l *loop) checkProgram() {
 	}
 	l.replacedAt = l.now + replacedEvery
 	if l.running == 0 && l.allKeepable() {
-		l.log.Info(fmt.Sprintf("%s was replaced: the process restarts and keeps its %d connections", l.self.Path, l.open),
+		l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the process restarts and keeps its %d connections", l.self.Path, l.open),
 			journal.MessageID, journal.IDWorkerDrains)
 		l.restart = true
 		l.drain()
 		return
 	}
-	l.causes.Log(l.log, slog.LevelInfo, "replaced", journal.IDWorkerDrains,
+	l.causes.Log(l.log, journal.Notice, "replaced", journal.IDWorkerDrains,
 		fmt.Sprintf("%s was replaced: the process restarts when all of its %d connections can be kept", l.self.Path, l.open))
 	if l.line != nil && l.inbox != nil && !l.leaving {
 		l.line.Drain(0)

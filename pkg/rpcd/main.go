@@ -3,6 +3,7 @@
 package rpcd
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -165,6 +166,6 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 			}
 		}
 	}()
-	log.Info("serving", journal.MessageID, journal.IDWorkerReady)
+	log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDWorkerReady)
 	return l.run()
 }

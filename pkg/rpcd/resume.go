@@ -4,6 +4,7 @@ package rpcd
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,7 +83,7 @@ func (l *loop) resume(slots [][2]int) error {
 		}
 	}
 	if len(conns) > 0 {
-		l.log.Info(fmt.Sprintf("%d connections of the process before are served on", l.open), journal.MessageID, journal.IDParkingTaken)
+		l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%d connections of the process before are served on", l.open), journal.MessageID, journal.IDParkingTaken)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (l *loop) evict(c *conn, setting string, limit int) {
 // expire closes those whose time is over.
 func (u *unbound) expire(l *loop) {
 	for c := u.all.first; c != nil && l.env.bindTimeout > 0 && l.now-c.since >= l.env.bindTimeout; c = u.all.first {
-		c.complain(l, slog.LevelInfo, "bind timeout", journal.IDBindTimeout, "no complete bind in time: connection closed")
+		c.complain(l, journal.Notice, "bind timeout", journal.IDBindTimeout, "no complete bind in time: connection closed")
 		c.close(l)
 	}
 }

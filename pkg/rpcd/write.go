@@ -28,7 +28,7 @@ func (c *conn) reject(l *loop, rej *dcerpc.Reject, h dcerpc.Header, contextID ui
 	}
 	c.frame(l, start)
 	if !rej.Keep {
-		c.complain(l, slog.LevelInfo, rej.Cause, journal.IDBadPDU, "PDU refused: "+rej.Cause)
+		c.complain(l, journal.Notice, rej.Cause, journal.IDBadPDU, "PDU refused: "+rej.Cause)
 		c.phase = ending
 	}
 }

@@ -15,7 +15,6 @@ package samba
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"msrpcd/pkg/journal"
@@ -37,7 +36,7 @@ func (w *worker) drain(why string, flags uint32) {
 	}
 	w.draining, w.drainWhy = true, why
 	w.line.Drain(flags)
-	w.causes.Log(w.log, slog.LevelInfo, "drain", journal.IDWorkerDrains,
+	w.causes.Log(w.log, journal.Notice, "drain", journal.IDWorkerDrains,
 		fmt.Sprintf("%s: %d connections are served to their end, then the worker ends", why, w.line.Open()))
 	if w.line.Open() == 0 && w.phase == serving {
 		w.hold = w.startProbe()

@@ -6,6 +6,7 @@ package samba
 // what clients of TCP and ncalrpc are to it.
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (w *worker) firstStatus(m *Message) error {
 	if w.wantDrain {
 		w.drain("asked for by SIGWINCH", status.Leaving)
 	}
-	w.log.Info(fmt.Sprintf("%s is ready as process %d", w.opt.Exec, w.child.pid), journal.MessageID, journal.IDWorkerReady)
+	w.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s is ready as process %d", w.opt.Exec, w.child.pid), journal.MessageID, journal.IDWorkerReady)
 	return nil
 }
 

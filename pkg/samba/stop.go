@@ -4,7 +4,6 @@ package samba
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -56,7 +55,7 @@ func (w *worker) takeOrder() {
 	if o.limit > 0 {
 		w.stopAt, w.stopWait = w.leaveAt+o.limit, o.press
 	}
-	w.causes.Log(w.log, slog.LevelInfo, "leave", journal.IDWorkerDrains,
+	w.causes.Log(w.log, journal.Notice, "leave", journal.IDWorkerDrains,
 		fmt.Sprintf("%s; %d connections have %s to end%s", w.stopWhy, w.line.Open(), duration(w.stopAt-w.leaveAt), o.note))
 	w.text.told = false
 }

@@ -81,6 +81,7 @@ func (r *Rpcd) inbox() *builder {
 	b.set("SocketGroup", layout.Group)
 	b.setAll("SocketMode=0220\nDirectoryMode=0755\nPassCredentials=yes\nRemoveOnStop=yes\nTriggerLimitIntervalSec=0")
 	b.set("Slice", layout.Slice(r.Name))
+	b.quiet()
 	return b
 }
 

@@ -52,6 +52,7 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 	b.restarts()
 	b.replaced()
 	b.set("Slice", layout.Slice(r.Name))
+	b.quiet()
 	b.note("Group=root: see msrpc-broker@.service. Not in the group of the inboxes: it\n" +
 		"has its own from systemd, and others' are no business of it.")
 	b.set("User", layout.RpcdUser)

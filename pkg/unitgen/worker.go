@@ -54,6 +54,7 @@ func (p *Plan) sambaWorker(r *Rpcd) *builder {
 	b.restarts()
 	b.set("Slice", layout.Slice(r.Name))
 	b.setAll(sambaHardening)
+	b.sambaLog(r)
 	return b
 }
 
