@@ -30,7 +30,7 @@ func Main(args []string) error {
 	}
 	log := journal.Setup(slog.String(journal.Rpcd, cfg.Name))
 	defer journal.Flush()
-	if err := sys.Confine(); err != nil {
+	if err := sys.Confine(sys.FilesKeepLength); err != nil {
 		log.Warn(err.Error())
 	}
 	b, err := New(cfg, log, fds)

@@ -47,7 +47,7 @@ func Main(s *Server, args []string) int {
 	env, err := readEnvironment(s, os.Getenv)
 	log := journal.Setup(slog.String(journal.Rpcd, s.Name), slog.Int(journal.Worker, env.index))
 	defer journal.Flush()
-	if e := sys.Confine(); e != nil {
+	if e := sys.Confine(sys.FilesAsBefore); e != nil {
 		log.Warn(e.Error())
 	}
 	if err == nil {

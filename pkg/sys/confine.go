@@ -11,6 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Files says what a confined process may do to the length of files.
+type Files bool
+
+// Of brokers, and of native rpcds, which may write files of their own.
+const (
+	FilesKeepLength Files = true
+	FilesAsBefore   Files = false
+)
+
 // This file owns what brokers and native rpcds give up for themselves, beside
 // what units/hardening.conf takes from them: a filter of a unit knows system
 // calls, not their arguments.
@@ -23,8 +32,11 @@ import (
 //   - a descriptor's owner cannot be set: with F_SETOWN and F_SETSIG any process
 //     of the account gets any signal
 //
+// With FilesKeepLength it can cut no file short either: others have the status
+// file mapped, and the units forbid ftruncate(2) only.
+//
 // A kernel without seccomp(2) is an error that is to be logged, no more.
-func Confine() error {
+func Confine(files Files) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -33,7 +45,7 @@ func Confine() error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("confine: no new privileges: %w", err)
 	}
-	filter := ownerFilter()
+	filter := newFilter(files)
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&prog)))
 	if e != 0 {
@@ -42,32 +54,52 @@ func Confine() error {
 	return nil
 }
 
-// ownerFilter is a program for seccomp(2): EPERM for what makes a process the
-// owner of a descriptor, everything else is as before.
-func ownerFilter() []unix.SockFilter {
-	const (
-		load, equal, give = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
-		number, argument1 = 0, 24 // in struct seccomp_data
-	)
-	low := uint32(argument1)
+// filter is a program for seccomp(2): EPERM for what it denies, all else is as it
+// was.
+type filter []unix.SockFilter
+
+const (
+	bpfLoad  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+	bpfEqual = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	bpfBits  = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
+	bpfJump  = unix.BPF_JMP | unix.BPF_JA
+	bpfGive  = unix.BPF_RET | unix.BPF_K
+
+	denied = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+)
+
+// deny denies a system call.
+func (f *filter) deny(call uint32) {
+	*f = append(*f, unix.SockFilter{Code: bpfLoad}, unix.SockFilter{Code: bpfEqual, K: call, Jf: 1}, unix.SockFilter{Code: bpfGive, K: denied})
+}
+
+// denyArg denies a system call whose argument (0 to 5), as far as its low 32 bits
+// go, is one of the values, or with bpfBits has one of these bits.
+func (f *filter) denyArg(call uint32, arg int, compare uint16, values ...uint32) {
+	at := uint32(16 + 8*arg) // in struct seccomp_data
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
-		low += 4
+		at += 4
 	}
-	return []unix.SockFilter{
-		{Code: load, K: number},
-		{Code: equal, K: unix.SYS_FCNTL, Jf: 5},
-		{Code: load, K: low},
-		{Code: equal, K: unix.F_SETOWN, Jt: 7},
-		{Code: equal, K: unix.F_SETOWN_EX, Jt: 6},
-		{Code: equal, K: unix.F_SETSIG, Jt: 5},
-		{Code: give, K: unix.SECCOMP_RET_ALLOW},
-		{Code: equal, K: unix.SYS_IOCTL, Jf: 4},
-		{Code: load, K: low},
-		{Code: equal, K: fioSetOwn, Jt: 1},
-		{Code: equal, K: siocSetPgrp, Jf: 1},
-		{Code: give, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-		{Code: give, K: unix.SECCOMP_RET_ALLOW},
+	n := uint8(len(values))
+	*f = append(*f, unix.SockFilter{Code: bpfLoad}, unix.SockFilter{Code: bpfEqual, K: call, Jf: n + 3}, unix.SockFilter{Code: bpfLoad, K: at})
+	for i, v := range values {
+		*f = append(*f, unix.SockFilter{Code: compare, K: v, Jt: n - uint8(i)})
 	}
+	*f = append(*f, unix.SockFilter{Code: bpfJump, K: 1}, unix.SockFilter{Code: bpfGive, K: denied})
+}
+
+func newFilter(files Files) filter {
+	var f filter
+	f.denyArg(unix.SYS_FCNTL, 1, bpfEqual, unix.F_SETOWN, unix.F_SETOWN_EX, unix.F_SETSIG)
+	f.denyArg(unix.SYS_IOCTL, 1, bpfEqual, fioSetOwn, siocSetPgrp)
+	if files == FilesKeepLength {
+		f.denyArg(unix.SYS_OPENAT, 2, bpfBits, unix.O_TRUNC)
+		f.deny(unix.SYS_OPENAT2) // its flags are in memory
+		for _, call := range legacyOpen {
+			f.deny(call)
+		}
+	}
+	return append(f, unix.SockFilter{Code: bpfGive, K: unix.SECCOMP_RET_ALLOW})
 }
 
 // Requests of ioctl(2), the same on all machines but mips, which has its own.

@@ -36,7 +36,7 @@ func TestConfine(t *testing.T) {
 	if err := confined(a, b); err == nil {
 		t.Fatal("confined before")
 	}
-	if err := Confine(); err != nil {
+	if err := Confine(FilesKeepLength); err != nil {
 		t.Fatal(err)
 	}
 	close(done)
@@ -61,6 +61,15 @@ func confined(fd, peer int) error {
 	}
 	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); dumpable != 0 || err != nil {
 		return fmt.Errorf("dumpable %d, %v", dumpable, err)
+	}
+	for flags, want := range map[int]error{unix.O_TRUNC | unix.O_RDWR: unix.EPERM, unix.O_RDWR: nil} {
+		f, err := unix.Open(os.DevNull, flags, 0)
+		if err != want {
+			return fmt.Errorf("open with flags %#x: %v, want %v", flags, err, want)
+		}
+		if err == nil {
+			unix.Close(f)
+		}
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil {
 		return fmt.Errorf("F_GETFL: %w", err)

@@ -29,6 +29,8 @@ var kernel = map[string]func(args []string) error{
 	"executable":  executable,
 	"personality": func([]string) error { return call(unix.SYS_PERSONALITY, 0x0040000) },
 	"grow":        grow,
+	"empty":       empty,
+	"shrink":      func(a []string) error { return os.Truncate(a[0], 0) },
 	"group-files": groupFiles,
 	"writable":    writable,
 }
@@ -57,6 +59,15 @@ func clone(flags uintptr) error {
 // executable wants memory that is written and run.
 func executable([]string) error {
 	_, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON)
+	return err
+}
+
+// empty cuts a file short by opening it.
+func empty(args []string) error {
+	f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_TRUNC, 0)
+	if err == nil {
+		f.Close()
+	}
 	return err
 }
 

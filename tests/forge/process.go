@@ -20,7 +20,7 @@ import (
 
 // others are verbs with arguments that are no path.
 var others = map[string]func(args []string) error{
-	"confine":    func([]string) error { return sys.Confine() }, // as brokers and native rpcds do at their start
+	"confine":    func([]string) error { return sys.Confine(sys.FilesKeepLength) }, // as brokers and native rpcds do at their start
 	"notify":     notify,
 	"see":        see,
 	"vm-read":    func(a []string) error { return vm(a, unix.SYS_PROCESS_VM_READV) },

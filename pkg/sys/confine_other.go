@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !amd64
+
+package sys
+
+// legacyOpen is empty where openat(2) came first, as on arm64 and riscv64.
+var legacyOpen []uint32
