@@ -42,7 +42,7 @@ func serve(dir string) int {
 	layout.Runtime, layout.State = dir, dir
 	s := Server()
 	s.Interfaces[0].Bindings[1].Endpoint = os.Getenv("EPM_TEST_PORT")
-	m := newMapper(&Source{Catalogue: layout.Catalogue(), LastGood: filepath.Join(dir, "last"), Units: filepath.Join(dir, "units"),
+	m := newMapper(&Source{Catalogue: layout.Catalogue(), LastGood: filepath.Join(dir, "last"), Units: [2]string{filepath.Join(dir, "units"), filepath.Join(dir, "runtime")},
 		Config: func() (*config.Config, error) { return samba417Config(), nil }}, statePath())
 	s.Start = m.start
 	s.Interfaces[0].Ops = m.ops()

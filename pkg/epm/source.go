@@ -19,12 +19,12 @@ import (
 // listeners that are masked. It follows a refresh, and msrpcctl transport, by
 // looking once a second at most whether one of its files was replaced.
 type Source struct {
-	Catalogue string // path
-	LastGood  string // path of the generator's last output: it changes with the units
-	Units     string // directory of masks
+	Catalogue string    // path
+	LastGood  string    // path of the generator's last output: it changes with the units
+	Units     [2]string // directories of masks: for good, and until the next boot
 	Config    func() (*config.Config, error)
 
-	seen   [3]stamp
+	seen   [4]stamp
 	looked time.Time
 }
 
@@ -34,7 +34,7 @@ const checkEvery = time.Second
 // DefaultSource is that of the installed system.
 func DefaultSource() *Source {
 	in := unitgen.DefaultInputs()
-	return &Source{Catalogue: in.Catalogue, LastGood: in.LastGood, Units: "/etc/systemd/system", Config: in.Config}
+	return &Source{Catalogue: in.Catalogue, LastGood: in.LastGood, Units: [2]string{"/etc/systemd/system", "/run/systemd/system"}, Config: in.Config}
 }
 
 // stamp tells one version of a file from the next.
@@ -58,7 +58,7 @@ func (s *Source) Changed(now time.Time) bool {
 		return false
 	}
 	s.looked = now
-	stamps := [3]stamp{stampOf(s.Catalogue), stampOf(s.LastGood), stampOf(s.Units)}
+	stamps := [4]stamp{stampOf(s.Catalogue), stampOf(s.LastGood), stampOf(s.Units[0]), stampOf(s.Units[1])}
 	if s.seen == stamps {
 		return false
 	}
@@ -79,11 +79,14 @@ func (s *Source) Load() (*Table, error) {
 	return NewTable(unitgen.NewPlan(c, cfg), s.masked), nil
 }
 
-// masked reports whether the administrator has masked a unit. A mask until the
-// next boot is in /run, which the sandbox does not show.
+// masked reports whether the administrator has masked a unit.
 func (s *Source) masked(unit string) bool {
-	target, err := os.Readlink(filepath.Join(s.Units, unit))
-	return err == nil && target == os.DevNull
+	for _, dir := range s.Units {
+		if target, err := os.Readlink(filepath.Join(dir, unit)); err == nil && target == os.DevNull {
+			return true
+		}
+	}
+	return false
 }
 
 // statePath is the file for entries of other servers, in the directory that
