@@ -84,8 +84,16 @@ type drainee struct {
 
 func (d *drainee) name() string { return d.Rpcd + "@" + strconv.Itoa(d.Worker) }
 
-// look updates what is known of the worker; true: it still runs.
+// look updates what is known of the worker; true: it still runs. A status file
+// that cannot be read just now leaves that as it was.
 func (d *drainee) look() bool {
+	if f, err := status.Copy(layout.StatusFile(d.Rpcd)); err == nil {
+		d.file.Close()
+		d.file = f
+	}
+	if d.Worker >= d.file.Len() {
+		return true
+	}
 	l := d.file.Worker(d.Worker)
 	if l.StartID.Load() != d.startID || !d.file.WorkerAlive(d.Worker) {
 		d.State, d.Connections, d.Groups = "drained", 0, 0
@@ -106,8 +114,12 @@ func (e *env) drain(ctx context.Context, names []string, timeout time.Duration) 
 	if err != nil {
 		return err
 	}
-	list, closeAll, err := k.drainees(names)
-	defer closeAll()
+	list, err := k.drainees(names)
+	defer func() {
+		for _, d := range list {
+			d.file.Close()
+		}
+	}()
 	if err != nil {
 		return err
 	}
@@ -128,39 +140,12 @@ func (e *env) drain(ctx context.Context, names []string, timeout time.Duration) 
 }
 
 // drainees finds the running workers that names mean, all for none.
-func (k *known) drainees(names []string) (list []*drainee, closeAll func(), err error) {
-	var files []*status.File
-	closeAll = func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}
-	add := func(r *unitgen.Rpcd, only int) error {
-		f, err := status.Open(layout.StatusFile(r.Name), false)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			return nil // no worker has run yet
-		case errors.Is(err, os.ErrPermission):
-			return fmt.Errorf("%w; run this as root", err)
-		case err != nil:
-			return err
-		}
-		files = append(files, f)
-		for i := range min(f.Len(), r.Workers+r.Spares) {
-			id := f.Worker(i).StartID.Load()
-			if only >= 0 && i != only || id == 0 || !f.WorkerAlive(i) {
-				continue
-			}
-			list = append(list, &drainee{Rpcd: r.Name, Worker: i, Unit: layout.WorkerService(r.Name, i),
-				State: "draining", file: f, startID: id, heard: time.Now()})
-		}
-		return nil
-	}
+func (k *known) drainees(names []string) (list []*drainee, err error) {
 	list = []*drainee{}
 	if len(names) == 0 {
 		for i := range k.plan.Rpcds {
-			if err := add(&k.plan.Rpcds[i], -1); err != nil {
-				return nil, closeAll, err
+			if list, err = addDrainees(list, &k.plan.Rpcds[i], -1); err != nil {
+				return list, err
 			}
 		}
 	}
@@ -168,19 +153,44 @@ func (k *known) drainees(names []string) (list []*drainee, closeAll func(), err 
 		name, index, one := strings.Cut(text, "@")
 		rpcds, err := k.selected([]string{name})
 		if err != nil {
-			return nil, closeAll, err
+			return list, err
 		}
 		only := -1
 		if one {
 			if only, err = strconv.Atoi(index); err != nil || only < 0 || only >= rpcds[0].Workers+rpcds[0].Spares {
-				return nil, closeAll, fmt.Errorf("rpcd %s has no worker %q, they are 0 to %d", name, index, rpcds[0].Workers+rpcds[0].Spares-1)
+				return list, fmt.Errorf("rpcd %s has no worker %q, they are 0 to %d", name, index, rpcds[0].Workers+rpcds[0].Spares-1)
 			}
 		}
-		if err := add(rpcds[0], only); err != nil {
-			return nil, closeAll, err
+		if list, err = addDrainees(list, rpcds[0], only); err != nil {
+			return list, err
 		}
 	}
-	return list, closeAll, nil
+	return list, nil
+}
+
+// addDrainees adds the running workers of r, or only one of them.
+func addDrainees(list []*drainee, r *unitgen.Rpcd, only int) ([]*drainee, error) {
+	for i := range r.Workers + r.Spares {
+		if only >= 0 && i != only {
+			continue
+		}
+		f, err := status.Copy(layout.StatusFile(r.Name))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return list, nil // no worker has run yet
+		case errors.Is(err, os.ErrPermission):
+			return list, fmt.Errorf("%w; run this as root", err)
+		case err != nil:
+			return list, fmt.Errorf("%w; run msrpcctl refresh", err)
+		}
+		if i >= f.Len() || f.Worker(i).StartID.Load() == 0 || !f.WorkerAlive(i) {
+			f.Close()
+			continue
+		}
+		list = append(list, &drainee{Rpcd: r.Name, Worker: i, Unit: layout.WorkerService(r.Name, i),
+			State: "draining", file: f, startID: f.Worker(i).StartID.Load(), heard: time.Now()})
+	}
+	return list, nil
 }
 
 // warnAlone tells of rpcds that no other worker serves meanwhile.
