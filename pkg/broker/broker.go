@@ -68,7 +68,7 @@ type Broker struct {
 	inboxes   []inbox
 	loads     []load
 	pending   int    // conns in fresh, parked and loose
-	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
+	rootUID   uint32 // of peers whose named pipe identities count: 0, except in tests
 	fdLimit   int    // a descriptor from here on says that few are left
 
 	status *status.File

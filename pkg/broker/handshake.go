@@ -178,16 +178,27 @@ func (b *Broker) readBind(fd int) {
 		if np {
 			need = npa.Need(stream, need)
 		}
-		if c.hungUp {
-			b.drop(fd) // it left in the middle of its bind
-			return
-		}
-		c.need = int32(need)
-		b.waitFor(fd)
-		b.stall(fd)
+		b.waitForRest(fd, need)
 		return
 	}
-	span := bind.FragLength
+	b.routeBind(fd, bind, stream, np)
+}
+
+// waitForRest waits for a first PDU of which need bytes are known to make it up.
+func (b *Broker) waitForRest(fd, need int) {
+	c := &b.conns[fd]
+	if c.hungUp {
+		b.drop(fd) // it left in the middle of its bind
+		return
+	}
+	c.need = int32(need)
+	b.waitFor(fd)
+	b.stall(fd)
+}
+
+// routeBind sends the conn on whose whole first PDU begins stream.
+func (b *Broker) routeBind(fd int, bind dcerpc.Bind, stream []byte, np bool) {
+	c, span := &b.conns[fd], bind.FragLength
 	if np {
 		total, rej := npa.Span(stream, bind.FragLength)
 		if rej != nil {

@@ -12,7 +12,7 @@ import (
 	"msrpcd/pkg/sys"
 )
 
-// This file lets go of those who wait with a whole first PDU and whom no worker
+// This file lets go of conns that wait with a whole first PDU and that no worker
 // has to see: clients that have left, and those that ask for an association
 // group that ended with its worker.
 //
@@ -67,7 +67,7 @@ func (b *Broker) sweep() {
 // groupEnded reports whether the association group ended that the conn asks for:
 // no process has the line of the group's worker or left connections for the next
 // one in it, and nothing is on its way. A group of another worker lives there, if
-// anywhere, and a worker that is started now has none: nobody may start it by
+// anywhere, and a worker that is started now has none: no client may start it by
 // asking.
 func (b *Broker) groupEnded(c *conn) bool {
 	i := int(c.groupID >> (32 - b.cfg.IndexBits))

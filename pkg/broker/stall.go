@@ -12,7 +12,7 @@ import (
 // This file reads the first PDU of clients that are stuck. A unix socket accounts
 // some 800 bytes to its sender for each piece that was not read, however short:
 // after some hundred pieces, or six of a sender with a small buffer, the rest of
-// the PDU can not come, and a look at it frees nothing. So where nothing came for
+// the PDU cannot come, and a look at it frees nothing. So where nothing came for
 // a while what is there is read, and goes along with the connection: in the
 // parking, and in the hand-over. TCP needs none of it, it joins pieces.
 

@@ -24,49 +24,17 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) ([]Rpcd, []P
 	if glob == nil {
 		glob = filepath.Glob
 	}
-	var order []string
-	execs := map[string]string{}
-	passed := map[string][]string{} // programs that a later file replaced
-	named := map[string]string{}    // own-name files: NAME -> path
-	for i := range c.Files {
-		f := &c.Files[i]
-		if len(f.Exec) == 0 {
-			if !layout.ValidName(f.Name) {
-				ps.add(f.Path, "%s is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=", quote(f.Name))
-				continue
-			}
-			named[f.Name] = f.Path
-			order = append(order, f.Name)
-			continue
-		}
-		here := map[string]bool{}
-		for _, exec := range c.programs(f, glob, &ps) {
-			name, err := NameOf(exec)
-			if err != nil {
-				ps.add(f.Path, "%v; it is ignored", err)
-				continue
-			}
-			if !here[name] {
-				here[name] = true
-				if before := execs[name]; before != "" && before != exec {
-					passed[name] = append(passed[name], before)
-				}
-				execs[name] = exec
-				order = append(order, name)
-			}
-		}
-	}
-
+	n := c.named(glob, &ps)
 	var out []Rpcd
 	done := map[string]bool{}
-	for _, name := range order {
+	for _, name := range n.order {
 		if done[name] {
 			continue
 		}
 		done[name] = true
-		exec, ok := execs[name]
+		exec, ok := n.execs[name]
 		if !ok {
-			if path := named[name]; len(execs) > 0 && !strings.HasPrefix(path, layout.VendorConfig+"/") {
+			if path := n.files[name]; len(n.execs) > 0 && !strings.HasPrefix(path, layout.VendorConfig+"/") {
 				ps.add(path, "there is no rpcd %s that it could be about; no Exec= of any file finds a program of this name", name)
 			}
 			continue
@@ -78,12 +46,53 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) ([]Rpcd, []P
 		if r, more, ok := c.Override(name, exec); ok {
 			ps.join(more)
 			if r.Kind == KindNative {
-				r.Samba = c.sambaOf(passed[name])
+				r.Samba = c.sambaOf(n.passed[name])
 			}
 			out = append(out, r)
 		}
 	}
 	return out, ps
+}
+
+// named are the rpcds that the files of rpcd.d name.
+type named struct {
+	order  []string
+	execs  map[string]string   // program of each
+	passed map[string][]string // programs that a later file replaced
+	files  map[string]string   // files of an rpcd's own name, without Exec=
+}
+
+func (c *Config) named(glob func(pattern string) ([]string, error), ps *problems) named {
+	n := named{execs: map[string]string{}, passed: map[string][]string{}, files: map[string]string{}}
+	for i := range c.Files {
+		f := &c.Files[i]
+		if len(f.Exec) == 0 {
+			if !layout.ValidName(f.Name) {
+				ps.add(f.Path, "%s is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=", quote(f.Name))
+				continue
+			}
+			n.files[f.Name] = f.Path
+			n.order = append(n.order, f.Name)
+			continue
+		}
+		here := map[string]bool{}
+		for _, exec := range c.programs(f, glob, ps) {
+			name, err := NameOf(exec)
+			if err != nil {
+				ps.add(f.Path, "%v; it is ignored", err)
+				continue
+			}
+			if !here[name] {
+				here[name] = true
+				if before := n.execs[name]; before != "" && before != exec {
+					n.passed[name] = append(n.passed[name], before)
+				}
+				n.execs[name] = exec
+				n.order = append(n.order, name)
+			}
+		}
+	}
+	return n
 }
 
 // sambaOf returns the last of the programs that a file calls one of Samba.

@@ -81,11 +81,10 @@ func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transpor
 	if err != nil {
 		return err
 	}
-	rpcds, err := k.selected(names)
+	rpcds, err := k.listening(names, t)
 	if err != nil {
 		return err
 	}
-	rpcds = slices.DeleteFunc(rpcds, func(r *unitgen.Rpcd) bool { return listener(r, t) == nil })
 	if len(rpcds) == 0 && len(names) > 0 {
 		return fmt.Errorf("rpcd %s has no %s listener; msrpcctl list %s shows what it has", names[0], t, names[0])
 	}
@@ -113,10 +112,9 @@ func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transpor
 		if k, err = load(); err != nil {
 			return err
 		}
-		if rpcds, err = k.selected(names); err != nil {
+		if rpcds, err = k.listening(names, t); err != nil {
 			return err
 		}
-		rpcds = slices.DeleteFunc(rpcds, func(r *unitgen.Rpcd) bool { return listener(r, t) == nil })
 	}
 	var errs []error
 	done := []switched{}
@@ -137,6 +135,12 @@ func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transpor
 		}
 	})
 	return errors.Join(append(errs, err)...)
+}
+
+// listening are the rpcds that names mean, of these those with a listener of t.
+func (k *known) listening(names []string, t layout.Transport) ([]*unitgen.Rpcd, error) {
+	rpcds, err := k.selected(names)
+	return slices.DeleteFunc(rpcds, func(r *unitgen.Rpcd) bool { return listener(r, t) == nil }), err
 }
 
 // mask makes units impossible to start, or possible again.

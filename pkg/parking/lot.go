@@ -45,21 +45,6 @@ type Lot struct {
 	buf   []byte
 }
 
-// slot is one pair.
-type slot struct {
-	out, in int // messages are read from out and written to in
-	members []member
-	fds     int // descriptors of the members
-	inline  int // bytes of their states in the message
-	queued  int // messages in the queue: 1; 0 without members or when it had to be dropped
-}
-
-type member struct {
-	Entry
-	fd, memfd int    // the owner's; memfd is the member's, -1 without
-	state     []byte // the owner's too, without memfd
-}
-
 // New makes an empty lot. store gives both ends of a new slot to the service
 // manager, under a name from which Adopt gets the index again; false: not now,
 // it is tried again with the next newcomer.
@@ -117,49 +102,6 @@ func (l *Lot) put(e Entry, fd int, state []byte, file bool) (slot int, errno sys
 	return slot, 0
 }
 
-// memfdOf makes a memfd that holds state.
-func memfdOf(state []byte) (int, sys.Errno) {
-	fd, err := unix.MemfdCreate("state", unix.MFD_CLOEXEC)
-	if err != nil {
-		return -1, err.(sys.Errno)
-	}
-	if n, err := unix.Pwrite(fd, state, 0); err != nil || n != len(state) {
-		unix.Close(fd)
-		return -1, unix.ENOSPC
-	}
-	return fd, 0
-}
-
-func (s *slot) add(m member) {
-	s.members = append(s.members, m)
-	s.fds += m.descriptors()
-	s.inline += len(m.state)
-}
-
-// remove takes the i-th member out of the list, not out of the queue.
-func (s *slot) remove(i int) {
-	m := s.members[i]
-	s.fds -= m.descriptors()
-	s.inline -= len(m.state)
-	last := len(s.members) - 1
-	s.members[i] = s.members[last]
-	s.members[last] = member{}
-	s.members = s.members[:last]
-}
-
-func (m *member) descriptors() int {
-	if m.memfd >= 0 {
-		return 2
-	}
-	return 1
-}
-
-func (m *member) close() {
-	if m.memfd >= 0 {
-		sys.Close(m.memfd)
-	}
-}
-
 // emptiest is the slot for a newcomer, -1 when there is none.
 func (l *Lot) emptiest() int {
 	best := -1
@@ -213,14 +155,6 @@ func (l *Lot) rewrite(s *slot) sys.Errno {
 		s.drop()
 	}
 	return 0
-}
-
-// drop takes the oldest message out of the queue. Without room for descriptors
-// the kernel closes those of the message.
-func (s *slot) drop() {
-	var none [1]byte
-	sys.Recv(s.out, none[:], 0)
-	s.queued--
 }
 
 // Take removes a connection from its slot and reports whether it was there. The

@@ -76,7 +76,7 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 	return rep, err
 }
 
-// StatusOwner is whom the status file of an rpcd of this kind belongs to.
+// StatusOwner is the owner of the status file of an rpcd of this kind.
 func StatusOwner(kind config.Kind) (uid, gid int, err error) {
 	if gid, err = groupID(layout.Group); err != nil {
 		return 0, 0, err

@@ -140,7 +140,7 @@ func TestTooManyBlockingOperations(t *testing.T) {
 	}
 }
 
-// A blocking operation is told that its client has gone.
+// A blocking operation learns that its client has gone.
 func TestGoneIsTold(t *testing.T) {
 	r := newRig(t)
 	told := make(chan string)

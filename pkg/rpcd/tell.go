@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file owns what the service manager and the status file are told. The loop
-// never waits for the manager: what it does not read now it is told later.
+// This file owns what the service manager and the status file learn. The loop
+// never waits for the manager: what it does not read now comes later.
 
 const (
 	tellEvery  = time.Second
@@ -18,7 +18,7 @@ const (
 )
 
 // tellReady says READY=1; a manager that does not read, as in the middle of
-// daemon-reload, is told again later.
+// daemon-reload, comes again later.
 func (l *loop) tellReady() error {
 	switch errno := l.notify.Send(nil, "READY=1"); errno {
 	case 0:

@@ -44,7 +44,7 @@ func (w *worker) drain(why string, flags uint32) {
 }
 
 // checkProgram looks whether programs were replaced, before a client is taken.
-// With nobody connected the inbox is left to a new instance. It reports whether
+// Without connections the inbox is left to a new instance. It reports whether
 // the inbox is to be left alone for now.
 func (w *worker) checkProgram() bool {
 	if w.draining || w.hold {

@@ -16,7 +16,7 @@ import (
 )
 
 func TestReplacedProgram(t *testing.T) {
-	t.Run("nobody is connected: the client waits for a new instance", func(t *testing.T) {
+	t.Run("no client is connected: the next one waits for a new instance", func(t *testing.T) {
 		f := newFixture(t)
 		f.startReady()
 		f.program("# second")

@@ -99,14 +99,14 @@ func (k *keeper) move(left []process, round int) error {
 	if ending, err := k.targetEnds(); err == nil && ending {
 		return k.systemd.Stop(k.ctx, s.Name)
 	}
-	k.log.Info(fmt.Sprintf("what scripts of %s left running goes on in %s, up to the stop of %s", k.group.unit, s.Name, layout.Target),
+	k.log.Log(context.Background(), journal.Notice, fmt.Sprintf("what scripts of %s left running goes on in %s, up to the stop of %s", k.group.unit, s.Name, layout.Target),
 		journal.MessageID, journal.IDScriptsKept, "processes", len(left), "command", k.group.command(left[0]))
 	return nil
 }
 
 // end ends processes as systemd does: first they are asked.
 func (k *keeper) end(left []process) error {
-	k.log.Info(fmt.Sprintf("what scripts of %s left running ends with %s", k.group.unit, layout.Target),
+	k.log.Log(context.Background(), journal.Notice, fmt.Sprintf("what scripts of %s left running ends with %s", k.group.unit, layout.Target),
 		journal.MessageID, journal.IDScriptsEnded, "processes", len(left), "command", k.group.command(left[0]))
 	signal := unix.SIGTERM
 	for start := time.Now(); len(left) > 0 && time.Since(start) < grace+time.Second; time.Sleep(10 * time.Millisecond) {

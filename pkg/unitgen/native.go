@@ -61,7 +61,7 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 	b.set("RootDirectory", layout.Root())
 	b.set("LimitFSIZE", "32M")
 	b.setAll("MemoryMax=1G\nTasksMax=256")
-	b.note("What a program needs to run, what it is told, and its own status file.")
+	b.note("What a program needs to run, its configuration, and its own status file.")
 	b.set("BindReadOnlyPaths", nativeFiles)
 	for _, p := range []string{path.Dir(r.Exec), layout.VendorConfig, layout.AdminConfig, layout.VolatileConf, layout.State} {
 		if p != "/" && !strings.HasPrefix(p, "/usr/") {

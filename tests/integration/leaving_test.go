@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Clients that leave before their answer cost nobody else anything.
+// Clients that leave before their answer cost no other client anything.
 
 // way is how a client reaches winreg, as arguments of bindload.
 type way struct {

@@ -39,7 +39,7 @@ func TestBusyProgramsOfMsrpcdNoticeThatTheyWereReplaced(t *testing.T) {
 		h.replace("/usr/libexec/msrpcd/*")
 		h.eventually(func() error {
 			h.load("-net", "unix", "-addr", mapperLocal, "-iface", epmapperID, "-major", "3")
-			h.works() // who has nothing to do looks when there is
+			h.works() // an idle process looks when it has something to do
 			for _, name := range []string{"msrpc-broker (classic|lsad|winreg)", "rpcd_epmapper"} {
 				if old := h.oldProcesses(name); old != "" {
 					return fmt.Errorf("%s runs a program that was replaced: %s", name, old)
