@@ -94,7 +94,8 @@ func (h *host) killIdleWorker() {
 		if w.Open() > 0 {
 			return errors.Join(fmt.Errorf("all workers have clients"), control("cgroup.freeze", "0"))
 		}
-		return control("cgroup.kill", "1")
+		// What systemd starts in this group after them must not be frozen.
+		return errors.Join(control("cgroup.kill", "1"), control("cgroup.freeze", "0"))
 	})
 }
 
