@@ -165,7 +165,11 @@ func TestRefusedHandOversKeepNoWorker(t *testing.T) {
 		c := f.connect(layout.NP, "winreg")
 		m := f.pipeMessage()
 		m.NPA, m.NPALevel = nil, 0
-		f.must(f.trySend(m, int(c.server.Fd())))
+		// Without waiting: once it ends, no process takes them from the inbox.
+		err := unix.Sendmsg(f.sender, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, unix.MSG_DONTWAIT)
+		if err != unix.EAGAIN {
+			f.must(err)
+		}
 		c.server.Close()
 		select {
 		case code := <-ended:
