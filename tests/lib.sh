@@ -109,7 +109,7 @@ build_and_stage() {
         quietly meson setup "$build" -Dsystemd_version="$version"
     fi
     quietly ninja -C "$build"
-    CGO_ENABLED=0 go build -o "$build/sandbox" ./tests/sandbox/cmd/sandbox
+    CGO_ENABLED=0 go build -o "$build/sandbox" ./tests/tools/sandbox/cmd/sandbox
     [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] ||
         die "/dev/shm is not a tmpfs: mount -t tmpfs tmpfs /dev/shm"
     MSRPCD_STAGE=$(mktemp -d /dev/shm/msrpcd-stage-XXXXXX)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package units has the text that stands in more than one unit: in those of this
-// directory meson puts it, in generated ones pkg/unitgen. Its test renders the
+// directory meson puts it, in generated ones pkg/plan/unitgen. Its test renders the
 // templates as meson does, adds the units that the generator makes for real
 // listings, and asks systemd-analyze about all of them together.
 package units

@@ -11,12 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/catalogue"
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/listing"
-	"msrpcd/pkg/parking"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/wire/listing"
 	"msrpcd/units"
 )
 

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"os"
 
-	"msrpcd/pkg/broker"
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/layout"
+	"msrpcd/pkg/conn/broker"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
 )
 
 func main() {

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"os"
 
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/plan/unitgen"
 )
 
 func main() {

@@ -7,7 +7,7 @@ package main
 import (
 	"os"
 
-	"msrpcd/pkg/scripts"
+	"msrpcd/pkg/host/scripts"
 )
 
 func main() { os.Exit(scripts.Main(os.Args[1:])) }

@@ -7,7 +7,7 @@ package main
 import (
 	"os"
 
-	"msrpcd/pkg/samba"
+	"msrpcd/pkg/conn/samba"
 )
 
 func main() { os.Exit(samba.Main(os.Args[1:])) }

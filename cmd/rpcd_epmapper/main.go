@@ -6,8 +6,8 @@ package main
 import (
 	"os"
 
-	"msrpcd/pkg/epm"
-	"msrpcd/pkg/rpcd"
+	"msrpcd/pkg/rpc/rpcd"
+	"msrpcd/pkg/servers/epm"
 )
 
 func main() { os.Exit(rpcd.Main(epm.Server(), os.Args[1:])) }

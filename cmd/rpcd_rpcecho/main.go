@@ -7,8 +7,8 @@ package main
 import (
 	"os"
 
-	"msrpcd/pkg/rpcd"
-	"msrpcd/pkg/rpcecho"
+	"msrpcd/pkg/rpc/rpcd"
+	"msrpcd/pkg/servers/rpcecho"
 )
 
 func main() { os.Exit(rpcd.Main(rpcecho.Server(), os.Args[1:])) }

@@ -17,13 +17,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/listeners"
-	"msrpcd/pkg/printable"
-	"msrpcd/pkg/refresh"
-	"msrpcd/pkg/systemctl"
-	"msrpcd/pkg/wanted"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/listeners"
+	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/refresh"
+	"msrpcd/pkg/plan/wanted"
+	"msrpcd/pkg/wire/printable"
 )
 
 // Version is set by meson with -ldflags -X.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/listeners"
-	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/listeners"
+	"msrpcd/pkg/host/systemctl"
 )
 
 // The command line is pinned by testdata/*.txtar. Scripts run msrpcctl on

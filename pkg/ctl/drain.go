@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/status"
-	"msrpcd/pkg/systemctl"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/unitgen"
 )
 
 const drainLong = `Let workers end without ending a connection: they take no new clients, serve

@@ -10,9 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"msrpcd/pkg/inbox"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/status"
+	"msrpcd/pkg/conn/inbox"
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
 )
 
 // playWorker is a worker of the scripts: worker NAME I N TIME has N connections,

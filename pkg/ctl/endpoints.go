@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/listing"
+	"msrpcd/pkg/wire/listing"
 )
 
 const endpointsLong = `Ask the endpoint mapper of a host, this one without HOST, for all that is

@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/epm"
-	"msrpcd/pkg/uuid"
+	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/uuid"
 )
 
 // pages are the answers of a mapper, one for each ept_lookup.

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"syscall"
 
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/status"
-	"msrpcd/pkg/systemctl"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/unitgen"
 )
 
 // fakeSystemd is a systemd whose state is a text file, one unit a line: "NAME

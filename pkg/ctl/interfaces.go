@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/uuid"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/uuid"
 )
 
 // namedInterface is an interface and what it is called.

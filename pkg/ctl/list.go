@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/catalogue"
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/listing"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/wire/listing"
 )
 
 // listed is one rpcd of msrpcctl list.

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/refresh"
-	"msrpcd/pkg/sys"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/plan/refresh"
 )
 
 func (e *env) lookCommand() *cobra.Command {

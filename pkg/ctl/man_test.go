@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
-	"msrpcd/pkg/wanted"
+	"msrpcd/pkg/plan/wanted"
 )
 
 // msrpcctl(8) has every command, option and check, and no other.

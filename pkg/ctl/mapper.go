@@ -12,11 +12,11 @@ import (
 	"slices"
 	"time"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/epm"
-	"msrpcd/pkg/listing"
-	"msrpcd/pkg/rpcclient"
-	"msrpcd/pkg/uuid"
+	"msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/uuid"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/rpcclient"
+	"msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/wire/dcerpc"
 )
 
 const pingLong = `Connect to a server, bind an interface and disconnect, and show which worker

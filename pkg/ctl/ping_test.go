@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/epm"
+	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/dcerpc"
 )
 
 func TestPing(t *testing.T) {

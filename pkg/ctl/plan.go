@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/catalogue"
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/unitgen"
 )
 
 // known is what is to be served on this host.

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/preflight"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/preflight"
 )
 
 // statusRefused is the exit status of a preflight that only a change of

@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/journal"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/refresh"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/refresh"
 )
 
 const refreshLong = `Ask every RPC server of this host what it serves and read smb.conf, write the

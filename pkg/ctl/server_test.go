@@ -8,12 +8,12 @@ import (
 	"net"
 	"testing"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/epm"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/ndr"
-	"msrpcd/pkg/uuid"
-	"msrpcd/tests/loopback"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/ndr"
+	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/loopback"
 )
 
 // server is a DCE/RPC server on a port of the loopback, for tests of commands

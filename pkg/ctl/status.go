@@ -12,11 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/status"
-	"msrpcd/pkg/systemctl"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/unitgen"
 )
 
 // rpcdStatus is one rpcd of msrpcctl status.

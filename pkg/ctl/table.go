@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"msrpcd/pkg/printable"
+	"msrpcd/pkg/wire/printable"
 )
 
 // table aligns rows; the first is the heading. No line ends in blanks.

@@ -12,12 +12,12 @@ import (
 	"slices"
 	"strings"
 
-	"msrpcd/pkg/config"
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/listing"
-	"msrpcd/pkg/printable"
-	"msrpcd/pkg/rpcclient"
-	"msrpcd/pkg/unitgen"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/printable"
 )
 
 // target is a server to connect to.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/systemctl"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/systemctl"
 )
 
 func TestStatusText(t *testing.T) {

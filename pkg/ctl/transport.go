@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/systemctl"
-	"msrpcd/pkg/unitgen"
-	"msrpcd/pkg/wanted"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/wanted"
 )
 
 const transportLong = `Switch the listeners of one transport on or off, for all rpcds or for one.

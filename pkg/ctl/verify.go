@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msrpcd/pkg/wanted"
+	"msrpcd/pkg/plan/wanted"
 )
 
 // verification is the result of msrpcctl verify.

@@ -19,12 +19,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"msrpcd/pkg/handoff"
-	"msrpcd/pkg/journal"
+	"msrpcd/pkg/conn/handoff"
+	"msrpcd/pkg/host/journal"
 )
 
 // What somebody on the host, on the network or inside a broker can reach of
-// what is not his. tests/forge tries.
+// what is not his. tests/tools/forge tries.
 
 // attempts are what nobody but its owner may do with a path.
 func attempts(verbs string, paths ...string) (list []string) {
@@ -154,7 +154,7 @@ type forgery struct {
 func TestForgedHandOversAreRefused(t *testing.T) {
 	h := boot(t, oneWorker).install()
 	h.load("-net", "unix", "-addr", winregNcalrpc)
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
+	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
 	if err != nil {
 		t.Fatal(err)
 	}

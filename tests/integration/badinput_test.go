@@ -259,7 +259,7 @@ func TestHostileFirstPDUsHarmNobody(t *testing.T) {
 
 func TestHostileNamedPipeRequests(t *testing.T) {
 	h := boot(t).install()
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
+	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	if err != nil {
 		t.Fatal(err)
 	}

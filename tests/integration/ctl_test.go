@@ -195,7 +195,7 @@ func TestEndpointsAreThoseOfTheCatalogue(t *testing.T) {
 // msrpcd.
 func TestGoMsrpcListsEveryEndpoint(t *testing.T) {
 	// The newest Go that the module needs is fetched where there is none.
-	build := exec.Command("go", "build", "-C", "../gomsrpc", "-o", filepath.Join(tools, "gomsrpc"), ".")
+	build := exec.Command("go", "build", "-C", "../tools/gomsrpc", "-o", filepath.Join(tools, "gomsrpc"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTOOLCHAIN=auto")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build gomsrpc: %v\n%s", err, out)

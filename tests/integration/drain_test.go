@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"msrpcd/pkg/status"
+	"msrpcd/pkg/conn/status"
 )
 
 // Workers drain: sessions that are open are served to their end, new clients

@@ -16,13 +16,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/catalogue"
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/epm"
-	"msrpcd/pkg/listing"
-	"msrpcd/pkg/ndr"
-	rpc "msrpcd/pkg/rpcclient"
-	"msrpcd/pkg/uuid"
+	"msrpcd/pkg/plan/catalogue"
+	rpc "msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/ndr"
+	"msrpcd/pkg/wire/uuid"
 )
 
 // The endpoint mapper, as clients of three kinds see it.

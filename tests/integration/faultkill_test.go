@@ -11,8 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"msrpcd/pkg/layout"
-	"msrpcd/pkg/status"
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
 )
 
 // kill -9 of every kind of process. Each is stopped before, so that what its

@@ -53,7 +53,7 @@ func (h *host) pipeClient() {
 	if strings.Contains(h.run("smbd", "-V"), " 4.17.") {
 		version = "4.17"
 	}
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-" + version + ".npa_request.1.rpcd_classic.bin")
+	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-" + version + ".npa_request.1.rpcd_classic.bin")
 	if err != nil {
 		h.t.Fatal(err)
 	}

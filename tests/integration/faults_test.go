@@ -10,7 +10,7 @@ import (
 	"os"
 	"strings"
 
-	"msrpcd/pkg/status"
+	"msrpcd/pkg/conn/status"
 )
 
 // The faults of TestFaults: each is something that happens to a host while

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"msrpcd/pkg/status"
-	"msrpcd/tests/sandbox"
+	"msrpcd/pkg/conn/status"
+	"msrpcd/tests/tools/sandbox"
 )
 
 const password = "Secret-1234"
@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range []string{"bindload", "forge", "npsdecho", "probe"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "msrpcd/tests/"+name)
+		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "msrpcd/tests/tools/"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)

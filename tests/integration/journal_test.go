@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/journal"
+	"msrpcd/pkg/host/journal"
 )
 
 // TestJournalHasFieldsAndExplanations: what an administrator asks journalctl.

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"msrpcd/pkg/journal"
+	"msrpcd/pkg/host/journal"
 )
 
 // stopJournald stops journald and fills its queue; the function that is returned

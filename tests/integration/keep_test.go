@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/dcerpc"
-	"msrpcd/pkg/epm"
-	rpc "msrpcd/pkg/rpcclient"
-	"msrpcd/pkg/uuid"
+	rpc "msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/uuid"
 )
 
 // Connections to native rpcds outlive the process that serves them.

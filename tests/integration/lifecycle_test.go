@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"msrpcd/tests/sandbox"
+	"msrpcd/tests/tools/sandbox"
 )
 
 const (

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"msrpcd/tests/sandbox"
+	"msrpcd/tests/tools/sandbox"
 )
 
 const (

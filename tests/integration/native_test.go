@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// Native rpcds, by the example of tests/probe, which tells what it sees.
+// Native rpcds, by the example of tests/tools/probe, which tells what it sees.
 
 const (
 	probePipe  = "/run/samba/ncalrpc/np/probe"

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// Named pipes without DCE/RPC (npsd_*, Samba 4.25), served by tests/npsdecho.
+// Named pipes without DCE/RPC (npsd_*, Samba 4.25), served by tests/tools/npsdecho.
 
 const npsdPipe = "/run/samba/ncalrpc/np/npsdecho"
 
@@ -30,7 +30,7 @@ func npsd(t *testing.T) *host {
 // a multiple of 8, makes the client's name longer.
 func npsdRequest(t *testing.T, extra int) []byte {
 	t.Helper()
-	b, err := os.ReadFile("../../pkg/npa/testdata/samba-4.25.npa_request.1.rpcd_classic.bin")
+	b, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.25.npa_request.1.rpcd_classic.bin")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestPipeWithoutDCERPC(t *testing.T) {
 // A call that asks for a worker of its own gets a spare.
 func TestPipeWithoutDCERPCAndAnIdleWorker(t *testing.T) {
 	h := npsd(t)
-	request, err := os.ReadFile("../../pkg/npa/testdata/samba-4.25.npa_request.4.rpcd_winreg.bin")
+	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.25.npa_request.4.rpcd_winreg.bin")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/epm"
-	rpc "msrpcd/pkg/rpcclient"
+	rpc "msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/servers/epm"
 )
 
 // Programs and settings that change while sessions are open: who is there is

@@ -19,13 +19,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/dcerpc"
-	client "msrpcd/pkg/rpcclient"
-	"msrpcd/pkg/uuid"
-	"msrpcd/tests/readme"
+	client "msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/readme"
 )
 
-// rpcecho, the example of pkg/rpcd, with the clients that Samba tests its own
+// rpcecho, the example of pkg/rpc/rpcd, with the clients that Samba tests its own
 // with. Distributions ship no rpcd_rpcecho of Samba's to compare with.
 
 const (

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/journal"
+	"msrpcd/pkg/host/journal"
 )
 
-// What a subverted broker or native rpcd can do: tests/forge runs as the main
+// What a subverted broker or native rpcd can do: tests/tools/forge runs as the main
 // program of its unit, so in its sandbox and with its descriptors.
 
 // echoFile gives rpcecho listeners.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/status"
+	"msrpcd/pkg/conn/status"
 )
 
 // statusFile maps the status file of an rpcd of the box. The preflight makes it,

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/sys"
+)
+
+// choose brings the table of loads up to date and routes a conn.
+func (b *Broker) choose(c *conn) int {
+	b.refreshAlive()
+	n := b.cfg.Workers
+	if c.needIdle || c.groupID != 0 {
+		n = len(b.inboxes)
+	}
+	for i := 0; i < n; i++ {
+		b.loads[i] = b.loadOf(i)
+		if b.loads[i].draining {
+			n = len(b.inboxes) // a spare may stand in for it
+		}
+	}
+	i := route(b.loads, &b.cfg, c.groupID, c.needIdle)
+	if i == none && c.needIdle && b.now-c.accepted > int64(spareWait) {
+		i = fewestConns(b.loads, b.cfg.Workers)
+	}
+	if i == none && !c.needIdle {
+		i = b.spareFor()
+	}
+	return i
+}
+
+// spareFor is a spare for a conn that no ordinary worker can take, since none of
+// their inboxes is there.
+func (b *Broker) spareFor() int {
+	for i := b.cfg.Workers; i < len(b.inboxes); i++ {
+		b.loads[i] = b.loadOf(i)
+	}
+	if i := idleSpare(b.loads, b.cfg.Workers); i != none {
+		return i
+	}
+	return fewestConns(b.loads, b.cfg.Workers)
+}
+
+// loadOf reads what worker i says of itself. Its line is not trusted with
+// anything but this comparison.
+func (b *Broker) loadOf(i int) load {
+	in, w := &b.inboxes[i], b.status.Worker(i)
+	received, flags := w.Received.Load(), w.Flags.Load()
+	l := load{
+		running:  in.alive && flags&status.Ready != 0,
+		draining: in.alive && flags&status.Draining != 0,
+		leaving:  in.alive && flags&status.Leaving != 0,
+		absent:   in.missing && in.retryAt > b.now,
+	}
+	if sent := b.status.Sent(i).Sent.Load(); sent > received {
+		l.inflight = sent - received
+	}
+	if in.seen != received || l.inflight == 0 {
+		in.seen, in.seenAt = received, b.now
+	}
+	if l.running {
+		l.open = w.Open()
+		l.groups = uint64(w.Groups.Load())
+		l.stalled = b.now-in.seenAt > int64(stallAfter)
+	} else {
+		l.stalled = b.now-in.seenAt > int64(startPatience)
+	}
+	l.groups += l.inflight
+	return l
+}
+
+// refreshAlive asks the kernel which workers live (they hold a lock on their
+// line), at most every aliveEvery, and at once about a new one.
+func (b *Broker) refreshAlive() {
+	all := b.now-b.lastAlive > int64(aliveEvery)
+	if all {
+		b.lastAlive = b.now
+	}
+	for i := range b.inboxes {
+		in := &b.inboxes[i]
+		id := b.status.Worker(i).StartID.Load()
+		if id != in.startID || all && id != 0 {
+			in.startID = id
+			in.alive = b.status.WorkerAlive(i)
+		}
+	}
+}
+
+// working reports whether any worker lives or anything is on its way to one.
+func (b *Broker) working() bool {
+	for i := range b.inboxes {
+		if b.status.Worker(i).StartID.Load() != 0 && b.status.WorkerAlive(i) {
+			return true
+		}
+		if in := &b.inboxes[i]; in.fd >= 0 {
+			if n, errno := sys.SendQueue(in.fd); errno == 0 && n > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/npa"
+)
+
+const npaHeader = npa.HeaderSize
+
+// advance brings a conn as far as what has arrived allows. It is called when
+// the conn is new, when epoll says that something arrived, and after a restart.
+func (b *Broker) advance(fd int) {
+	switch b.conns[fd].state {
+	case wantNPA:
+		b.readNPA(fd)
+	case wantBind:
+		b.readBind(fd)
+	case wantSpare:
+		b.handOver(fd)
+	}
+}
+
+// waitFor has epoll tell when more arrives. It is edge-triggered: what has been
+// peeked at does not wake the loop again, and what came before the descriptor
+// was added is reported at once.
+func (b *Broker) waitFor(fd int) {
+	c := &b.conns[fd]
+	if c.age == unlisted {
+		b.makeRoom()
+		b.enlist(fd)
+	}
+	if !c.counted && c.state == wantBind { // np: not before the request tells the client's address
+		c.counted = true
+		b.count(fd)
+	}
+	b.begin(fd)
+	b.watch(fd)
+}
+
+// watch has epoll tell of a conn that waits.
+func (b *Broker) watch(fd int) {
+	if c := &b.conns[fd]; !c.registered {
+		c.registered = true
+		b.ep.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, token(kindConn, c.gen, fd))
+	}
+}
+
+// readNPA reads the named pipe auth request and answers it. The request must be
+// consumed here, since the client sends its bind only after the answer.
+func (b *Broker) readNPA(fd int) {
+	c := &b.conns[fd]
+	if !c.replied && !b.fillNPA(fd) {
+		return
+	}
+	req, rej := npa.Parse(c.npa())
+	if rej != nil {
+		b.rejectNPA(fd, rej)
+		return
+	}
+	bind := &b.bindings[c.binding]
+	if !c.replied {
+		reply := npa.AppendReply(b.out[:0], req.Level, bind.pipe.FileType, bind.pipe.DeviceState, bind.pipe.Allocation, npa.StatusOK)
+		if n, errno := sys.Send(fd, reply); errno != 0 || n != len(reply) {
+			b.refuse(fd)
+			return
+		}
+		b.out, c.replied = reply, true
+	}
+	if req.Flags&npa.ProbeOnly != 0 {
+		b.drop(fd)
+		return
+	}
+	c.npaLevel = req.Level
+	c.needIdle = req.Flags&npa.NeedIdle != 0
+	if bind.raw {
+		b.handOver(fd)
+		return
+	}
+	c.state = wantBind
+	b.readBind(fd)
+}
+
+// fillNPA reads what is there of the request, never more than the request, and
+// reports whether it is complete. An entry of the parking does not tell of what is
+// read after it was made, so the conn leaves the parking first: its client would
+// rather see the end of the connection than wait for an answer.
+func (b *Broker) fillNPA(fd int) bool {
+	c := &b.conns[fd]
+	b.repark(fd)
+	for {
+		want := npaHeader // the length and the magic are in it
+		if len(c.taken) >= want {
+			var rej *npa.Reject
+			if want, rej = npa.Length(c.taken, b.cfg.MaxNPA); rej != nil {
+				b.rejectNPA(fd, rej)
+				return false
+			}
+			if want == len(c.taken) {
+				return true
+			}
+		}
+		chunk := b.in[:min(want-len(c.taken), len(b.in))]
+		n, errno := sys.Recv(fd, chunk, 0)
+		if errno == unix.EAGAIN {
+			b.waitFor(fd)
+			return false
+		}
+		if errno != 0 || n == 0 {
+			b.drop(fd) // it left
+			return false
+		}
+		c.taken = append(c.taken, chunk[:n]...)
+		c.request = int32(len(c.taken))
+		if len(c.taken) < npaHeader {
+			if _, rej := npa.Length(c.taken, b.cfg.MaxNPA); rej != nil {
+				b.rejectNPA(fd, rej)
+				return false
+			}
+		}
+	}
+}
+
+func (b *Broker) rejectNPA(fd int, rej *npa.Reject) {
+	b.complain(slog.LevelWarn, rej.Cause, journal.IDBadNPA, fd, "named pipe auth refused: "+rej.Cause)
+	if rej.Reply != nil {
+		sys.Send(fd, rej.Reply)
+	}
+	b.refuse(fd)
+}
+
+// readBind peeks at the first PDU. When it is complete and harmless, the conn
+// goes to a worker with nothing of it consumed.
+func (b *Broker) readBind(fd int) {
+	c := &b.conns[fd]
+	head := copy(b.in[:], c.head())
+	if c.need > 0 && !c.hungUp {
+		// A PDU that comes in single bytes is copied only once it is there.
+		if n, errno := sys.Available(fd); errno == 0 && head+n < int(c.need) {
+			b.stall(fd)
+			return
+		}
+	}
+	n, errno := sys.Recv(fd, b.in[head:], unix.MSG_PEEK)
+	if errno == unix.EAGAIN {
+		b.waitFor(fd)
+		return
+	}
+	if errno != 0 || n == 0 {
+		b.drop(fd) // it left
+		return
+	}
+	stream := b.in[:head+n]
+	np := b.bindings[c.binding].Transport == layout.NP
+	first := stream
+	if np {
+		k, rej := npa.Gather(b.pdu[:], stream)
+		if rej != nil {
+			b.rejectNPA(fd, rej)
+			return
+		}
+		first = b.pdu[:k]
+	}
+	bind, need, rej := dcerpc.Validate(first)
+	if rej != nil {
+		b.rejectPDU(fd, bind, rej, np)
+		return
+	}
+	if need > 0 {
+		if np {
+			need = npa.Need(stream, need)
+		}
+		b.waitForRest(fd, need)
+		return
+	}
+	b.routeBind(fd, bind, stream, np)
+}
+
+// waitForRest waits for a first PDU of which need bytes are known to make it up.
+func (b *Broker) waitForRest(fd, need int) {
+	c := &b.conns[fd]
+	if c.hungUp {
+		b.drop(fd) // it left in the middle of its bind
+		return
+	}
+	c.need = int32(need)
+	b.waitFor(fd)
+	b.stall(fd)
+}
+
+// routeBind sends the conn on whose whole first PDU begins stream.
+func (b *Broker) routeBind(fd int, bind dcerpc.Bind, stream []byte, np bool) {
+	c, span := &b.conns[fd], bind.FragLength
+	if np {
+		total, rej := npa.Span(stream, bind.FragLength)
+		if rej != nil {
+			b.rejectNPA(fd, rej)
+			return
+		}
+		span = total
+	}
+	c.frag, c.stream, c.groupID = uint16(bind.FragLength), int32(span), bind.AssocGroup
+	if b.groupEnded(c) {
+		b.nak(fd, bind, dcerpc.ReasonNotSpecified, np)
+		return
+	}
+	b.handOver(fd)
+}
+
+// rejectPDU answers or closes a connection whose first PDU no worker may see.
+func (b *Broker) rejectPDU(fd int, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
+	b.complain(journal.Notice, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
+	if rej.Nak {
+		b.nak(fd, bind, rej.Reason, np)
+		return
+	}
+	sys.Recv(fd, b.in[:], 0) // what is unread at close would reset the connection
+	b.refuse(fd)
+}

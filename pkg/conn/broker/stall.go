@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"time"
+
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
+)
+
+// This file reads the first PDU of clients that are stuck. A unix socket accounts
+// some 800 bytes to its sender for each piece that was not read, however short:
+// after some hundred pieces, or six of a sender with a small buffer, the rest of
+// the PDU cannot come, and a look at it frees nothing. So where nothing came for
+// a while what is there is read, and goes along with the connection: in the
+// parking, and in the hand-over. TCP needs none of it, it joins pieces.
+
+const (
+	stallTime = 100 * time.Millisecond // without a new piece
+	maxHeads  = 16 << 20               // bytes of all conns that are read before their PDU is whole
+)
+
+// stall notes that a part of the first PDU of conn fd has come.
+func (b *Broker) stall(fd int) {
+	c := &b.conns[fd]
+	if b.bindings[c.binding].Transport == layout.TCP {
+		return
+	}
+	b.unstall(fd)
+	c.stalled, c.lookAt = true, b.now+int64(stallTime)
+	b.conns.push(&b.stalled, fd)
+}
+
+func (b *Broker) unstall(fd int) {
+	if c := &b.conns[fd]; c.stalled {
+		c.stalled = false
+		b.conns.remove(&b.stalled, fd)
+	}
+}
+
+// takeStalled reads from those to whom nothing came in time.
+func (b *Broker) takeStalled() {
+	for b.stalled.head != end && b.conns[b.stalled.head].lookAt <= b.now {
+		fd := int(b.stalled.head)
+		b.unstall(fd)
+		if b.heads < maxHeads {
+			b.takeHead(fd)
+		} else {
+			b.stall(fd)
+		}
+	}
+}
+
+// takeHead reads what is there of the first PDU, but never its last byte. As with
+// the request of a named pipe, the conn leaves the parking first: its entry does
+// not tell of what is read now.
+func (b *Broker) takeHead(fd int) {
+	c := &b.conns[fd]
+	room := min(int(c.need)-1-len(c.head()), len(b.in))
+	if room <= 0 {
+		return // all but the last byte is read
+	}
+	b.repark(fd)
+	n, errno := sys.Recv(fd, b.in[:room], 0)
+	if errno == 0 && n > 0 {
+		c.taken = append(c.taken, b.in[:n]...)
+		b.heads += n
+	}
+	b.begin(fd)
+}

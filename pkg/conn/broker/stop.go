@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/host/journal"
+)
+
+// This file owns the end of a broker that leaves connections to the next one.
+
+// ErrReplaced is not a failure: systemd is to start the broker again.
+var ErrReplaced = errors.New("the broker's program was replaced")
+
+// replaced reports whether another program is at the broker's path and the next
+// incarnation can have all that waits.
+func (b *Broker) replaced() bool {
+	if !b.self.Replaced(time.Duration(b.now)) || b.loose.head != end || b.lot.Full() {
+		return false
+	}
+	b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the broker restarts and keeps the %d connections that wait", b.self.Path, b.pending),
+		journal.MessageID, journal.IDBrokerReplaced)
+	return true
+}
+
+// finish parks whoever waits, for the next incarnation. The manager may need a
+// moment until it takes what a new slot of the parking needs.
+func (b *Broker) finish() {
+	b.notify.Send(nil, "STOPPING=1")
+	for limit := b.now + int64(finishTime); ; b.tick() {
+		for b.fresh.head != end && b.keep(int(b.fresh.head)) {
+		}
+		for b.loose.head != end && b.keep(int(b.loose.head)) {
+		}
+		if b.lot.Mend() && b.fresh.head == end && b.loose.head == end || b.lot.Full() || b.now > limit {
+			break
+		}
+		unix.Poll(nil, int(searchEvery/time.Millisecond))
+	}
+	if lost := b.fresh.n + b.loose.n; lost > 0 {
+		b.log.Error("the parking has no room: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
+	}
+}

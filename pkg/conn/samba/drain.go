@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package samba
+
+// Drain: no new groups, those inside are served to their end, then the worker
+// ends, and the next client starts it again with the program and the unit that
+// are there then. What begins it:
+//
+//   - the rpcd's program, one of its libraries or the adaptor's own program was
+//     replaced: new groups still come where no other worker can take them;
+//   - SIGWINCH, which msrpcctl sends: none at all;
+//   - SIGTERM and SIGINT, stop.go: none at all, and only for a while.
+//
+// What the broker has sent already is served like what was there before.
+
+import (
+	"fmt"
+	"time"
+
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/program"
+)
+
+const (
+	lookEvery    = 50 * time.Millisecond // between looks whether the rpcd was replaced, while it has clients
+	libraryEvery = 10 * time.Second      // between looks at its libraries
+)
+
+// drain begins to drain. flags is status.Leaving when not even the broker's last
+// resort may be this worker.
+func (w *worker) drain(why string, flags uint32) {
+	if w.draining {
+		w.line.Drain(w.line.Flags.Load()&status.Leaving | flags)
+		return
+	}
+	w.draining, w.drainWhy = true, why
+	w.line.Drain(flags)
+	w.causes.Log(w.log, journal.Notice, "drain", journal.IDWorkerDrains,
+		fmt.Sprintf("%s: %d connections are served to their end, then the worker ends", why, w.line.Open()))
+	if w.line.Open() == 0 && w.phase == serving {
+		w.hold = w.startProbe()
+	}
+}
+
+// checkProgram looks whether programs were replaced, before a client is taken.
+// Without connections the inbox is left to a new instance. It reports whether
+// the inbox is to be left alone for now.
+func (w *worker) checkProgram() bool {
+	if w.draining || w.hold {
+		return w.hold
+	}
+	if w.line.Open() > 0 && w.now < w.lookedAt+lookEvery {
+		w.lookDue = true
+		return false
+	}
+	w.lookedAt, w.lookDue = w.now, false
+	if what := w.replaced(); what != "" {
+		w.drain(what+" was replaced", 0)
+	}
+	return w.hold
+}
+
+// replaced names what is no longer what runs, "" for nothing.
+func (w *worker) replaced() string {
+	if id, ok := w.exec.ID(); ok && id != w.execID {
+		return w.opt.Exec
+	}
+	if w.self.Replaced(w.now) {
+		return w.self.Path
+	}
+	if w.now >= w.librariesAt {
+		w.librariesAt = w.now + libraryEvery
+		return program.ReplacedLibrary(w.child.pid)
+	}
+	return ""
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package samba
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"msrpcd/pkg/host/sys"
+)
+
+const (
+	takeBatch = 64                    // clients taken before statuses are looked at again
+	retryTime = 10 * time.Millisecond // after an error that no event ends
+	never     = time.Duration(math.MaxInt64)
+)
+
+func (w *worker) loop() error {
+	for w.phase != done {
+		n, e := w.ep.Wait(w.timeout())
+		if e != 0 {
+			return fmt.Errorf("epoll_wait: %w", e)
+		}
+		w.now = time.Since(w.start)
+		for i := range n {
+			if err := w.event(w.ep.Event(i)); err != nil {
+				return err
+			}
+		}
+		w.timers()
+		w.takeAll()
+		w.tell()
+	}
+	return nil
+}
+
+func (w *worker) event(token uint64, _ uint32) error {
+	switch token {
+	case tokenInbox:
+		w.inboxReady = true
+	case tokenBus:
+		return w.readBus()
+	case tokenChild:
+		return w.childEnded()
+	case tokenChildQ:
+		w.flush()
+	case tokenEvents:
+		w.signals()
+	case tokenProbe:
+		w.readProbe()
+	}
+	return nil
+}
+
+// timeout is the time until something is due, in milliseconds.
+func (w *worker) timeout() int {
+	if w.mayTake() && !w.hold {
+		return 0
+	}
+	due := min(w.probeDue(), w.text.due)
+	if w.retryAt != 0 {
+		due = min(due, w.retryAt)
+	}
+	if w.lookDue && w.phase == serving {
+		due = min(due, w.lookedAt+lookEvery)
+	}
+	if w.phase == leaving || w.phase == stopping {
+		due = min(due, w.stopAt)
+	}
+	if due == never {
+		return -1
+	}
+	ms := (due - time.Since(w.start) + time.Millisecond - 1) / time.Millisecond
+	return int(min(max(ms, 0), math.MaxInt32))
+}
+
+func (w *worker) timers() {
+	if w.retryAt != 0 && w.now >= w.retryAt {
+		w.retryAt = 0
+		w.flush()
+	}
+	if w.lookDue && w.phase == serving {
+		w.checkProgram()
+	}
+	if w.phase == leaving && (w.line.Open() == 0 || w.now >= w.stopAt) {
+		w.stop(w.stopWhy)
+	}
+	if w.phase == stopping && w.now >= w.stopAt {
+		w.pressStop()
+	}
+	if w.now >= w.probeDue() {
+		w.probeTimer()
+	}
+}
+
+// takeAll takes clients from the inbox while the child has room for them.
+func (w *worker) takeAll() {
+	if !w.mayTake() || w.checkProgram() {
+		return
+	}
+	for range takeBatch {
+		if !w.take() || !w.mayTake() {
+			return
+		}
+	}
+}
+
+// mayTake: there may be something in the inbox, and the child has room for it.
+func (w *worker) mayTake() bool {
+	return (w.phase == serving || w.phase == leaving) && w.inboxReady && !w.out.Pending() && !w.childGone && w.retryAt == 0
+}
+
+// readBus reads what other Samba processes sent: the child's statuses.
+func (w *worker) readBus() error {
+	for range takeBatch {
+		n, e := sys.Recv(w.bus.FD, w.busbuf, 0)
+		if e != 0 {
+			return nil
+		}
+		m, ok := w.parts.Add(w.busbuf[:n])
+		if !ok {
+			continue
+		}
+		switch {
+		case m.Type == MsgShutdown && m.Src.PID != w.bus.ID.PID:
+			w.stop("asked for by process " + fmt.Sprint(m.Src.PID))
+		case m.Type == MsgWorkerStatus && m.Src.PID == uint64(w.child.pid):
+			if err := w.status(&m); err != nil || w.line.Open() == 0 {
+				return err // no connection is left whose end could be told
+			}
+		}
+	}
+	return nil
+}
+
+func (w *worker) status(m *Message) error {
+	s, ok := ParseWorkerStatus(m.Body)
+	if !ok {
+		return &layoutError{fmt.Errorf("%s tells its status in %d bytes, which no known Samba does; update msrpcd", w.opt.Exec, len(m.Body))}
+	}
+	if w.phase == starting {
+		return w.firstStatus(m)
+	}
+	w.lastActive = w.now
+	w.line.Ended(1)
+	if s.HasGroups {
+		w.line.Groups.Store(s.AssocGroups)
+	} else {
+		w.line.Groups.Store(uint32(w.line.Open()))
+	}
+	if w.draining && w.phase == serving && w.line.Open() == 0 {
+		w.startProbe()
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package samba
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/journal"
+)
+
+// stopWait is how long the child has for each way of being asked to end. It
+// takes a few milliseconds for the first one.
+var stopWait = 2 * time.Second
+
+// leaveWait is how long clients inside the child may take to end where nothing
+// says that they have longer. Most need a few milliseconds.
+var leaveWait = 2 * time.Second
+
+// leave drains for a while. The inbox keeps for the next instance what comes
+// after the end. With brief clients have leaveWait, else what stopOrder says.
+func (w *worker) leave(why string, brief bool) {
+	switch {
+	case w.phase == leaving && brief:
+		w.stopAt = min(w.stopAt, w.now+leaveWait)
+		return
+	case w.phase == leaving:
+		return
+	case w.phase != serving || w.line.Open() == 0:
+		w.stop(why)
+		return
+	}
+	w.phase, w.stopWhy, w.leaveAt, w.stopAt = leaving, why, w.now, w.now+leaveWait
+	w.draining = true
+	w.line.Drain(status.Leaving)
+	w.notify.Send(nil, "STOPPING=1", "STATUS=Stopping: "+why)
+	w.text.told = false
+	if !brief {
+		go w.order.ask(w.opt.Name, w.opt.Index, w.events)
+	}
+}
+
+// takeOrder heeds what the service manager said of the stop.
+func (w *worker) takeOrder() {
+	o := w.order.answer.Swap(nil)
+	if o == nil || w.phase != leaving {
+		return
+	}
+	if o.limit > 0 {
+		w.stopAt, w.stopWait = w.leaveAt+o.limit, o.press
+	}
+	w.causes.Log(w.log, journal.Notice, "leave", journal.IDWorkerDrains,
+		fmt.Sprintf("%s; %d connections have %s to end%s", w.stopWhy, w.line.Open(), duration(w.stopAt-w.leaveAt), o.note))
+	w.text.told = false
+}
+
+// stop ends the child, and with it the adaptor. Connections inside the child
+// end; what is in the inbox stays there for the next instance.
+func (w *worker) stop(why string) {
+	if w.phase >= stopping {
+		return
+	}
+	asked := (w.phase == serving || w.phase == leaving) && !w.out.Pending()
+	if n := w.line.Open(); w.phase == leaving && n > 0 {
+		w.log.Warn(fmt.Sprintf("%d connections did not end in time and are closed", n), journal.MessageID, journal.IDWorkerDrains)
+	}
+	w.phase, w.stopWhy = stopping, why
+	w.line.Flags.Store(0)
+	w.ep.Delete(w.inbox.FD)
+	w.endProbe()
+	w.dropClient()
+	w.notify.Send(nil, "STOPPING=1", "STATUS=Stopping: "+why)
+	w.text.due = never
+	if asked && w.sendControl(MsgShutdown, nil) == 0 {
+		w.stopAt = w.now + w.stopWait
+		return
+	}
+	w.pressStop()
+}
+
+// pressStop is the next, less gentle way.
+func (w *worker) pressStop() {
+	w.stopAt = w.now + w.stopWait
+	if w.stopStep++; w.stopStep == 1 {
+		w.child.signal(unix.SIGTERM)
+		return
+	}
+	w.child.signal(unix.SIGKILL)
+}
+
+func (w *worker) childEnded() error {
+	ws, ended := w.child.reap()
+	if !ended {
+		return nil
+	}
+	asked := w.phase == stopping
+	w.phase = done
+	if asked {
+		return nil
+	}
+	return w.childError(ws)
+}
+
+// signals carries signals to the loop: a goroutine of its own notes what came
+// and wakes the loop through an eventfd.
+type signals struct {
+	term, brief, hup, drain atomic.Bool
+}
+
+func (s *signals) start(eventfd int) {
+	ch := make(chan os.Signal, 4)
+	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGWINCH)
+	go func() {
+		for sig := range ch {
+			switch sig {
+			case unix.SIGHUP:
+				s.hup.Store(true)
+			case unix.SIGWINCH:
+				s.drain.Store(true)
+			case unix.SIGINT:
+				s.brief.Store(true)
+			default:
+				s.term.Store(true)
+			}
+			ring(eventfd)
+		}
+	}()
+}
+
+// ring wakes the loop.
+func ring(eventfd int) { unix.Write(eventfd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+func (w *worker) signals() {
+	var count [8]byte
+	unix.Read(w.events, count[:])
+	if w.signal.hup.Swap(false) {
+		if w.phase == starting {
+			w.wantHUP = true // it would end a program that has no handler yet
+		} else {
+			w.child.signal(unix.SIGHUP)
+		}
+	}
+	if w.signal.drain.Swap(false) {
+		switch w.phase {
+		case starting:
+			w.wantDrain = true
+		case serving:
+			w.drain("asked for by SIGWINCH", status.Leaving)
+		}
+	}
+	if w.signal.term.Swap(false) {
+		w.leave("asked for by SIGTERM", false)
+	}
+	if w.signal.brief.Swap(false) {
+		w.leave("asked for by SIGINT", true)
+	}
+	w.takeOrder()
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package samba
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/conn/handoff"
+	"msrpcd/pkg/conn/inbox"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/program"
+	"msrpcd/pkg/host/sys"
+)
+
+// worker is the adaptor: one event loop on one thread. All buffers are fields;
+// nothing is allocated or logged for a connection.
+//
+//	starting --first status--> serving --stop()--> stopping --child ended--> done
+//	                              \--leave()--> leaving --stop()--/
+//
+// Serving and leaving may both drain, drain.go.
+//
+// While starting the inbox is not read: the kernel keeps the clients.
+type worker struct {
+	opt    Options
+	log    *slog.Logger
+	causes journal.Limiter
+	phase  phase
+	ready  bool // the rpcd was ready once
+
+	line   *inbox.Line
+	notify *sys.Notifier
+	text   statusText
+
+	bus    *Rendezvous
+	child  *child
+	exec   *program.File
+	execID program.ID // of the program that the child runs
+	self   *program.Self
+	layout Layout
+	anon   *Anonymous
+
+	ep     *sys.Epoll
+	inbox  *inbox.Inbox
+	childQ int // connected to the child's messaging socket, -1 before it is ready
+	events int // eventfd that signals wake the loop with
+	signal signals
+
+	inboxReady bool // not read to the end
+	hold       bool // inbox is left alone until a probe has answered
+	draining   bool // drain.go
+	drainWhy   string
+	childGone  bool // it does not take messages any more
+	wantHUP    bool
+	wantDrain  bool
+
+	tx      sys.Msg // to the child
+	busbuf  []byte
+	parts   Reassembler
+	out     *Outgoing // the one client in hand
+	outFD   [1]int32
+	childID ServerID
+	control *Outgoing // messages without body
+	ctlFD   [1]int32
+	probe   probe
+
+	start       time.Time
+	now         time.Duration // since start, once per turn of the loop
+	taken       uint64        // clients given to the child
+	lastActive  time.Duration // last client given to the child, or status received
+	lastProbe   time.Duration
+	lookedAt    time.Duration // at the program
+	lookDue     bool          // a client came since, too early to look again
+	librariesAt time.Duration // to be looked at next
+	retryAt     time.Duration // 0: none
+
+	order    stopOrder
+	leaveAt  time.Duration // when the adaptor was asked to stop
+	stopAt   time.Duration // when the child is asked to end, or less gently
+	stopWait time.Duration
+	stopStep int
+	stopWhy  string
+}
+
+type phase int
+
+const (
+	starting phase = iota
+	serving
+	leaving // asked to stop, its clients may end
+	stopping
+	done
+)
+
+// Tokens of epoll events.
+const (
+	tokenInbox = iota
+	tokenBus
+	tokenChild  // pidfd
+	tokenChildQ // room in the child's queue
+	tokenEvents
+	tokenProbe
+)
+
+// maxBody is the longest body of a client: the bytes of the named pipe's
+// messages that hold a PDU (each byte may be in one of its own), an NPA
+// request, and the rest.
+const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
+
+// Run serves until the worker is idle, is told to stop, or its rpcd ends
+// unasked, which is an error. The caller's goroutine stays on its thread.
+func Run(o Options, log *slog.Logger) error {
+	runtime.LockOSThread()
+	w := &worker{opt: o, log: log, start: time.Now(), childQ: -1, outFD: [1]int32{-1},
+		self: program.NewSelf(), stopWait: stopWait, librariesAt: libraryEvery}
+	defer w.close()
+	if err := w.setup(); err != nil {
+		return err
+	}
+	return w.loop()
+}
+
+func (w *worker) setup() error {
+	var err error
+	if w.events, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	w.signal.start(w.events)
+	if w.notify, err = sys.NewNotifier(); err != nil {
+		return err
+	}
+	fds, err := sys.PassedFDs()
+	if err != nil {
+		return err
+	}
+	dirs := inbox.Directories{NP: []byte(w.opt.NPDir), Ncalrpc: []byte(w.opt.NcalrpcDir)}
+	if w.inbox, err = inbox.Take(fds, layout.WorkerSocket(w.opt.Name, w.opt.Index), dirs); err != nil {
+		return err
+	}
+	if w.line, err = inbox.TakeLine(w.opt.Name, w.opt.Index); err != nil {
+		return err
+	}
+	w.busbuf = make([]byte, DatagramSize)
+	w.out, w.control = NewOutgoing(maxBody), NewOutgoing(0)
+	if w.bus, err = OpenRendezvous(w.opt.MessagingDir, w.opt.LockDir); err != nil {
+		return err
+	}
+	w.bus.RemoveStale(int(w.line.PID.Load())) // what a killed incarnation left
+	w.bus.RemoveStale(int(w.line.ChildPID.Load()))
+	w.line.PID.Store(uint32(os.Getpid()))
+	if w.exec, err = program.NewFile(w.opt.Exec); err != nil {
+		return err
+	}
+	w.execID, _ = w.exec.ID() // before the start: a program replaced meanwhile is noticed
+	if err = w.chooseLayout(); err != nil {
+		return err
+	}
+	if w.child, err = startChild(&w.opt); err != nil {
+		return err
+	}
+	w.line.ChildPID.Store(uint32(w.child.pid))
+	return w.watch()
+}
+
+func (w *worker) watch() error {
+	var err error
+	if w.ep, err = sys.NewEpoll(); err != nil {
+		return err
+	}
+	for token, fd := range map[uint64]int{tokenBus: w.bus.FD, tokenChild: w.child.pidfd, tokenEvents: w.events} {
+		if e := w.ep.Add(fd, unix.EPOLLIN, token); e != 0 {
+			return fmt.Errorf("watch descriptor: %w", e)
+		}
+	}
+	return nil
+}
+
+// close ends what is left, on every way out.
+func (w *worker) close() {
+	w.dropClient()
+	if w.child != nil {
+		if w.phase != done { // an error of the adaptor itself
+			w.child.signal(unix.SIGKILL)
+			unix.Wait4(w.child.pid, nil, 0, nil)
+		}
+		w.bus.RemoveStale(w.child.pid)
+		unix.Close(w.child.stdin)
+	}
+	if w.bus != nil {
+		w.bus.Close()
+	}
+	if w.line != nil {
+		w.line.Clear()
+	}
+}

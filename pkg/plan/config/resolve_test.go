@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/host/layout"
+)
+
+// host is a file system of programs.
+type host []string
+
+func (h host) glob(pattern string) ([]string, error) {
+	var out []string
+	for _, p := range h {
+		ok, err := filepath.Match(pattern, p)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, p)
+		}
+	}
+	slices.Reverse(out) // Rpcds sorts
+	return out, nil
+}
+
+func samba(names ...string) (h host) {
+	for _, n := range names {
+		h = append(h, "/usr/libexec/samba/"+n)
+	}
+	return h
+}
+
+const all = "[Rpcd]\nKind=samba\nExec=/usr/libexec/samba/rpcd_* /usr/libexec/samba/npsd_*\n"
+
+var three = []layout.Transport{layout.NP, layout.TCP, layout.Ncalrpc}
+
+func TestRpcds(t *testing.T) {
+	h := samba("rpcd_winreg", "rpcd_classic", "rpcd_epmapper", "samba-dcerpcd", "npsd_echo")
+	c := load(t, map[string]string{
+		"v:rpcd.d/50-samba.conf":          all,
+		"v:rpcd.d/epmapper.conf":          "[Rpcd]\nTransports=none\n",
+		"a:rpcd.d/50-samba.conf.d/x.conf": "[Rpcd]\nIdleSec=2min\nSpares=8\n",
+		"a:rpcd.d/winreg.conf":            "[Rpcd]\nWorkers=3\nSpares=\nPort=50001\nTransports=ncalrpc  tcp\nPrestart=yes\nFillFirst=16\n",
+		"a:rpcd.d/zz.conf":                "[Rpcd]\nExec=/opt/echo/rpcd_rpcecho\nKind=native\nActivation=direct\n",
+	})
+	got, ps := c.Rpcds(h.glob)
+	noProblems(t, c, ps...)
+	src := place("v:rpcd.d/50-samba.conf")
+	want := []Rpcd{
+		{Name: "classic", Exec: "/usr/libexec/samba/rpcd_classic", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Source: src},
+		{Name: "epmapper", Exec: "/usr/libexec/samba/rpcd_epmapper", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Transports: []layout.Transport{}, Source: src},
+		{Name: "winreg", Exec: "/usr/libexec/samba/rpcd_winreg", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 32, Workers: 3, Port: 50001,
+			Transports: []layout.Transport{layout.TCP, layout.Ncalrpc}, Prestart: true, FillFirst: 16, Source: src},
+		{Name: "npsd_echo", Exec: "/usr/libexec/samba/npsd_echo", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Source: src},
+		{Name: "rpcecho", Exec: "/opt/echo/rpcd_rpcecho", Kind: "native", Activation: "direct", Spares: 32, Source: place("a:rpcd.d/zz.conf")},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, w := range want {
+		r, _, ok := c.Override(w.Name, w.Exec)
+		if diff := cmp.Diff(w, r); diff != "" || !ok {
+			t.Errorf("Override %s: %v (-want +got):\n%s", w.Name, ok, diff)
+		}
+	}
+	if r, _, ok := c.Override("gone", "/usr/libexec/other/rpcd_gone"); ok {
+		t.Errorf("Override of an rpcd that no file names: %+v", r)
+	}
+}
+
+func TestANativeRpcdKnowsWhoseProgramItStandsInFor(t *testing.T) {
+	h := samba("rpcd_epmapper", "rpcd_winreg", "rpcd_lsad")
+	c := load(t, map[string]string{
+		"v:rpcd.d/50-samba.conf": all,
+		"v:rpcd.d/60-other.conf": "[Rpcd]\nKind=native\nExec=/opt/a/rpcd_epmapper /opt/a/rpcd_lsad\n",
+		"v:rpcd.d/epmapper.conf": "[Rpcd]\nKind=native\nActivation=direct\nExec=/usr/libexec/msrpcd/rpcd_epmapper\n",
+		"v:rpcd.d/own.conf":      "[Rpcd]\nKind=native\nExec=/opt/a/rpcd_own\n",
+		"v:rpcd.d/winreg.conf":   "[Rpcd]\nExec=/opt/samba/rpcd_winreg\n", // another Samba's
+	})
+	want := map[string]string{
+		"epmapper": "/usr/libexec/samba/rpcd_epmapper", "lsad": "/usr/libexec/samba/rpcd_lsad", "own": "", "winreg": "",
+	}
+	got := map[string]string{}
+	rs, ps := c.Rpcds(h.glob)
+	for _, r := range rs {
+		got[r.Name] = r.Samba
+	}
+	noProblems(t, c, ps...)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func order(rs []Rpcd) string {
+	var out []string
+	for _, r := range rs {
+		out = append(out, fmt.Sprintf("%s=%s/%s", r.Name, filepath.Dir(r.Exec), r.Kind))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestOrderAndProgram(t *testing.T) {
+	h := append(samba("rpcd_a", "rpcd_b", "rpcd_c"), "/opt/x/rpcd_b", "/opt/y/rpcd_b")
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"by path", map[string]string{"v:rpcd.d/50-samba.conf": all},
+			"a=/usr/libexec/samba/samba b=/usr/libexec/samba/samba c=/usr/libexec/samba/samba"},
+		{"an earlier file gives the place", map[string]string{"v:rpcd.d/50-samba.conf": all, "a:rpcd.d/10-first.conf": "[Rpcd]\nExec=/usr/libexec/samba/rpcd_c\n"},
+			"c=/usr/libexec/samba/samba a=/usr/libexec/samba/samba b=/usr/libexec/samba/samba"},
+		{"by its own name too", map[string]string{"v:rpcd.d/samba.conf": all, "a:rpcd.d/b.conf": "[Rpcd]\nSpares=1\n"},
+			"b=/usr/libexec/samba/samba a=/usr/libexec/samba/samba c=/usr/libexec/samba/samba"},
+		{"a later file gives the program and its settings", map[string]string{"v:rpcd.d/50-samba.conf": all + "Spares=1\n", "v:rpcd.d/b.conf": "[Rpcd]\nExec=/opt/x/rpcd_b\nKind=native\n"},
+			"a=/usr/libexec/samba/samba b=/opt/x/native c=/usr/libexec/samba/samba"},
+		{"a later file without that program does not", map[string]string{"v:rpcd.d/50-samba.conf": all, "v:rpcd.d/z.conf": "[Rpcd]\nExec=/opt/z/rpcd_*\nKind=native\n"},
+			"a=/usr/libexec/samba/samba b=/usr/libexec/samba/samba c=/usr/libexec/samba/samba"},
+		{"in one file the first", map[string]string{"v:rpcd.d/x.conf": "[Rpcd]\nExec=/opt/y/rpcd_* /opt/x/rpcd_*\n"}, "b=/opt/y/samba"},
+		{"Exec= forgets", map[string]string{"v:rpcd.d/x.conf": all, "a:rpcd.d/x.conf.d/1.conf": "[Rpcd]\nExec=\nExec=/opt/x/rpcd_*\n"}, "b=/opt/x/samba"},
+		{"a plain path need not exist", map[string]string{"v:rpcd.d/x.conf": "[Rpcd]\nExec=/opt/none/rpcd_q\n"}, "q=/opt/none/samba"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := load(t, tt.files)
+			rs, ps := c.Rpcds(h.glob)
+			if got := order(rs); got != tt.want {
+				t.Errorf("got %s\nwant %s", got, tt.want)
+			}
+			noProblems(t, c, ps...)
+		})
+	}
+}
+
+func TestResolutionProblems(t *testing.T) {
+	h := append(samba("rpcd_a", "rpcd_B", "rpcd_a.dpkg-new", "rpcd_a;5f3a", "rpcd_a~", "rpcd_a b", "rpcd_", "rpcd_"+strings.Repeat("x", 33)), "/usr/libexec/samba/rpcd_n%i")
+	c := load(t, map[string]string{
+		"v:rpcd.d/50-samba.conf": all,
+		"v:rpcd.d/epmapper.conf": "[Rpcd]\nTransports=none\n", // a vendor's file about a program that is not installed
+		"a:rpcd.d/60-x.conf":     "[Rpcd]\nWorkers=1\n",
+		"a:rpcd.d/wnreg.conf":    "[Rpcd]\nWorkers=1\n",
+		"a:rpcd.d/a.conf":        "[Rpcd]\nActivation=direct\n",
+		"a:rpcd.d/nat.conf":      "[Rpcd]\nExec=/opt/rpcd_nat\nKind=native\nActivation=direct\nWorkers=5\n",
+	})
+	rs, ps := c.Rpcds(h.glob)
+	again, _ := c.Rpcds(h.glob)
+	if diff := cmp.Diff(rs, again); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := order(rs), "a=/usr/libexec/samba/samba nat=/opt/native"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if rs[0].Activation != ActivationBroker || rs[1].Activation != ActivationDirect || rs[1].Workers != 1 {
+		t.Errorf("got %+v", rs)
+	}
+	v := place("v:rpcd.d/50-samba.conf")
+	unusable := func(b string) string {
+		return fmt.Sprintf(`program "/usr/libexec/samba/%s" has no usable name: 1 to 32 of a-z, 0-9, _ have to follow rpcd_; it is ignored`, b)
+	}
+	want := []Problem{
+		{v, 0, unusable("rpcd_")},
+		{v, 0, unusable("rpcd_B")},
+		{v, 0, unusable("rpcd_a b")},
+		{v, 0, unusable("rpcd_n%i")},
+		{v, 0, unusable("rpcd_" + strings.Repeat("x", 33))},
+		{place("a:rpcd.d/60-x.conf"), 0, `"60-x" is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=`},
+		{v, 0, "rpcd a: Activation=direct needs Kind=native; a broker is used"},
+		{place("a:rpcd.d/nat.conf"), 0, "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
+		{place("a:rpcd.d/wnreg.conf"), 0, "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},
+	}
+	if diff := cmp.Diff(want, ps); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestGlobFailsAndTooManyRpcds(t *testing.T) {
+	c := load(t, map[string]string{"v:rpcd.d/50-samba.conf": "[Rpcd]\nExec=/a/rpcd_*\n"})
+	rs, ps := c.Rpcds(func(string) ([]string, error) { return nil, errors.New("broken") })
+	if len(rs) != 0 {
+		t.Errorf("got %v", rs)
+	}
+	var h host
+	for i := range MaxRpcds + 2 {
+		h = append(h, fmt.Sprintf("/a/rpcd_x%04d", i))
+	}
+	rs, more := c.Rpcds(h.glob)
+	if n := len(rs); n != MaxRpcds {
+		t.Errorf("%d rpcds", n)
+	}
+	ps = append(ps, more...)
+	want := []Problem{
+		{place("v:rpcd.d/50-samba.conf"), 0, "Exec=/a/rpcd_*: broken"},
+		{place("a:rpcd.d"), 0, "more than 256 rpcds; x0256 and what follows is ignored"},
+	}
+	if diff := cmp.Diff(want, ps); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The files that are installed are free of problems, find Samba where
+// distributions have it, and put the native endpoint mapper in the place of
+// Samba's.
+func TestVendorFiles(t *testing.T) {
+	const libexec = "/usr/libexec/msrpcd"
+	files := map[string]string{}
+	paths, err := filepath.Glob("../../../units/rpcd.d/*.conf*")
+	if err != nil || len(paths) < 2 {
+		t.Fatal(paths, err)
+	}
+	for _, p := range paths {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(p), ".in") // meson's template
+		files["v:rpcd.d/"+name] = strings.ReplaceAll(string(b), "@libexecdir@", libexec)
+	}
+	for _, dir := range []string{
+		"/usr/libexec/samba", "/usr/lib/samba", "/usr/lib64/samba", "/usr/lib/samba/samba",
+		"/usr/lib/x86_64-linux-gnu/samba", "/usr/lib/aarch64-linux-gnu/samba", "/usr/lib/arm-linux-gnueabihf/samba",
+	} {
+		c := load(t, files)
+		h := host{dir + "/rpcd_winreg", dir + "/rpcd_epmapper", dir + "/npsd_x", dir + "/samba-dcerpcd", dir + "/smbtorture", libexec + "/rpcd_epmapper"}
+		rs, ps := c.Rpcds(h.glob)
+		rs = slices.DeleteFunc(rs, func(r Rpcd) bool { return r.Name == "rpcecho" })
+		noProblems(t, c, ps...)
+		want := fmt.Sprintf("epmapper=%[2]s/native winreg=%[1]s/samba npsd_x=%[1]s/samba", dir, libexec)
+		if got := order(rs); got != want {
+			t.Errorf("got %s, want %s", got, want)
+			continue
+		}
+		if m := rs[0]; m.Activation != ActivationDirect || m.Samba != dir+"/rpcd_epmapper" || m.Transports != nil {
+			t.Errorf("%+v", m)
+		}
+	}
+}

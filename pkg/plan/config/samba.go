@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"msrpcd/pkg/host/program"
+)
+
+const (
+	runTimeout  = 5 * time.Second // for one call of testparm
+	maxTestparm = 1 << 20         // bytes of testparm's output; real ones have 13 KiB
+	maxVersion  = 4 << 10
+)
+
+// Errors of ReadSamba that callers tell apart.
+var (
+	// ErrNoSambaConfig says that there is no smb.conf where SambaConfig= points.
+	ErrNoSambaConfig = errors.New("smb.conf is missing")
+	// ErrNoTestparm says that testparm(1) is not installed or not where Testparm= points.
+	ErrNoTestparm = errors.New("testparm is missing")
+)
+
+// Samba is what msrpcd needs of smb.conf, with Samba's own defaults resolved.
+// Directories are absolute, clean and without macros; no field has control
+// characters, but names may have blanks and quotes. LogDir is "" where only the build of Samba knows it.
+type Samba struct {
+	ConfigFile         string   // smb.conf
+	Version            string   // "4.17.12-Debian"; ParseVersion reads it; "" in NoSamba
+	NcalrpcDir         string   // ncalrpc dir
+	NPDir              string   // directory of pipe nodes: (external_rpc_pipe:socket_dir or ncalrpc dir) + "/np"
+	LockDir            string   // lock directory
+	PrivateDir         string   // private dir
+	LogDir             string   // directory of log file
+	PortLow, PortHigh  int      // rpc server dynamic port range
+	BindInterfacesOnly bool     // bind interfaces only
+	Interfaces         []string // interfaces, as written: "lo", "eth0;speed=100", "10.0.0.0/8"
+	HelpersOnDemand    bool     // rpc start on demand helpers
+	NetbiosName        string   // netbios name
+	GuestAccount       string   // guest account
+	ServerRole         string   // server role, lower case; "auto" is resolved
+}
+
+// NoSamba stands in for smb.conf on a host that has native rpcds and no Samba:
+// directories and ports as Samba has them by default, so that its clients find
+// the endpoints and nothing moves when it is installed.
+func NoSamba(cfg Global) *Samba {
+	return &Samba{
+		ConfigFile: cfg.SambaConfig,
+		NcalrpcDir: "/run/samba/ncalrpc",
+		NPDir:      "/run/samba/ncalrpc/np",
+		LockDir:    "/run/samba",
+		PortLow:    49152,
+		PortHigh:   65535,
+	}
+}
+
+// Installed reports whether it is what a smb.conf says, and not NoSamba.
+func (s *Samba) Installed() bool { return s.Version != "" }
+
+// ReadSamba asks testparm(1) about cfg.SambaConfig. It takes 5 s per call of
+// testparm at most. Errors wrap ErrNoSambaConfig or ErrNoTestparm where these
+// are the reason.
+func ReadSamba(ctx context.Context, cfg Global) (*Samba, error) {
+	st, err := os.Stat(cfg.SambaConfig)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%w: %s does not exist; install Samba, or set SambaConfig= in msrpcd.conf", ErrNoSambaConfig, cfg.SambaConfig)
+	case err != nil:
+		return nil, fmt.Errorf("read smb.conf: %w", err)
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("read smb.conf: %s is no regular file; correct SambaConfig= in msrpcd.conf", cfg.SambaConfig)
+	}
+	testparm, err := exec.LookPath(cfg.Testparm)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; install it (Debian: samba-common-bin, others: samba), or set Testparm= in msrpcd.conf", ErrNoTestparm, err)
+	}
+	out, err := program.Run(ctx, runTimeout, maxTestparm, testparm, "-s", "-v", "--suppress-prompt", cfg.SambaConfig)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: testparm: %w; run testparm -s %s to see what is wrong", cfg.SambaConfig, err, cfg.SambaConfig)
+	}
+	s, err := ParseTestparm(out)
+	if err != nil {
+		return nil, fmt.Errorf("read %s through %s: %w", cfg.SambaConfig, testparm, err)
+	}
+	s.ConfigFile = cfg.SambaConfig
+	if s.Version, err = AskVersion(ctx, testparm); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// AskVersion runs "path -V" (testparm and smbd know it, rpcds do not) and
+// returns the version without the word in front, such as "4.17.12-Debian".
+func AskVersion(ctx context.Context, path string) (string, error) {
+	out, err := program.Run(ctx, runTimeout, maxVersion, path, "-V")
+	if err != nil {
+		return "", fmt.Errorf("ask %s for Samba's version: %w", path, err)
+	}
+	v := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version ")
+	if _, _, _, err := ParseVersion(v); err != nil {
+		return "", fmt.Errorf("ask %s for Samba's version: %w", path, err)
+	}
+	return v, nil
+}
+
+var versionRE = regexp.MustCompile(`^(?:Version )?(\d{1,5})\.(\d{1,5})(?:\.(\d{1,5}))?(?:[^\d.\s][!-~]{0,100})?$`)
+
+// ParseVersion reads "Version 4.17.12-Debian", with or without the word. What
+// follows the numbers is the vendor's; the third number may be missing
+// ("4.25pre1"), then patch is 0.
+func ParseVersion(s string) (major, minor, patch int, err error) {
+	m := versionRE.FindStringSubmatch(s)
+	if m == nil {
+		return 0, 0, 0, fmt.Errorf("%s is no version of Samba", quote(s))
+	}
+	major, _ = strconv.Atoi(m[1])
+	minor, _ = strconv.Atoi(m[2])
+	patch, _ = strconv.Atoi(m[3])
+	return major, minor, patch, nil
+}
+
+// IndexBits says how many high bits of an association group id are the index
+// of the worker in a Samba of this version: 8 up to 4.19, 16 from 4.20 on. A
+// version that can not be read counts as new. Native rpcds have 16.
+func IndexBits(version string) int {
+	major, minor, _, err := ParseVersion(version)
+	if err == nil && (major < 4 || major == 4 && minor < 20) {
+		return 8
+	}
+	return 16
+}
+
+// IndexBits is the function IndexBits for s.Version.
+func (s *Samba) IndexBits() int { return IndexBits(s.Version) }

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Bringing changed units to systemd, in an order that closes nothing that
+// stays (DESIGN: from --list-interfaces to units):
+//
+//	stop what goes -> daemon-reload -> preflight -> drain changed workers of
+//	Samba's kind -> restart other changed services -> start msrpc.target -> heal
+//
+// Restarted are brokers and native workers, whose connections outlive it.
+//
+// Refresh may run inside the boot transaction, or in msrpc-refresh.service at
+// any time. So nothing is waited for that is ordered after the unit this
+// process runs in.
+
+package refresh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/wanted"
+)
+
+// Manager is what refresh needs of systemd; *systemctl.Conn has it.
+type Manager interface {
+	wanted.Manager
+	UnitOf(ctx context.Context, pid int) (string, error)
+	StartNoWait(ctx context.Context, unit string) error
+	ReloadNoWait(ctx context.Context, unit string) error
+}
+
+type applier struct {
+	m            Manager
+	plan         *unitgen.Plan
+	rep          *Report
+	log          *slog.Logger
+	generatorDir string
+	look         func(context.Context) *wanted.State // nil: nothing is mended
+
+	self string // unit that this process runs in, "" for none
+	errs []error
+}
+
+// run applies the plan. An error of one unit does not keep the others from
+// being served; errors are joined.
+func (a *applier) run(ctx context.Context) error {
+	files, err := a.plan.Files()
+	if err != nil {
+		return err
+	}
+	return a.apply(ctx, unitgen.Texts(files))
+}
+
+// apply makes systemd's units those that are planned.
+func (a *applier) apply(ctx context.Context, planned map[string]string) error {
+	old, err := unitgen.ReadUnits(a.generatorDir)
+	if err != nil {
+		return err
+	}
+	c := compare(old, planned)
+	a.rep.Units = len(c.files)
+	if a.self, err = a.m.UnitOf(ctx, os.Getpid()); err != nil {
+		return err
+	}
+	wanted, err := a.targetWanted(ctx)
+	if err != nil {
+		return err
+	}
+	if len(c.files) > 0 {
+		if err := a.change(ctx, c, planned, wanted); err != nil {
+			return err
+		}
+	}
+	if wanted {
+		a.heal(ctx)
+	} else {
+		a.did("%s is not active: nothing is started; do it with systemctl start %s", layout.Target, layout.Target)
+	}
+	return errors.Join(a.errs...)
+}
+
+// targetWanted tells a target that is to serve from one that was stopped.
+func (a *applier) targetWanted(ctx context.Context) (bool, error) {
+	units, err := a.m.Get(ctx, layout.Target)
+	if err != nil {
+		return false, err
+	}
+	return units[0].Up() || units[0].Queued(), nil
+}
+
+func (a *applier) change(ctx context.Context, c changes, planned map[string]string, wanted bool) error {
+	if link := layout.Target + ".wants/" + layout.NetworkSocket; slices.Contains(c.files, link) && planned[link] == "" {
+		if up, err := a.up(ctx, layout.NetworkSocket); a.note(err) && up {
+			a.note(a.m.Stop(ctx, layout.NetworkSocket))
+		}
+	}
+	if err := a.stopGone(ctx, c); err != nil {
+		return err
+	}
+	if err := a.m.DaemonReload(ctx); err != nil {
+		return err
+	}
+	a.did("daemon-reload: %d unit files changed", len(c.files))
+	if now, err := unitgen.ReadUnits(a.generatorDir); err != nil {
+		return err
+	} else if d := compare(now, planned); len(d.files) > 0 {
+		a.rep.problem("msrpc-generator wrote other units than planned (%s differs): is it in systemd's system-generators directory, and of this version?", d.files[0])
+	}
+	if slices.Contains(c.files, unitgen.ProblemService) && planned[unitgen.ProblemService] == "" {
+		units, err := a.m.Get(ctx, unitgen.ProblemService)
+		if a.note(err) && units[0].Active == "failed" {
+			a.note(a.m.ResetFailed(ctx, unitgen.ProblemService))
+		}
+	}
+	if !wanted {
+		return nil
+	}
+	// Directories and status files of new rpcds are there before their sockets.
+	if pre, err := a.m.Get(ctx, layout.PreflightService); err != nil {
+		return err
+	} else if pre[0].Active == "active" {
+		a.wait(ctx, "reload", layout.PreflightService)
+	}
+	for _, r := range c.rpcds {
+		if p := a.rpcd(r.name); p != nil && r.worker {
+			if err := a.drain(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range c.rpcds {
+		if err := a.restart(ctx, r); err != nil {
+			return err
+		}
+	}
+	a.wait(ctx, "start", layout.Target)
+	return nil
+}
+
+// restart restarts what runs of a changed rpcd; what does not is started by its
+// socket.
+func (a *applier) restart(ctx context.Context, c change) error {
+	r := a.rpcd(c.name)
+	if r == nil {
+		return nil
+	}
+	var services []string
+	if c.service || c.worker && r.Direct {
+		services = append(services, r.Service())
+	}
+	if c.worker && r.Kind == config.KindNative && !r.Direct {
+		units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.service", r.Name))
+		if err != nil {
+			return err
+		}
+		for _, u := range units {
+			services = append(services, u.Name)
+		}
+	}
+	units, err := a.m.Get(ctx, services...)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.Up() {
+			a.wait(ctx, "restart", u.Name)
+		}
+	}
+	return nil
+}
+
+// rpcd is the planned rpcd of that name, or nil.
+func (a *applier) rpcd(name string) *unitgen.Rpcd {
+	for i := range a.plan.Rpcds {
+		if a.plan.Rpcds[i].Name == name {
+			return &a.plan.Rpcds[i]
+		}
+	}
+	return nil
+}
+
+// stopGone stops, while systemd still knows them: everything of rpcds that go,
+// sockets before the services that they would start again, and listeners that
+// go or change of rpcds that stay. An rpcd that gets or loses a broker begins
+// anew, since the old owner of its listeners would keep them.
+func (a *applier) stopGone(ctx context.Context, c changes) error {
+	var stop []string
+	whole := slices.Clone(c.removed)
+	for _, r := range c.rpcds {
+		if r.switched {
+			whole = append(whole, r.name)
+		}
+	}
+	for _, name := range whole {
+		for _, t := range layout.Transports {
+			stop = append(stop, layout.ListenerSocket(t, name))
+		}
+		sets, err := a.m.List(ctx, fmt.Sprintf("msrpc-%s-%s-*.socket", layout.TCP, name))
+		if err != nil {
+			return err
+		}
+		for _, u := range sets {
+			stop = append(stop, u.Name)
+		}
+		stop = append(stop, layout.BrokerService(name))
+		for _, kind := range []string{"socket", "service"} {
+			units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.%s", name, kind))
+			if err != nil {
+				return err
+			}
+			for _, u := range units {
+				stop = append(stop, u.Name)
+			}
+		}
+	}
+	for _, r := range c.rpcds {
+		if !r.switched {
+			stop = append(stop, r.gone...)
+			stop = append(stop, r.changed...)
+		}
+	}
+	units, err := a.m.Get(ctx, stop...)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.Active == "inactive" {
+			continue
+		}
+		if u.Active == "failed" {
+			a.note(a.m.ResetFailed(ctx, u.Name))
+			continue
+		}
+		a.brief(ctx, u.Name)
+		if a.note(a.m.Stop(ctx, u.Name)) {
+			a.did("stopped %s", u.Name)
+		}
+	}
+	return nil
+}
+
+func (a *applier) up(ctx context.Context, unit string) (bool, error) {
+	units, err := a.m.Get(ctx, unit)
+	if err != nil {
+		return false, err
+	}
+	return units[0].Up(), nil
+}
+
+// wait does verb with unit and waits for it, unless unit waits for us.
+func (a *applier) wait(ctx context.Context, verb, unit string) {
+	behind := false
+	if a.self != "" {
+		if p, err := a.m.Properties(ctx, unit); err == nil {
+			behind = slices.Contains(p.Texts("After"), a.self)
+		}
+	}
+	var err error
+	switch {
+	case verb == "start" && behind:
+		err = a.m.StartNoWait(ctx, unit)
+	case verb == "start":
+		err = a.m.Start(ctx, unit)
+	case verb == "reload" && behind:
+		err = a.m.ReloadNoWait(ctx, unit)
+	case verb == "reload":
+		err = a.m.Reload(ctx, unit)
+	case verb == "restart":
+		err = a.m.Restart(ctx, unit)
+	}
+	if a.note(err) {
+		a.did("%s %s", verb, unit)
+	}
+}
+
+func (a *applier) did(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	a.rep.Actions = append(a.rep.Actions, text)
+	a.log.Info(text)
+}
+
+// note keeps an error for the end; true: there was none.
+func (a *applier) note(err error) bool {
+	if err != nil {
+		a.errs = append(a.errs, err)
+	}
+	return err == nil
+}

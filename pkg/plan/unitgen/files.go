@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"fmt"
+	"path"
+
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/config"
+)
+
+// Installation settings; meson sets them with -ldflags -X.
+var (
+	UnitDir   = "/usr/lib/systemd/system"                            // packaged units
+	Generator = "/usr/lib/systemd/system-generators/msrpc-generator" // this program
+	Kill      = "/bin/kill"                                          // kill(1)
+	// Since254 is "yes" where systemd knows RestartSteps= and
+	// RestartMaxDelaySec=; older ones warn about unknown keys.
+	Since254 = ""
+)
+
+// AdminUnits is where the administrator has units and drop-ins.
+const AdminUnits = "/etc/systemd/system"
+
+// File is a generated file: contents, or a symbolic link when Link is set.
+type File struct {
+	Data []byte
+	Link string // target
+}
+
+// set collects files. Every path is below the generator's normal directory.
+type set struct {
+	files    map[string]File
+	builders map[string]*builder
+	err      error
+}
+
+func (s *set) add(path string, b *builder) {
+	f, err := b.file()
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("%s: %w", path, err)
+	}
+	s.files[path] = f
+	s.builders[path] = b
+}
+
+// want makes unit start whenever owner does, by a link to target.
+func (s *set) want(owner, unit, target string) {
+	s.files[owner+".wants/"+unit] = File{Link: target}
+}
+
+// Files returns the generated files by their paths relative to the normal
+// directory. An error is a text that got past NewPlan and can not stand in a
+// unit; nothing is returned then.
+func (p *Plan) Files() (map[string]File, error) {
+	s, err := p.build()
+	if err != nil {
+		return nil, err
+	}
+	return s.files, nil
+}
+
+func (p *Plan) build() (*set, error) {
+	s := &set{files: map[string]File{}, builders: map[string]*builder{}}
+	s.add(layout.RefreshPath+".d/10-paths.conf", p.refreshPaths())
+	if len(p.Problems) > 0 {
+		var texts []string
+		for _, pr := range p.Problems {
+			texts = append(texts, pr.String())
+		}
+		s.problems(texts)
+	}
+	if p.network {
+		s.want(layout.Target, layout.NetworkSocket, path.Join(UnitDir, layout.NetworkSocket))
+	}
+	for i := range p.Rpcds {
+		r := &p.Rpcds[i]
+		for _, l := range r.Listeners {
+			s.add(l.Unit, r.listener(l))
+			s.want(layout.Target, l.Unit, "../"+l.Unit)
+			s.sameDropIns(r, l)
+		}
+		s.add(layout.Slice(r.Name), r.slice())
+		worker := layout.WorkerTemplate(r.Name, "service")
+		if r.Kind == config.KindNative {
+			s.add(worker, p.nativeWorker(r))
+		} else {
+			s.add(worker, p.sambaWorker(r))
+		}
+		if r.Direct {
+			s.add(r.Service()+".d/10-listeners.conf", p.direct(r))
+		} else {
+			s.brokered(p, r)
+		}
+		if r.Prestart {
+			s.add(layout.WorkerService(r.Name, 0)+".d/10-prestart.conf", r.stayUp())
+			template := UnitDir + "/msrpc-broker@.service"
+			if r.Direct {
+				template = "../" + worker
+			}
+			s.want(layout.Target, r.Service(), template)
+		}
+		if r.usesBgqd() {
+			s.add(layout.BgqdService, p.bgqd(r))
+		}
+	}
+	return s, s.err
+}
+
+// brokered adds what stands between listeners and workers.
+func (s *set) brokered(p *Plan, r *Rpcd) {
+	s.add(r.Service()+".d/10-listeners.conf", p.broker(r))
+	inbox := layout.WorkerTemplate(r.Name, "socket")
+	s.add(inbox, r.inbox())
+	s.chain(r, inbox)
+}
+
+// chain keeps two spare inboxes open ahead of the one in use: the service of
+// spare I pulls in the inbox of I+2. The broker pulls in the first two.
+func (s *set) chain(r *Rpcd, template string) {
+	end := r.Workers + r.Spares
+	for i := r.Workers; i+2 < end; i++ {
+		s.want(layout.WorkerService(r.Name, i), layout.WorkerSocket(r.Name, i+2), "../"+template)
+	}
+}

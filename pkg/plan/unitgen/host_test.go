@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/wire/listing"
+)
+
+// none is Transports=none.
+var none = &[]layout.Transport{}
+
+// defaults is the configuration of a fresh installation: all of Samba's rpcds
+// but its endpoint mapper.
+func defaults() *config.Config {
+	return &config.Config{
+		Global: config.Global{
+			SambaConfig: config.DefaultSambaConfig, Testparm: config.DefaultTestparm,
+			MaxUnbound: config.DefaultMaxUnbound, MaxUnboundPerSource: config.DefaultMaxUnboundPerSource,
+			MaxUnboundPerUser: config.DefaultMaxUnboundPerUser, MaxParked: config.DefaultMaxParked, BindTimeoutSec: config.DefaultBindTimeoutSec,
+			MaxNPASize: config.DefaultMaxNPASize,
+		},
+		Files: []config.RpcdFile{
+			{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{
+				"/usr/libexec/samba/rpcd_*", "/usr/libexec/samba/npsd_*", "/usr/lib/samba/rpcd_*",
+			}},
+			{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Transports: none},
+		},
+	}
+}
+
+func sambaOf(version string) *config.Samba {
+	return &config.Samba{
+		ConfigFile: "/etc/samba/smb.conf", Version: version,
+		NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/run/samba/ncalrpc/np",
+		LockDir: "/run/samba", PrivateDir: "/var/lib/samba/private", LogDir: "/var/log/samba",
+		PortLow: 49152, PortHigh: 65535, NetbiosName: "HOST", GuestAccount: "nobody",
+	}
+}
+
+// host is a host with the rpcds of testdata/listings/VERSION.
+func host(t testing.TB, version string) *catalogue.Catalogue {
+	t.Helper()
+	c := &catalogue.Catalogue{Samba: sambaOf(version + ".0"), MessagingDir: "/run/samba"}
+	files, err := filepath.Glob("testdata/listings/" + version + "/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no listings of %s: %v", version, err)
+	}
+	for i, f := range files {
+		program := strings.TrimSuffix(filepath.Base(f), ".txt")
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, c, program, string(text)).Port = 49200 + i
+	}
+	return c
+}
+
+// add puts an rpcd into c that lists text.
+func add(t testing.TB, c *catalogue.Catalogue, program, text string) *catalogue.Entry {
+	t.Helper()
+	l, err := listing.Parse([]byte(text))
+	if err != nil {
+		t.Fatalf("%s: %v", program, err)
+	}
+	c.Rpcds = append(c.Rpcds, catalogue.Entry{
+		Name: strings.TrimPrefix(program, "rpcd_"), Exec: "/usr/libexec/samba/" + program, Kind: config.KindSamba,
+		Binary:  catalogue.Binary{Size: 100000, MTimeNS: 1700000000000000000, Inode: 1000 + uint64(len(c.Rpcds))},
+		Listing: *l,
+	})
+	return &c.Rpcds[len(c.Rpcds)-1]
+}
+
+// lists is a listing of one interface with these bindings.
+func lists(bindings ...string) string {
+	text := "5\n60\n338cd001-2244-31f1-aaaa-900038001003/0x00000001 winreg\n"
+	for _, b := range bindings {
+		text += " " + b + "\n"
+	}
+	return text
+}
+
+// build is what Files does, with the builders.
+func build(t testing.TB, p *Plan) *set {
+	t.Helper()
+	s, err := p.build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// dump is all files as one text.
+func dump(files map[string]File) []byte {
+	var b bytes.Buffer
+	for _, p := range sortedPaths(files) {
+		if l := files[p].Link; l != "" {
+			fmt.Fprintf(&b, "-- %s -> %s --\n", p, l)
+			continue
+		}
+		fmt.Fprintf(&b, "-- %s --\n%s", p, files[p].Data)
+	}
+	return b.Bytes()
+}
+
+func problems(p *Plan) string {
+	var texts []string
+	for _, pr := range p.Problems {
+		texts = append(texts, pr.String())
+	}
+	return strings.Join(texts, "\n")
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"strings"
+
+	"msrpcd/pkg/host/layout"
+)
+
+// sambaDaemons connect to our sockets while they start.
+const sambaDaemons = "smbd.service nmbd.service winbind.service samba-ad-dc.service"
+
+// unit begins the [Unit] section that all units of an rpcd share.
+func (r *Rpcd) unit(b *builder, text string) {
+	b.in("Unit")
+	b.set("Description", text)
+	b.set("Documentation", manuals)
+	b.path("SourcePath", r.Exec)
+	b.set("PartOf", layout.Target)
+	b.note("A limit would fail sockets, which closes every connection that waits in them.")
+	b.set("StartLimitIntervalSec", "0")
+}
+
+// listener is the socket unit of one transport.
+func (r *Rpcd) listener(l Listener) *builder {
+	b := newBuilder()
+	what := map[layout.Transport]string{
+		layout.NP: "named pipes", layout.TCP: "TCP port", layout.Ncalrpc: "local endpoints",
+	}[l.Transport]
+	r.unit(b, "MSRPC "+what+" of "+r.Name)
+	switch l.Transport {
+	case layout.NP:
+		b.note("Not while smbd would start samba-dcerpcd, which takes all pipes away.")
+		b.set("Requires", layout.PreflightService)
+	default:
+		b.set("Wants", layout.PreflightService)
+	}
+	b.set("After", layout.PreflightService)
+	b.set("Before", sambaDaemons)
+
+	b.in("Socket")
+	if l.Transport == layout.TCP {
+		for _, n := range l.Nodes {
+			// A bare port is the IPv6 wildcard, or the IPv4 one where the
+			// kernel has no IPv6.
+			b.set("ListenStream", strings.TrimPrefix(n, ":"))
+		}
+	} else {
+		for _, n := range l.Nodes {
+			b.path("ListenStream", n)
+		}
+	}
+	switch l.Transport {
+	case layout.NP:
+		b.set("FileDescriptorName", layout.FDNamePipe)
+		b.setAll("SocketMode=0600\nDirectoryMode=0700\nRemoveOnStop=yes")
+	case layout.Ncalrpc:
+		b.set("FileDescriptorName", layout.FDNameNcalrpc)
+		b.setAll("SocketMode=0666\nDirectoryMode=0755\nRemoveOnStop=yes")
+	case layout.TCP:
+		b.set("FileDescriptorName", layout.FDNameTCP)
+		b.setAll("BindIPv6Only=both\nFreeBind=yes\nNoDelay=yes\nKeepAlive=yes\nDeferAcceptSec=1")
+	}
+	b.setAll("Backlog=4096\nTriggerLimitIntervalSec=0")
+	b.set("Service", r.Service())
+	b.set("Slice", layout.Slice(r.Name))
+	return b
+}
+
+// inbox is the template of the workers' inboxes; the instance is the index.
+func (r *Rpcd) inbox() *builder {
+	b := newBuilder()
+	r.unit(b, "Inbox of MSRPC worker %i of "+r.Name)
+	b.set("Wants", layout.PreflightService)
+	b.set("After", layout.PreflightService)
+	b.in("Socket")
+	b.set("ListenDatagram", layout.InboxPattern(r.Name, "%i"))
+	b.set("FileDescriptorName", layout.FDNameInbox)
+	b.set("SocketUser", "root")
+	b.set("SocketGroup", layout.Group)
+	b.setAll("SocketMode=0220\nDirectoryMode=0755\nPassCredentials=yes\nRemoveOnStop=yes\nTriggerLimitIntervalSec=0")
+	b.set("Slice", layout.Slice(r.Name))
+	b.quiet()
+	return b
+}
+
+// slice is where limits for one rpcd are set, broker and workers together.
+func (r *Rpcd) slice() *builder {
+	b := newBuilder()
+	b.in("Unit")
+	b.set("Description", "MSRPC service "+r.Name)
+	b.set("Documentation", manuals)
+	b.path("SourcePath", r.Exec)
+	b.set("StopWhenUnneeded", "yes")
+	b.in("Slice")
+	b.setAll("MemoryAccounting=yes\nTasksAccounting=yes")
+	return b
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/units"
+)
+
+// nativeFiles are for any program: a package whose server needs more (a database,
+// a network of its own) brings a drop-in for msrpc-worker-NAME@.service, see
+// msrpc-generator(8).
+const nativeFiles = "/usr -/lib -/lib64 -/etc/ld.so.cache -/etc/passwd -/etc/group -/etc/nsswitch.conf -/etc/hosts -/etc/localtime -/etc/machine-id"
+
+// nativeWorker is the template of workers that take connections themselves;
+// they learn from the environment what they are, and from LISTEN_FDNAMES
+// whether they have an inbox (msrpc-handoff(7)) or the listeners.
+func (p *Plan) nativeWorker(r *Rpcd) *builder {
+	b := newBuilder()
+	text := "MSRPC worker %i of " + r.Name
+	if r.Direct {
+		text = "MSRPC server " + r.Name
+	}
+	r.unit(b, text)
+	b.note("It has made the status file.")
+	b.set("Wants", layout.PreflightService)
+	b.set("After", layout.PreflightService)
+	b.note("Another program makes another unit, so that a refresh restarts it.")
+	id := r.Entry.Binary
+	b.set("X-Program", fmt.Sprintf("%d:%d:%d", id.Size, id.MTimeNS, id.Inode))
+
+	b.in("Service")
+	b.setAll("Type=notify\nNotifyAccess=main")
+	b.env("MSRPC_RPCD", r.Name)
+	b.set("Environment", "MSRPC_WORKER=%i")
+	b.env("MSRPC_INDEX_BITS", strconv.Itoa(r.IndexBits))
+	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
+	b.env("MSRPC_NP_DIR", p.samba.NPDir)
+	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.global.MaxParked))
+	b.exec("ExecStart", r.Exec)
+	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
+	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
+	if Since254 == "yes" {
+		b.set("FileDescriptorStorePreserve", "restart")
+	}
+	b.restarts()
+	b.replaced()
+	b.set("Slice", layout.Slice(r.Name))
+	b.quiet()
+	b.note("Group=root: see msrpc-broker@.service. Not in the group of the inboxes: it\n" +
+		"has its own from systemd, and others' are no business of it.")
+	b.set("User", layout.RpcdUser)
+	b.set("Group", "root")
+	b.setAll(units.Hardening)
+	b.set("RootDirectory", layout.Root())
+	b.set("LimitFSIZE", "32M")
+	b.setAll("MemoryMax=1G\nTasksMax=256")
+	b.note("What a program needs to run, its configuration, and its own status file.")
+	b.set("BindReadOnlyPaths", nativeFiles)
+	for _, p := range []string{path.Dir(r.Exec), layout.VendorConfig, layout.AdminConfig, layout.VolatileConf, layout.State} {
+		if p != "/" && !strings.HasPrefix(p, "/usr/") {
+			b.bind("BindReadOnlyPaths", p)
+		}
+	}
+	b.set("BindPaths", layout.RpcdDir(r.Name))
+	return b
+}
+
+// direct is the drop-in that gives the listeners to the one worker of an rpcd
+// without a broker, and what the broker would heed.
+func (p *Plan) direct(r *Rpcd) *builder {
+	b := newBuilder()
+	b.in("Unit")
+	b.set("Documentation", manuals)
+	b.in("Service")
+	b.list("Sockets", r.sockets())
+	p.limits(b)
+	return b
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/wire/listing"
+)
+
+const epmapperListing = "1\n10\ne1af8308-5d1f-11c9-91a4-08002b14a0fa/0x00000003 epmapper\n" +
+	" ncacn_np:[\\pipe\\epmapper]\n ncacn_ip_tcp:[135]\n ncalrpc:[EPMAPPER]\n"
+
+// native adds a native rpcd.
+func native(t testing.TB, c *catalogue.Catalogue, program, text string) *catalogue.Entry {
+	e := add(t, c, program, text)
+	e.Kind, e.Exec = config.KindNative, "/usr/libexec/msrpcd/"+program
+	return e
+}
+
+// file is a file of rpcd.d about one native program.
+func file(program string, activation string, change ...func(*config.RpcdFile)) config.RpcdFile {
+	kind, name := config.KindNative, strings.TrimPrefix(program, "rpcd_")
+	f := config.RpcdFile{Name: name, Path: "/usr/lib/msrpcd/rpcd.d/" + name + ".conf",
+		Exec: []string{"/usr/libexec/msrpcd/" + program}, Kind: &kind, Activation: &activation}
+	for _, c := range change {
+		c(&f)
+	}
+	return f
+}
+
+// natives is a host with three native rpcds: one with the listeners itself, the
+// same kept running, and one behind a broker.
+func natives(t testing.TB) (*catalogue.Catalogue, *config.Config) {
+	n := func(v int) *int { return &v }
+	yes := true
+	c := &catalogue.Catalogue{Samba: sambaOf("4.22.0"), MessagingDir: "/run/samba"}
+	native(t, c, "rpcd_clock", lists("ncalrpc:[clock]"))
+	native(t, c, "rpcd_echo", lists("ncacn_ip_tcp:")).Port = 49210
+	native(t, c, "rpcd_epmapper", epmapperListing)
+	cfg := defaults()
+	cfg.Files = []config.RpcdFile{cfg.Files[0],
+		file("rpcd_clock", config.ActivationDirect, func(f *config.RpcdFile) { f.Prestart = &yes }),
+		file("rpcd_echo", config.ActivationBroker, func(f *config.RpcdFile) { f.Workers, f.Spares = n(2), n(3) }),
+		file("rpcd_epmapper", config.ActivationDirect),
+	}
+	return c, cfg
+}
+
+func TestUnitsOfNativeRpcds(t *testing.T) {
+	p := NewPlan(natives(t))
+	if len(p.Problems) > 0 {
+		t.Errorf("problems %q", p.Problems)
+	}
+	s := build(t, p)
+	parsesAsBuilt(t, s)
+	got := dump(s.files)
+	const golden = "testdata/golden/native.txt"
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("differs from %s (-want +got), see -update:\n%s", golden, d)
+	}
+}
+
+// What is in the units of an rpcd with direct activation, and what is not.
+func TestDirectActivationHasNoBrokerAndNoInbox(t *testing.T) {
+	p := NewPlan(natives(t))
+	s := build(t, p)
+	for path, parts := range map[string][]string{
+		"msrpc-tcp-epmapper.socket":                                    {"\nListenStream=135\n", "\nService=msrpc-worker-epmapper@0.service\n"},
+		"msrpc-ncalrpc-epmapper.socket":                                {"\nListenStream=/run/samba/ncalrpc/EPMAPPER\n", "\nService=msrpc-worker-epmapper@0.service\n"},
+		"msrpc-worker-epmapper@0.service.d/10-listeners.conf":          {"\nSockets=msrpc-np-epmapper.socket msrpc-tcp-epmapper.socket msrpc-ncalrpc-epmapper.socket\n", "\nEnvironment=MSRPC_MAX_NPA=1048576\n"},
+		"msrpc-worker-epmapper@.service":                               {"\nUser=msrpc-rpcd\n", "\nGroup=root\n", "\nEnvironment=MSRPC_NP_DIR=/run/samba/ncalrpc/np\n", "\nEnvironment=MSRPC_INDEX_BITS=16\n"},
+		"msrpc-worker-clock@0.service.d/10-prestart.conf":              {"\nEnvironment=MSRPC_IDLE_SEC=0\n"},
+		"msrpc.target.wants/msrpc-worker-clock@0.service":              {"../msrpc-worker-clock@.service"},
+		"msrpc-tcp-echo.socket":                                        {"\nService=msrpc-broker@echo.service\n"},
+		"msrpc-worker-echo@2.service.wants/msrpc-worker-echo@4.socket": {"../msrpc-worker-echo@.socket"},
+	} {
+		f := s.files[path]
+		for _, part := range parts {
+			if !strings.Contains(string(f.Data)+f.Link, part) {
+				t.Errorf("%s has no %q:\n%s%s", path, part, f.Data, f.Link)
+			}
+		}
+	}
+	for path, f := range s.files {
+		direct := strings.Contains(path, "epmapper") || strings.Contains(path, "clock")
+		if direct && (strings.Contains(path, "broker") || strings.Contains(path, "@.socket") || strings.Contains(path, ".service.wants/")) {
+			t.Errorf("there is a %s", path)
+		}
+		if strings.Contains(string(f.Data), "SupplementaryGroups") {
+			t.Errorf("%s is in a group", path)
+		}
+	}
+	for _, r := range p.Rpcds {
+		if r.Direct != (r.Name != "echo") || r.Direct && (r.Workers != 1 || r.Spares != 0) || r.Service() == layout.BrokerService(r.Name) == r.Direct {
+			t.Errorf("%+v, service %s", r, r.Service())
+		}
+	}
+}
+
+// A replaced program makes another unit, which is how a refresh notices it.
+func TestAReplacedNativeProgramChangesItsUnit(t *testing.T) {
+	c, cfg := natives(t)
+	before := build(t, NewPlan(c, cfg)).files
+	c.Entry("epmapper").Binary.MTimeNS++
+	var differ []string
+	after := build(t, NewPlan(c, cfg)).files
+	for _, path := range sortedPaths(after) {
+		if string(before[path].Data) != string(after[path].Data) {
+			differ = append(differ, path)
+		}
+	}
+	if d := cmp.Diff([]string{"msrpc-worker-epmapper@.service"}, differ); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestSambaHasAServiceElsewhere(t *testing.T) {
+	nothing := listing.Listing{Workers: 1, IdleSec: 10}
+	serves, err := listing.Parse([]byte(epmapperListing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		twin    *catalogue.Twin
+		keepOut bool
+	}{
+		{"Samba is not installed", nil, false},
+		{"a member server", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: *serves}, false},
+		{"a domain controller", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: nothing}, true},
+		{"its program can not be listed", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Failure: "exit status 1"}, false},
+		{"it could not be listed this time", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: nothing, Failure: "exit status 1"}, true},
+	} {
+		cat, cfg := natives(t)
+		cat.Entry("epmapper").SambaTwin = c.twin
+		p := NewPlan(cat, cfg)
+		served := false
+		for _, r := range p.Rpcds {
+			served = served || r.Name == "epmapper"
+		}
+		if served == c.keepOut || (len(p.KeepOut) == 1 && p.KeepOut[0] == "epmapper") != c.keepOut || len(p.Problems) > 0 {
+			t.Errorf("%s: served %v, keeps out %q, problems %q", c.name, served, p.KeepOut, p.Problems)
+		}
+		files := build(t, p).files
+		if _, ok := files["msrpc-tcp-epmapper.socket"]; ok == c.keepOut {
+			t.Errorf("%s: a listener on port 135: %v", c.name, ok)
+		}
+		watched := strings.Contains(string(files[layout.RefreshPath+".d/10-paths.conf"].Data), "\nPathChanged=/opt/samba\n")
+		if watched != (c.twin != nil) {
+			t.Errorf("%s: Samba's program is watched: %v", c.name, watched)
+		}
+	}
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package unitgen turns catalogue and configuration into unit files. It is a
+// pure function: same input, same bytes; no program is run, no name resolved,
+// no bus asked. generate.go, the one file with side effects, is the body of
+// msrpc-generator(8): it reads the two inputs, writes the result and keeps the
+// last good one.
+//
+// A mistake in the input never makes a unit that systemd reads differently
+// from what was meant: every text that ends in a unit is escaped or refused
+// (text.go), and what is refused becomes a line in Plan.Problems.
+package unitgen
+
+import (
+	"fmt"
+	"slices"
+
+	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+)
+
+// Plan is what is to be generated.
+type Plan struct {
+	Rpcds    []Rpcd           // those that have a listener, in priority order
+	KeepOut  []string         // native rpcds whose service Samba has elsewhere on this host: no listener, and no problem
+	Problems []config.Problem // mistakes in files, and with no File what follows from the catalogue
+
+	samba     *config.Samba
+	messaging string
+	global    config.Global
+	watched   []string // paths for msrpc-refresh.path
+	network   bool     // changes of the network are to be looked at
+}
+
+// Rpcd is one rpcd with everything resolved.
+type Rpcd struct {
+	Name      string
+	Exec      string // absolute path
+	Kind      config.Kind
+	Direct    bool // no broker and no inbox: worker 0, the only one, has the listeners
+	Workers   int  // ordinary workers, indices 0 to Workers-1
+	Spares    int  // indices Workers to Workers+Spares-1
+	IdleSec   int  // seconds until an idle worker ends
+	IndexBits int  // high bits of an association group id that are the worker's index, 8 or 16
+	FillFirst int  // connections per worker before the next one is used, 0 = spread
+	Prestart  bool
+	Port      int              // TCP port of bindings that name none; 0 = none
+	Listeners []Listener       // in the order of layout.Transports, at least one
+	Entry     *catalogue.Entry // what it was made from
+}
+
+// Service is the service that has the listeners: it starts with the first
+// connection, and has to be restarted to get other ones.
+func (r *Rpcd) Service() string {
+	if r.Direct {
+		return layout.WorkerService(r.Name, 0)
+	}
+	return layout.BrokerService(r.Name)
+}
+
+// Listener is one socket unit.
+type Listener struct {
+	Transport layout.Transport
+	Unit      string   // name of the socket unit
+	Nodes     []string // paths; for TCP host:port, or :port where it listens on all addresses
+	Ports     []int    // TCP only, each once, rising
+}
+
+// NewPlan resolves the catalogue's rpcds, in their order, with the settings of
+// cfg. An endpoint that two rpcds claim goes to the first; one that keeps out
+// (catalogue.Entry) claims none. Problems begins with
+// those of the files.
+func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
+	p := &Plan{samba: c.Samba, messaging: c.MessagingDir, global: cfg.Global}
+	settings := map[string]config.Rpcd{}
+	files := slices.Clone(cfg.Problems)
+	for i := range c.Rpcds {
+		e := &c.Rpcds[i]
+		if s, more, ok := cfg.Override(e.Name, e.Exec); ok { // else no file is about it any more
+			settings[e.Name] = s
+			files = append(files, more...)
+		}
+	}
+	for _, f := range files {
+		if !slices.Contains(p.Problems, f) {
+			p.Problems = append(p.Problems, f)
+		}
+	}
+	p.watched = watched(c, cfg)
+	p.network = c.FollowsNetwork()
+	if err := p.checkSamba(); err != nil {
+		p.problem("smb.conf: %v; nothing is served until it is changed and msrpcctl refresh is run", err)
+		return p
+	}
+	claims := claims{}
+	for i := range c.Rpcds {
+		e := &c.Rpcds[i]
+		s, ok := settings[e.Name]
+		if !ok {
+			continue
+		}
+		if err := checkProgram(e.Exec); err != nil {
+			p.problem("%s: program %v; it is left out", e.Name, err)
+			continue
+		}
+		if e.KeepsOut() {
+			p.KeepOut = append(p.KeepOut, e.Name)
+			continue
+		}
+		if ls := p.listeners(e, s, addressSets(c, cfg.Masked[layout.ListenerSocket(layout.TCP, e.Name)]), claims); len(ls) > 0 {
+			r := p.resolve(e, s)
+			r.Listeners, r.Port = ls, dynamicPort(e, s)
+			p.Rpcds = append(p.Rpcds, r)
+		}
+	}
+	return p
+}
+
+// resolve settles numbers: a setting, else what the listing says, within what
+// the rpcd's generation of Samba can address.
+func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
+	r := Rpcd{
+		Name: e.Name, Exec: e.Exec, Kind: e.Kind, Entry: e,
+		Workers: set.Workers, Spares: set.Spares, IdleSec: set.IdleSec,
+		IndexBits: 16, FillFirst: set.FillFirst, Prestart: set.Prestart,
+	}
+	if r.IdleSec == 0 {
+		r.IdleSec = max(e.Listing.IdleSec, 1)
+	}
+	if set.Activation == config.ActivationDirect && e.Kind == config.KindNative {
+		r.Direct, r.Workers, r.Spares, r.FillFirst = true, 1, 0, 0
+		return r
+	}
+	if r.Workers == 0 {
+		r.Workers = max(e.Listing.Workers, 1)
+	}
+	if e.Kind == config.KindSamba {
+		r.IndexBits = config.IndexBits(version(e, p.samba))
+	}
+	limit := status.MaxWorkers
+	if r.IndexBits == 8 {
+		limit = 256
+	}
+	if r.Workers > limit {
+		p.problem("%s: %d workers are more than the %d that it can address; %d are used",
+			r.Name, r.Workers, limit, limit)
+		r.Workers = limit
+	}
+	if r.Workers+r.Spares > limit {
+		if set.Spares != config.DefaultSpares {
+			p.problem("%s: %d workers and %d spares are more than the %d that it can address; %d spares are used",
+				r.Name, r.Workers, r.Spares, limit, limit-r.Workers)
+		}
+		r.Spares = limit - r.Workers
+	}
+	return r
+}
+
+// checkSamba refuses what can not stand in a unit.
+func (p *Plan) checkSamba() error {
+	s := p.samba
+	if s == nil {
+		return fmt.Errorf("it was not readable at the last refresh")
+	}
+	for _, d := range []struct{ what, path string }{
+		{"ncalrpc dir", s.NcalrpcDir}, {"directory of pipes", s.NPDir}, {"lock directory", s.LockDir},
+		{"messaging directory", p.messaging}, {"its own path", s.ConfigFile},
+	} {
+		if d.path == "" && d.path == p.messaging {
+			continue // the lock directory stands in
+		}
+		if _, err := pathValue(d.path); err != nil {
+			return fmt.Errorf("%s: %w", d.what, err)
+		}
+	}
+	for _, t := range []struct{ what, text string }{
+		{"netbios name", s.NetbiosName}, {"guest account", s.GuestAccount}, {"version", s.Version},
+	} {
+		if _, err := quote(t.text); err != nil {
+			return fmt.Errorf("%s: %w", t.what, err)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) problem(format string, args ...any) {
+	p.Problems = append(p.Problems, config.Problem{Text: fmt.Sprintf(format, args...)})
+}
+
+// version is that of the rpcd itself, else that of testparm.
+func version(e *catalogue.Entry, s *config.Samba) string {
+	if e.SambaVersion != "" {
+		return e.SambaVersion
+	}
+	return s.Version
+}

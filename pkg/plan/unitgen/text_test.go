@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-systemd/v22/unit"
+	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/wire/listing"
+)
+
+func TestPathValue(t *testing.T) {
+	for in, want := range map[string]string{
+		"/run/np/winreg": "/run/np/winreg",
+		"/a b/c":         "/a b/c",
+		"/50%/%i":        "/50%%/%%i",
+		`/a"b`:           `/a"b`,
+		"/ä":             "/ä",
+		"":               "", "x": "", " /x": "", "/x ": "", "/x\t": "", "/x\u00a0": "",
+		"/a\nb": "", "/a\rb": "", "/a\x00b": "", "/a\x7fb": "", "/a\u0085b": "", "/a\xffb": "",
+		`/a\b`: "", `/a\`: "",
+	} {
+		got, err := pathValue(in)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("pathValue(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{
+		"":           `""`,
+		"plain-1.2":  "plain-1.2",
+		"/a/b,c:d=e": "/a/b,c:d=e",
+		"a b":        `"a b"`,
+		"a%i":        "a%%i",
+		`a"b\c`:      `"a\"b\\c"`,
+		"it's":       `"it's"`,
+		";":          `";"`,
+		"#x":         `"#x"`,
+		"$HOME":      "$HOME", // builder.exec doubles it
+		"ä":          `"ä"`,
+		`end\`:       `"end\\"`,
+	} {
+		if got, err := quote(in); got != want || err != nil {
+			t.Errorf("quote(%q) = %s, %v, want %s", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"a\nb", "a\x00", "\x1b[1m", "\xff"} {
+		if got, err := quote(in); err == nil {
+			t.Errorf("quote(%q) = %s, want an error", in, got)
+		}
+	}
+}
+
+func TestExec(t *testing.T) {
+	b := newBuilder()
+	b.in("Service")
+	b.exec("ExecStart", "/a b/x", "--n", `$X "q" %i`, specifier("%i"), specifier("${Y}"), "")
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	if got, want := b.options[0].Value, `"/a b/x" --n "$$X \"q\" %%i" %i ${Y} ""`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, program := range []string{"x", "/a$b", "/a\nb", `/a\b`} {
+		b := newBuilder()
+		b.exec("ExecStart", program)
+		if b.err == nil {
+			t.Errorf("program %q is accepted", program)
+		}
+	}
+}
+
+func TestDescription(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":                  "plain",
+		"":                       "(no text)",
+		"\n\\":                   "(no text)",
+		"100 %":                  "100 %%",
+		"a\nb\x00c\td":           `a b\x00c d`,
+		" a  b ":                 "a b",
+		`pipe \pipe\x`:           `pipe \pipe\x`,
+		`ends in \\`:             "ends in",
+		"bad \xff text":          `bad \xff text`,
+		strings.Repeat("x", 300): strings.Repeat("x", 200) + "...",
+		strings.Repeat("ä", 150): strings.Repeat("ä", 100) + "...",
+	} {
+		if got := description(in); got != want {
+			t.Errorf("description(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// parsesAsBuilt checks that every file means to a parser what was meant.
+func parsesAsBuilt(t *testing.T, s *set) {
+	t.Helper()
+	for path, b := range s.builders {
+		data := s.files[path].Data
+		// go-systemd refuses lines of 2 KiB, systemd those of 1 MiB.
+		if longest(data) >= unit.SYSTEMD_LINE_MAX {
+			if longest(data) >= 1<<20 {
+				t.Errorf("%s: a line of %d bytes", path, longest(data))
+			}
+			continue
+		}
+		got, err := unit.DeserializeOptions(bytes.NewReader(data))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", path, err, data)
+			continue
+		}
+		if d := cmp.Diff(b.options, got); d != "" {
+			t.Errorf("%s is read differently (-meant +read):\n%s", path, d)
+		}
+		if !bytes.HasPrefix(data, []byte(banner)) {
+			t.Errorf("%s has no banner", path)
+		}
+	}
+}
+
+func longest(data []byte) int {
+	n := 0
+	for _, l := range bytes.Split(data, []byte("\n")) {
+		n = max(n, len(l))
+	}
+	return n
+}
+
+func TestUnitsParse(t *testing.T) {
+	for _, version := range []string{"4.17", "4.22"} {
+		cat := host(t, version)
+		cat.Rpcds[0].Exec = `/usr/lib/samba/rpcd_classic` // of another directory
+		cfg := defaults()
+		yes := true
+		cfg.Files[0].Prestart = &yes
+		p := NewPlan(cat, cfg)
+		p.Problems = []config.Problem{{Text: "a \\pipe\\x\nListenStream=/evil"}, {Text: "100 %\\"}, {Text: strings.Repeat("long ", 1000)}}
+		parsesAsBuilt(t, build(t, p))
+	}
+}
+
+func FuzzFiles(f *testing.F) {
+	texts, err := filepath.Glob("testdata/listings/*/*.txt")
+	if err != nil || len(texts) == 0 {
+		f.Fatal("no listings")
+	}
+	for _, path := range texts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text), "/usr/libexec/samba/rpcd_x", "/run/samba/ncalrpc", "HOST", 49152, "why")
+	}
+	f.Add("1\n10\n\\pipe\\a~{}+-._ 2 1535 4096\n", "/a b/%n $x/rpcd_spoolss", "/run/%t", `A"B\`, 1, "a\nb%")
+	f.Fuzz(func(t *testing.T, text, program, dir, name string, port int, problem string) {
+		l, err := listing.Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		cat := &catalogue.Catalogue{Samba: sambaOf("4.22.0"), MessagingDir: dir}
+		cat.Samba.NcalrpcDir, cat.Samba.NPDir, cat.Samba.NetbiosName = dir, dir+"/np", name
+		cat.Rpcds = []catalogue.Entry{{Name: "x", Exec: program, Kind: "samba", Listing: *l, Port: port}}
+		if cat.Validate() != nil {
+			return
+		}
+		cfg := defaults()
+		cfg.Files[0].Exec = []string{program}
+		p := NewPlan(cat, cfg)
+		p.Problems = append(p.Problems, config.Problem{Text: problem})
+		s := build(t, p)
+		parsesAsBuilt(t, s)
+		for path, file := range s.files {
+			if err := checkFile(path, file); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := unpack(pack(s.files)); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unitgen
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"msrpcd/pkg/host/layout"
+)
+
+// restart is for services that sockets start: never a start limit, always a
+// pause, so that what waits in the socket outlives a crash loop.
+const restart = "Restart=on-failure\nRestartSec=200ms"
+
+// restart254 makes the pause grow. systemd counts all restarts since the last
+// stop, however long ago, so that in the end each pause is the longest one: it
+// stays well below the 10 s that Samba's clients wait.
+const restart254 = "RestartSteps=6\nRestartMaxDelaySec=2s"
+
+func (b *builder) restarts() {
+	b.setAll(restart)
+	if Since254 == "yes" {
+		b.setAll(restart254)
+	}
+}
+
+// replaced is for programs that end by themselves when they were replaced.
+func (b *builder) replaced() {
+	b.note("It was replaced, and is to be started again with what it has parked.")
+	b.setAll(fmt.Sprintf("RestartForceExitStatus=%d\nSuccessExitStatus=%[1]d", layout.ExitReplaced))
+}
+
+// sambaWorker is the template of workers that run an unmodified rpcd.
+func (p *Plan) sambaWorker(r *Rpcd) *builder {
+	b := newBuilder()
+	r.unit(b, "MSRPC worker %i of "+r.Name)
+	if r.usesBgqd() {
+		b.note("Else rpcd_spoolss starts a samba-bgqd that dies with worker 0.")
+		b.set("Wants", layout.BgqdService)
+		b.set("After", layout.BgqdService)
+	}
+	b.in("Service")
+	b.setAll("Type=notify\nNotifyAccess=main")
+	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
+	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", p.sambaWorkerArgs(r)...)
+	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
+	b.keepScripts(r, r.Exec)
+	b.setAll(sambaLimits)
+	b.note("At a stop clients have this time but 6 s to end; what is left then is closed.")
+	b.setAll("TimeoutStopSec=60")
+	b.restarts()
+	b.set("Slice", layout.Slice(r.Name))
+	b.setAll(sambaHardening)
+	b.sambaLog(r)
+	return b
+}
+
+// sambaWorkerArgs tells the adaptor what refresh found out, so that it need not
+// ask. The id makes a replaced program known, and the unit differ after an
+// upgrade.
+func (p *Plan) sambaWorkerArgs(r *Rpcd) []any {
+	s, e := p.samba, r.Entry
+	messaging := p.messaging
+	if messaging == "" {
+		messaging = s.LockDir
+	}
+	args := []any{
+		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
+		"--exec-id", fmt.Sprintf("%d:%d:%d", e.Binary.Size, e.Binary.MTimeNS, e.Binary.Inode),
+		"--smb-conf", s.ConfigFile, "--messaging-dir", messaging, "--lock-dir", s.LockDir, "--np-dir", s.NPDir, "--ncalrpc-dir", s.NcalrpcDir,
+		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"),
+	}
+	for _, o := range []struct{ option, value string }{
+		{"--samba-version", version(e, s)}, {"--netbios-name", s.NetbiosName}, {"--guest-account", s.GuestAccount},
+	} {
+		if o.value != "" {
+			args = append(args, o.option, o.value)
+		}
+	}
+	return args
+}
+
+// sambaHardening restricts programs of Samba that need root: they become the
+// user who called. They serve files of any share, run the administrator's
+// scripts and print commands, and are meant to have those effects.
+const sambaHardening = `
+# Nothing here makes a mount namespace: snapshot scripts of rpcd_fsrvp and
+# "add share command" may mount what smbd has to see. So no ProtectSystem=,
+# ProtectHome=, PrivateTmp= or PrivateDevices= (print commands write to
+# devices); capabilities and system calls stand in for ProtectKernel*=,
+# ProtectClock= and ProtectHostname=.
+CapabilityBoundingSet=~CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_NET_ADMIN CAP_NET_RAW CAP_PERFMON CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap bpf perf_event_open sethostname setdomainname
+SystemCallErrorNumber=EPERM
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+# No NoNewPrivileges=: it stops SELinux and AppArmor transitions to Samba's own
+# domains, and sudo in scripts. No MemoryDenyWriteExecute=: scripts may be run
+# by a just-in-time compiler. No RestrictSUIDSGID=: "force directory mode".
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+KeyringMode=private
+`
+
+// sambaLimits are those of smbd.service, which rpcds have when smbd starts
+// samba-dcerpcd. Their scripts inherit them.
+const sambaLimits = "LimitNOFILE=16384\nLimitCORE=infinity"
+
+// keepScripts lets live on what scripts of a service's program left running.
+// With any KillMode= that kills the whole control group systemd does so before
+// ExecStopPost= when the main process ends by itself.
+func (b *builder) keepScripts(r *Rpcd, program string) {
+	b.set("KillMode", "process")
+	b.note("Moves what scripts left running to a scope, and kills what is left of the\nprogram. Without the sandbox, whose set-up takes longer than all of it.")
+	b.execBare("ExecStopPost", layout.Libexec+"/msrpc-keep-scripts", "--name", r.Name, "--exec", program)
+}
+
+// stayUp keeps worker 0 of a prestarted rpcd; 0 means that it never idles out.
+func (r *Rpcd) stayUp() *builder {
+	b := newBuilder()
+	b.in("Service")
+	b.env("MSRPC_IDLE_SEC", "0")
+	return b
+}
+
+// usesBgqd holds for Samba's print server, which starts samba-bgqd.
+func (r *Rpcd) usesBgqd() bool { return path.Base(r.Exec) == "rpcd_spoolss" }
+
+// bgqd runs samba-bgqd beside the spoolss workers. A second one ends at once
+// with status 1, since the first holds the pid file.
+func (p *Plan) bgqd(r *Rpcd) *builder {
+	program := path.Join(path.Dir(r.Exec), "samba-bgqd")
+	b := newBuilder()
+	r.unit(b, "Samba background queue of print jobs")
+	b.path("ConditionFileIsExecutable", program)
+	b.note("Wanted by the spoolss workers; it runs as long as one of them does.")
+	b.set("StopWhenUnneeded", "yes")
+	b.set("Wants", layout.PreflightService)
+	b.set("After", layout.PreflightService)
+	b.in("Service")
+	b.exec("ExecStart", program, "--foreground", "--no-process-group", "--configfile="+p.samba.ConfigFile)
+	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
+	b.keepScripts(r, program)
+	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\n" + sambaLimits)
+	b.set("Slice", layout.Slice(r.Name))
+	b.setAll(strings.TrimSpace(sambaHardening))
+	return b
+}

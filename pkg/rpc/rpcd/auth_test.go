@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/uuid"
+)
+
+// toyAuth knows one service, two tokens to pass, a keyed hash as signature and
+// an exclusive or as cipher: enough to see what is signed and enciphered.
+type toyAuth struct{}
+
+type toyContext struct {
+	level byte
+	steps int
+}
+
+const toyService = 77
+
+func (toyAuth) Begin(service, level byte, _ *Caller) Security {
+	if service != toyService {
+		return nil
+	}
+	return &toyContext{level: level}
+}
+
+func (t *toyContext) Step(token []byte) ([]byte, bool, error) {
+	t.steps++
+	if string(token) != fmt.Sprint("token", t.steps) {
+		return nil, false, errors.New("wrong token")
+	}
+	return []byte("answer"), t.steps == 2, nil
+}
+func (*toyContext) Identity() any { return "somebody" }
+func (*toyContext) Overhead() int { return 16 }
+
+func toyMAC(pdu []byte, from, to int, value []byte, all bool) []byte {
+	m := hmac.New(sha256.New, []byte("key"))
+	if all {
+		m.Write(pdu[:len(pdu)-len(value)])
+	} else {
+		m.Write(pdu[from:to])
+	}
+	return m.Sum(nil)[:16]
+}
+
+func (t *toyContext) xor(b []byte) {
+	if t.level == dcerpc.LevelPrivacy {
+		for i := range b {
+			b[i] ^= 0x5a
+		}
+	}
+}
+
+func (t *toyContext) Unprotect(pdu []byte, from, to int, value []byte, all bool) error {
+	t.xor(pdu[from:to])
+	if !hmac.Equal(value, toyMAC(pdu, from, to, value, all)) {
+		return errors.New("wrong signature")
+	}
+	return nil
+}
+
+func (t *toyContext) Protect(pdu []byte, from, to int, value []byte, all bool) error {
+	copy(value, toyMAC(pdu, from, to, value, all))
+	t.xor(pdu[from:to])
+	return nil
+}
+
+var toyInterface = &Interface{
+	UUID: uuid.MustParse("11111111-2222-3333-4444-555555555555"), Major: 1, Name: "toy",
+	Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+	Ops: []Op{{Name: "Echo", Run: func(c *Call) dcerpc.Status {
+		text := c.In.Octets(c.In.Left())
+		c.Out.Octets(text)
+		c.Out.Octets(fmt.Appendf(nil, " from %v", c.Identity()))
+		return 0
+	}}},
+}
+
+// serveToy serves one end of a connection and returns the other.
+func serveToy(t *testing.T, auth Authenticator) net.Conn {
+	t.Helper()
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Name: "toy", Interfaces: []*Interface{toyInterface}, Auth: auth}
+	l, err := newLoop(s, environment{indexBits: 16}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.endpoints = []endpoint.Endpoint{{Transport: layout.TCP, Name: "49152"}}
+	l.add(p[0], 0).watch(l)
+	done := make(chan error, 1)
+	go func() { done <- l.run() }()
+	f := os.NewFile(uintptr(p[1]), "client")
+	c, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	t.Cleanup(func() {
+		c.Close()
+		l.stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// exchange sends a PDU and reads one.
+func exchange(t *testing.T, c net.Conn, pdu []byte) dcerpc.PDU {
+	t.Helper()
+	if _, err := c.Write(pdu); err != nil {
+		t.Fatal(err)
+	}
+	return receive(t, c)
+}
+
+func receive(t *testing.T, c net.Conn) dcerpc.PDU {
+	t.Helper()
+	b := make([]byte, dcerpc.HeaderSize)
+	if _, err := io.ReadFull(c, b); err != nil {
+		t.Fatal(err)
+	}
+	h, _, rej := dcerpc.ParseHeader(b, 0)
+	if rej != nil {
+		t.Fatal(rej)
+	}
+	b = append(b, make([]byte, int(h.FragLength)-len(b))...)
+	if _, err := io.ReadFull(c, b[dcerpc.HeaderSize:]); err != nil {
+		t.Fatal(err)
+	}
+	p, _, rej := dcerpc.Parse(b, 0)
+	if rej != nil {
+		t.Fatal(rej)
+	}
+	return p
+}
+
+func toyBind(level byte, flags byte, token string) []byte {
+	h := dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast | flags, Drep: dcerpc.LittleEndian, CallID: 1}
+	b := dcerpc.AppendBind(nil, h, dcerpc.Offer{MaxXmit: 4280, MaxRecv: 4280}, []dcerpc.Presentation{
+		{Abstract: dcerpc.SyntaxID{UUID: toyInterface.UUID, Version: 1}, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
+	})
+	if token != "" {
+		b, _ = dcerpc.AppendAuth(b, 0, dcerpc.Auth{Type: toyService, Level: level, ContextID: 3, Value: []byte(token)}, len(token))
+	}
+	return b
+}
+
+func toyRequest(s *toyContext, stub []byte, all bool) []byte {
+	h := dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian, CallID: 2}
+	b := dcerpc.AppendRequest(nil, h, dcerpc.Request{Stub: append([]byte(nil), stub...)})
+	if s == nil {
+		return b
+	}
+	b, value := dcerpc.AppendAuth(b, 0, dcerpc.Auth{Type: toyService, Level: s.level, ContextID: 3}, 16)
+	s.Protect(b, dcerpc.StubOffset(dcerpc.PTypeRequest, 0), len(b)-16-trailerSize, value, all)
+	return b
+}
+
+// authenticate binds and gives both tokens, the second one in an auth3.
+func authenticate(t *testing.T, c net.Conn, level, flags byte) {
+	t.Helper()
+	ack := exchange(t, c, toyBind(level, flags, "token1"))
+	if ack.Type != dcerpc.PTypeBindAck || string(ack.Auth.Value) != "answer" || ack.Flags&dcerpc.FlagSignHeader != flags {
+		t.Fatalf("answer to the bind: %+v", ack)
+	}
+	h := dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian, CallID: 1}
+	auth3, _ := dcerpc.AppendAuth(dcerpc.AppendAuth3(nil, h), 0,
+		dcerpc.Auth{Type: toyService, Level: level, ContextID: 3, Value: []byte("token2")}, 6)
+	if _, err := c.Write(auth3); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCallsAreProtectedAsAgreed(t *testing.T) {
+	stub := bytes.Repeat([]byte("sixteen bytes..."), 1000) // several fragments back
+	for _, level := range []byte{dcerpc.LevelConnect, dcerpc.LevelPacket, dcerpc.LevelIntegrity, dcerpc.LevelPrivacy} {
+		for _, flags := range []byte{0, dcerpc.FlagSignHeader} {
+			t.Run(fmt.Sprintf("level %d flags %x", level, flags), func(t *testing.T) {
+				c := serveToy(t, toyAuth{})
+				authenticate(t, c, level, flags)
+				client := &toyContext{level: level}
+				if level == dcerpc.LevelConnect {
+					client = nil
+				}
+				text := stub[:4000]
+				if _, err := c.Write(toyRequest(client, text, flags != 0)); err != nil {
+					t.Fatal(err)
+				}
+				var got []byte
+				for last := false; !last; {
+					p := receive(t, c)
+					if p.Type != dcerpc.PTypeResponse {
+						t.Fatalf("answer %+v", p)
+					}
+					from, to := dcerpc.StubOffset(p.Type, p.Flags), dcerpc.HeaderSize+len(p.Body)
+					if client != nil {
+						if level == dcerpc.LevelPrivacy && bytes.Contains(p.Raw, []byte("sixteen")) {
+							t.Error("the stub is not enciphered")
+						}
+						if err := client.Unprotect(p.Raw, from, to, p.Auth.Value, flags != 0); err != nil {
+							t.Fatal(err)
+						}
+					}
+					r, rej := dcerpc.ParseResponse(p)
+					if rej != nil {
+						t.Fatal(rej)
+					}
+					got = append(got, r.Stub...)
+					last = p.Flags&dcerpc.FlagLast != 0
+				}
+				if string(got) != string(text)+" from somebody" {
+					t.Errorf("answer of %d bytes, end %q", len(got), got[max(0, len(got)-40):])
+				}
+			})
+		}
+	}
+}
+
+func TestWhoIsNotAuthenticatedIsRefused(t *testing.T) {
+	request := toyRequest(&toyContext{level: dcerpc.LevelPrivacy}, []byte("hello"), false)
+	forged := bytes.Clone(request)
+	forged[len(forged)-1] ^= 1
+	for _, tt := range []struct {
+		name   string
+		auth   Authenticator
+		bind   []byte
+		second bool // the handshake is finished
+		send   []byte
+		ptype  byte
+		status dcerpc.Status
+		reason uint16
+	}{
+		{name: "no authenticator", bind: toyBind(6, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonAuthType},
+		{name: "level none", auth: toyAuth{}, bind: toyBind(1, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonAuthType},
+		{name: "wrong token", auth: toyAuth{}, bind: toyBind(6, 0, "token9"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonChecksum},
+		{name: "call before the last token", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
+		{name: "call without signature", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), second: true, send: toyRequest(nil, []byte("x"), false), ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
+		{name: "forged signature", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), second: true, send: forged, ptype: dcerpc.PTypeFault, status: dcerpc.FaultSecurityPackage},
+		{name: "signature nobody agreed on", auth: toyAuth{}, bind: toyBind(0, 0, ""), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := serveToy(t, tt.auth)
+			var p dcerpc.PDU
+			if tt.second {
+				authenticate(t, c, 6, 0)
+			} else {
+				p = exchange(t, c, tt.bind)
+			}
+			if tt.send != nil {
+				p = exchange(t, c, tt.send)
+			}
+			if p.Type != tt.ptype {
+				t.Fatalf("answer of type %d, want %d", p.Type, tt.ptype)
+			}
+			if f, rej := dcerpc.ParseFault(p); tt.status != 0 && (rej != nil || f.Status != tt.status) {
+				t.Errorf("fault %v, want %v", f.Status, tt.status)
+			}
+			if n, _ := dcerpc.ParseBindNak(p); tt.reason != 0 && n.Reason != tt.reason {
+				t.Errorf("reason %d, want %d", n.Reason, tt.reason)
+			}
+			if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+				t.Errorf("the connection goes on: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/dcerpc"
+)
+
+// serve handles one PDU.
+func (c *conn) serve(l *loop, p dcerpc.PDU) {
+	l.stats[2]++
+	var rej *dcerpc.Reject
+	switch {
+	case p.Type == dcerpc.PTypeBind:
+		rej = c.bind(l, p)
+	case !c.state.bound:
+		rej = dcerpc.ErrUnexpected
+	case p.Type == dcerpc.PTypeAlterContext:
+		rej = c.alter(l, p)
+	case p.Type == dcerpc.PTypeAuth3:
+		rej = c.auth3(p)
+	case p.Type == dcerpc.PTypeRequest:
+		c.request(l, p)
+	case p.Type == dcerpc.PTypeCancel, p.Type == dcerpc.PTypeOrphaned:
+		// Calls run to their end, as in Windows and Samba.
+	default:
+		rej = dcerpc.ErrUnexpected
+	}
+	if rej != nil {
+		c.reject(l, rej, p.Header, 0)
+	}
+}
+
+// bind answers the first PDU of a connection (C706 12.6.4.3, MS-RPCE 3.3.1.5.3).
+func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
+	if c.state.bound {
+		return dcerpc.ErrSecondBind
+	}
+	offer, list, rej := dcerpc.ParseBind(p)
+	if rej != nil {
+		return rej
+	}
+	token, rej := c.negotiateAuth(l, p)
+	if rej != nil {
+		return rej
+	}
+	e := &l.endpoints[c.endpoint]
+	own := dcerpc.FragSizeTCP
+	if e.Transport == layout.NP {
+		own = dcerpc.FragSizeNP
+	}
+	g := (*group)(nil)
+	if offer.AssocGroup == 0 {
+		if g = l.groups.add(e.Transport); g == nil {
+			return errGroups
+		}
+	} else if g = l.groups.join(offer.AssocGroup, e.Transport); g == nil {
+		return errNoGroup
+	}
+	c.state.group, c.state.maxFrag = g, dcerpc.ServerFragSize(own, offer)
+	results, rej := c.negotiate(l, list)
+	if rej != nil {
+		return rej
+	}
+	c.state.bound, c.changed = true, true
+	l.unbound.remove(c)
+	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
+	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
+	start := len(l.out)
+	l.out = dcerpc.AppendBindAck(l.out, c.ackHeader(p), ack, results)
+	c.endAck(l, start, token)
+	return nil
+}
+
+// secondary is the secondary address, the endpoint as Windows spells it.
+func secondary(e *endpoint.Endpoint) string {
+	if e.Transport == layout.NP {
+		return `\PIPE\` + e.Pipe()
+	}
+	return e.Name
+}
+
+// alter adds presentation contexts.
+func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
+	if call, rej := c.calls.Alter(p.Header); rej != nil {
+		c.reject(l, rej, call.Header, call.ContextID)
+		return nil
+	}
+	_, list, rej := dcerpc.ParseBind(p)
+	if rej != nil {
+		return rej
+	}
+	token, rej := c.negotiateAuth(l, p)
+	if rej != nil {
+		return rej
+	}
+	results, rej := c.negotiate(l, list)
+	if rej != nil {
+		return rej
+	}
+	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.group.id}
+	start := len(l.out)
+	l.out = dcerpc.AppendAlterContextResp(l.out, c.ackHeader(p), ack, results)
+	c.endAck(l, start, token)
+	return nil
+}
+
+// ackHeader is the header of an answer to a bind or alter_context.
+func (c *conn) ackHeader(p dcerpc.PDU) dcerpc.Header {
+	flags := dcerpc.FlagFirst | dcerpc.FlagLast | p.Flags&dcerpc.FlagMultiplex
+	if s := c.state.security; s != nil && s.signHeader {
+		flags |= dcerpc.FlagSignHeader
+	}
+	return p.Reply(flags)
+}
+
+// endAck adds the token of the server, if there is one, to the PDU at start.
+func (c *conn) endAck(l *loop, start int, token *dcerpc.Auth) {
+	if token != nil {
+		l.out, _ = dcerpc.AppendAuth(l.out, start, *token, len(token.Value))
+	}
+	c.frame(l, start)
+}
+
+var (
+	errGroups  = &dcerpc.Reject{Cause: "too many association groups", Nak: true, Reason: dcerpc.ReasonLocalLimit}
+	errNoGroup = &dcerpc.Reject{Cause: "no such association group", Nak: true, Reason: dcerpc.ReasonNotSpecified}
+)
+
+// negotiate decides about presentation contexts.
+func (c *conn) negotiate(l *loop, list dcerpc.ContextList) ([]dcerpc.Result, *dcerpc.Reject) {
+	results := make([]dcerpc.Result, 0, list.Len())
+	featured := false
+	for ctx, ok := list.Next(); ok; ctx, ok = list.Next() {
+		if ctx.Transfers.Len() == 0 {
+			return nil, dcerpc.ErrNoTransfer
+		}
+		if _, ok := ctx.Transfers.At(0).Features(); ok {
+			if featured {
+				return nil, dcerpc.ErrFeatureTwice
+			}
+			featured = true
+			results = append(results, dcerpc.FeatureResult(0))
+			continue
+		}
+		results = append(results, c.offer(l, ctx))
+	}
+	return results, nil
+}
+
+// offer accepts or refuses one presentation context.
+func (c *conn) offer(l *loop, ctx dcerpc.Context) dcerpc.Result {
+	i := l.find(ctx.Abstract, &l.endpoints[c.endpoint])
+	if i == nil {
+		return dcerpc.Refuse(dcerpc.WhyAbstract)
+	}
+	n := presentation{id: ctx.ID, iface: i}
+	transfer := dcerpc.NDR
+	switch {
+	case ctx.Transfers.Contains(dcerpc.NDR):
+	case ctx.Transfers.Contains(dcerpc.NDR64):
+		n.ndr64, transfer = true, dcerpc.NDR64
+	default:
+		return dcerpc.Refuse(dcerpc.WhyTransfer)
+	}
+	for k := range c.state.contexts {
+		if c.state.contexts[k].id == ctx.ID {
+			if c.state.contexts[k] != n {
+				return dcerpc.Refuse(dcerpc.WhyNotSpecified)
+			}
+			return dcerpc.Accept(transfer)
+		}
+	}
+	if len(c.state.contexts) >= l.srv.Limits.Contexts {
+		return dcerpc.Refuse(dcerpc.WhyLimit)
+	}
+	c.state.contexts, c.changed = append(c.state.contexts, n), true
+	return dcerpc.Accept(transfer)
+}
+
+// find looks for an interface of that id where the client came in: equal major
+// version, and no older minor version than it asks for (C706 12.6.3.1).
+func (l *loop) find(id dcerpc.SyntaxID, e *endpoint.Endpoint) *Interface {
+	for _, i := range l.srv.Interfaces {
+		if i.UUID == id.UUID && i.Major == id.Major() && i.Minor >= id.Minor() && i.offered(e.Protseq(), e.Name) {
+			return i
+		}
+	}
+	if m := l.mgmt; m.UUID == id.UUID && m.Major == id.Major() && m.Minor >= id.Minor() {
+		return m
+	}
+	return nil
+}

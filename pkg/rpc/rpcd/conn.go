@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/wire/dcerpc"
+)
+
+// This file owns the life of a connection, from its begin to its end, and what
+// epoll looks for in between; read.go and write.go own its bytes. One that is
+// closed has the descriptor -1, and is in no list and no group.
+
+type phase uint8
+
+const (
+	serving phase = iota
+	wantNPA       // np, direct activation: the auth request is not complete
+	ending        // what is in out is sent, then it closes
+)
+
+// conn is one connection. What a restart has to keep of it is endpoint, npa,
+// in, out, state and calls: see keep.go.
+type conn struct {
+	fd       int // -1: closed
+	gen      uint32
+	endpoint int
+	phase    phase
+	running  int           // blocking operations
+	gone     chan struct{} // of these operations, closed with the connection
+	watching uint32        // what epoll looks for, 0: not registered
+	npa      []byte        // np: the auth request; once answered, its info until it is in the file of kept
+	npaLevel uint32
+	caller   *Caller
+	in       []byte // bytes that are no whole PDU yet, or wait for a busy connection
+	out      []byte // answers that the client has not taken yet
+	state    state
+	calls    dcerpc.Reassembler
+	waiting                // in loop.unbound
+	since    time.Duration // l.now of its begin
+	held     int           // bytes of an unfinished call, counted in loop.partial
+	id       uint64        // in the parking
+	kept     *kept         // nil: not parked
+	changed  bool          // state is not what the file of kept says
+}
+
+// state is what a bind negotiates.
+type state struct {
+	bound    bool
+	maxFrag  uint16 // both directions
+	group    *group
+	security *security // nil: nobody asked for any
+	contexts []presentation
+}
+
+// presentation is an accepted presentation context.
+type presentation struct {
+	id    uint16
+	ndr64 bool
+	iface *Interface
+}
+
+// add makes a conn of a connected descriptor.
+func (l *loop) add(fd, endpoint int) *conn {
+	l.lastID++
+	c := &conn{fd: fd, endpoint: endpoint, id: l.lastID}
+	c.calls.MaxStub = l.srv.Limits.Stub
+	l.enter(c)
+	if l.keeps {
+		l.young = append(l.young, young{fd, c.gen, l.now + keepAge})
+	}
+	return c
+}
+
+// enter makes a conn known.
+func (l *loop) enter(c *conn) {
+	for len(l.conns) <= c.fd {
+		l.conns = append(l.conns, nil)
+	}
+	l.gen++
+	c.gen = l.gen
+	l.conns[c.fd] = c
+	l.open++
+	if !c.state.bound {
+		l.unbound.add(l, c)
+	}
+}
+
+// close ends the connection and what only it kept alive.
+func (c *conn) close(l *loop) {
+	if c.fd < 0 {
+		return
+	}
+	l.unpark(c)
+	if c.watching != 0 {
+		l.ep.Delete(c.fd)
+	}
+	l.conns[c.fd] = nil
+	sys.Close(c.fd)
+	c.fd = -1
+	l.unbound.remove(c)
+	c.release(l)
+	l.partial -= len(c.in)
+	l.unsent -= len(c.out)
+	c.in, c.out = nil, nil
+	if c.running > 0 {
+		close(c.gone) // the operations may still make handles: the last one leaves the group
+	} else {
+		c.leave(l)
+	}
+	l.open--
+	l.ended()
+}
+
+// leave takes the connection out of its group and runs down what only it kept.
+func (c *conn) leave(l *loop) {
+	if c.state.group == nil {
+		return
+	}
+	l.handles.Lock()
+	values := l.groups.leave(c.state.group)
+	l.handles.Unlock()
+	c.state.group = nil
+	for _, v := range values {
+		l.rundown(v)
+	}
+}
+
+// release forgets the unfinished call.
+func (c *conn) release(l *loop) {
+	l.partial -= c.held
+	c.held = 0
+	c.calls.Drop()
+}
+
+// maxConcurrent is how many blocking operations of one connection run at once.
+const maxConcurrent = 16
+
+// busy reports whether nothing is read because of blocking operations: of one,
+// unless the client wants its calls served concurrently.
+func (c *conn) busy() bool {
+	return c.running >= maxConcurrent || c.running > 0 && !c.calls.Multiplex
+}
+
+// watch has epoll look for what the connection needs next.
+func (c *conn) watch(l *loop) {
+	l.unbound.count(l, c)
+	if c.kept != nil {
+		c.mark(l)
+	}
+	want := uint32(unix.EPOLLRDHUP)
+	switch {
+	case len(c.out) > 0:
+		want |= unix.EPOLLOUT // a client that does not read is not read either
+	case !c.busy():
+		want |= unix.EPOLLIN
+	}
+	switch {
+	case c.watching == 0:
+		l.ep.Add(c.fd, want, token(kindConn, c.gen, c.fd))
+	case c.watching != want:
+		l.ep.Modify(c.fd, want, token(kindConn, c.gen, c.fd))
+	}
+	c.watching = want
+}
+
+func (c *conn) event(l *loop, events uint32) {
+	if c.kept != nil {
+		l.serving.Store(c.id)
+		defer l.serving.Store(0)
+	}
+	switch {
+	case events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+		c.close(l)
+	case len(c.out) > 0:
+		if events&unix.EPOLLOUT != 0 {
+			c.drainOut(l)
+		} else { // the client closes and does not read its answers
+			c.close(l)
+		}
+	case c.busy():
+		if events&unix.EPOLLRDHUP != 0 {
+			c.close(l)
+		}
+	default:
+		c.readable(l)
+	}
+}
+
+// complain logs a cause once.
+func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string) {
+	e := &l.endpoints[c.endpoint]
+	if !l.log.Enabled(context.Background(), level) {
+		return
+	}
+	client := "unknown"
+	if e.Transport == layout.TCP {
+		client = c.identify(l).Remote.Addr().String()
+	}
+	l.causes.Log(l.log, level, string(e.Transport)+" "+cause, id, msg,
+		journal.Transport, string(e.Transport), journal.Binding, e.String(), journal.Client, client)
+}

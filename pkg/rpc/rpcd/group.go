@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/dcerpc"
+)
+
+// group is an association group (C706 9.3.3.6.3, MS-RPCE 3.3.1.5.6): the
+// connections of one client that share context handles. It lives as long as
+// one of its connections. Groups belong to the loop; handles do so too.
+type group struct {
+	id        uint32
+	transport layout.Transport
+	conns     int
+	handles   map[[16]byte]handle
+
+	// Of keep.go:
+	kept       int         // of conns, those that are parked
+	keeper     *conn       // the kept one whose file has the handles, nil while there are none to keep
+	generation uint64      // of what was written last
+	dirty      atomic.Bool // handles have changed since
+	lost       bool        // a handle can not be kept, as was found then
+}
+
+// keepable reports whether every handle can be written down for the next process.
+func (t *groups) keepable(lock *sync.Mutex) bool {
+	lock.Lock()
+	defer lock.Unlock()
+	for _, g := range t.byID {
+		for _, h := range g.handles {
+			if _, ok := h.value.(Snapshotter); !ok || h.iface.Restore == nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// handle is what a context handle stands for.
+type handle struct {
+	iface *Interface // the interface that made it; another one must not use it
+	value any
+}
+
+// Rundowner is a handle's value that wants to know that its client has gone
+// without closing it (context handle rundown, C706 5.1.6).
+type Rundowner interface{ Rundown() }
+
+// groups is the table of all association groups of the process.
+type groups struct {
+	byID      map[uint32]*group
+	index     uint32 // of this worker, in the high bits of each id
+	indexBits int
+	max       int
+	last      uint32
+}
+
+func newGroups(index, indexBits, max int) *groups {
+	var seed [4]byte
+	rand.Read(seed[:])
+	return &groups{byID: map[uint32]*group{}, index: uint32(index), indexBits: indexBits, max: max,
+		last: binary.LittleEndian.Uint32(seed[:])}
+}
+
+// add makes a new group with one connection; nil when there are too many.
+func (gs *groups) add(t layout.Transport) *group {
+	room := uint32(1)<<(32-gs.indexBits) - 1 // ids but 0
+	if len(gs.byID) >= gs.max || uint32(len(gs.byID)) >= room {
+		return nil
+	}
+	for {
+		gs.last++
+		low := gs.last & room
+		id := gs.index<<(32-gs.indexBits) | low
+		if low == 0 || gs.byID[id] != nil {
+			continue
+		}
+		g := &group{id: id, transport: t, conns: 1}
+		gs.byID[id] = g
+		return g
+	}
+}
+
+// resume makes the group of a kept connection, or adds the connection to it;
+// nil when it can not be one of this worker.
+func (gs *groups) resume(id uint32, t layout.Transport) *group {
+	if g := gs.join(id, t); g != nil {
+		return g
+	}
+	if gs.byID[id] != nil || id>>(32-gs.indexBits) != gs.index || len(gs.byID) >= gs.max {
+		return nil
+	}
+	g := &group{id: id, transport: t, conns: 1}
+	gs.byID[id] = g
+	return g
+}
+
+// join adds a connection to the group id; nil when there is no such group of
+// that transport.
+func (gs *groups) join(id uint32, t layout.Transport) *group {
+	g := gs.byID[id]
+	if g == nil || g.transport != t {
+		return nil
+	}
+	g.conns++
+	return g
+}
+
+// leave takes a connection out. With the last one it returns what is to be run
+// down.
+func (gs *groups) leave(g *group) (run []Rundowner) {
+	if g.conns--; g.conns > 0 {
+		return nil
+	}
+	delete(gs.byID, g.id)
+	for _, h := range g.handles {
+		if r, ok := h.value.(Rundowner); ok {
+			run = append(run, r)
+		}
+	}
+	g.handles = nil
+	return run
+}
+
+// newHandle stores a value; ok is false when the group has too many.
+func (g *group) newHandle(i *Interface, value any, max int) (id [16]byte, ok bool) {
+	if len(g.handles) >= max {
+		return id, false
+	}
+	if g.handles == nil {
+		g.handles = map[[16]byte]handle{}
+	}
+	for ok = false; !ok; {
+		rand.Read(id[:])
+		_, taken := g.handles[id]
+		ok = !taken && id != [16]byte{}
+	}
+	g.handles[id] = handle{i, value}
+	return id, true
+}
+
+// lookup finds the value of a handle that interface i made.
+func (g *group) lookup(i *Interface, id [16]byte) (any, dcerpc.Status) {
+	h, ok := g.handles[id]
+	if !ok || h.iface != i {
+		return nil, dcerpc.NcaContextMismatch
+	}
+	return h.value, 0
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rpcd is the server library for native rpcds: a program describes its
+// interfaces and calls Main. It is started as any rpcd of msrpcd is: with
+// --list-interfaces it says what it serves, under systemd it takes its
+// listeners (Activation=direct) or its inbox from LISTEN_FDS.
+//
+//	func main() {
+//		os.Exit(rpcd.Main(&rpcd.Server{
+//			Name: "clock", Workers: 1, IdleSec: 60,
+//			Interfaces: []*rpcd.Interface{{
+//				UUID: uuid.MustParse("..."), Major: 1, Name: "clock",
+//				Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+//				Ops:      []rpcd.Op{{Name: "Now", Run: now}},
+//			}},
+//		}, os.Args[1:]))
+//	}
+//
+//	func now(c *rpcd.Call) dcerpc.Status {
+//		c.Out.Uint64(uint64(time.Now().Unix()))
+//		return 0
+//	}
+//
+// One event loop on one thread owns all connections, association groups and
+// context handles. Operations run on it, one at a time, and need no locks; one
+// that may block says so (Op.Blocking) and runs in a goroutine, during which
+// its connection takes no other call unless the client asked for that with
+// concurrent multiplexing. An idle connection costs 1 to 2 KiB, its place in the
+// parking included.
+package rpcd
+
+import (
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/uuid"
+)
+
+// Server describes an rpcd.
+type Server struct {
+	Name       string // as in unit names, [a-z0-9_]{1,32}
+	Interfaces []*Interface
+	Workers    int // processes that share the load, as --list-interfaces tells; 0 = 1
+	IdleSec    int // seconds without a connection until the process ends; 0 = 60
+
+	// Start, if set, is called before anything is served: it may refuse to.
+	Start func() error
+	// Auth makes security contexts. What it does not make, or nil, is refused,
+	// so that nobody who wants to be authenticated is served as anonymous;
+	// but for root over ncalrpc, who may be the local System in every server.
+	Auth Authenticator
+	// Limits bound what one peer can take; zero fields have defaults.
+	Limits Limits
+}
+
+// Limits bound what peers can take.
+type Limits struct {
+	Connections int // at once, 20,000
+	Contexts    int // presentation contexts of a connection, 128
+	Groups      int // association groups, 20,000
+	Handles     int // context handles of an association group, 1,024
+	Stub        int // bytes of the stub data of a request, 4 MiB
+	Partial     int // bytes of unfinished PDUs and requests of all connections, 64 MiB
+	Unsent      int // bytes of answers that clients do not take, of all connections, 256 MiB
+	Blocking    int // blocking operations at once, 1,024
+}
+
+func (l *Limits) setDefaults() {
+	for _, f := range []struct {
+		value    *int
+		standard int
+	}{
+		{&l.Connections, 20000}, {&l.Contexts, 128}, {&l.Groups, 20000}, {&l.Handles, 1024},
+		{&l.Stub, 4 << 20}, {&l.Partial, 64 << 20}, {&l.Unsent, 256 << 20}, {&l.Blocking, 1024},
+	} {
+		if *f.value == 0 {
+			*f.value = f.standard
+		}
+	}
+}
+
+// Interface is an RPC interface of a Server.
+type Interface struct {
+	UUID     uuid.UUID
+	Major    uint16
+	Minor    uint16
+	Name     string            // as --list-interfaces tells
+	Bindings []listing.Binding // where it is offered; without endpoint: on the dynamic one
+	Ops      []Op              // by opnum; one without Run faults with nca_s_op_rng_error
+
+	// Restore, if set, makes the value of a context handle again from what its
+	// Snapshot returned in the process before. An error ends the connections of
+	// the handle's association group.
+	Restore func(state []byte) (value any, err error)
+}
+
+// Op is an operation of an interface.
+type Op struct {
+	Name string
+	// Run reads its arguments from c.In and writes its results to c.Out. A
+	// status other than 0 is sent as a fault; what c.In could not
+	// decode is a fault too, whatever Run returns.
+	Run func(c *Call) dcerpc.Status
+	// Blocking: Run may wait for something, so it gets a goroutine of its own,
+	// and should end when Call.Gone says that nobody wants its results.
+	// It must not touch context handles of the group from there but through
+	// the methods of Call.
+	Blocking bool
+}
+
+// id is the interface's id as on the wire.
+func (i *Interface) id() dcerpc.SyntaxID {
+	return dcerpc.SyntaxID{UUID: i.UUID, Version: i.version()}
+}
+
+// version is the version of an interface as on the wire: minor in the high bits.
+func (i *Interface) version() uint32 { return uint32(i.Minor)<<16 | uint32(i.Major) }
+
+// offered reports whether i is served where a connection came in. endpoint is
+// "" on a dynamic one.
+func (i *Interface) offered(protseq, endpoint string) bool {
+	for _, b := range i.Bindings {
+		if b.Protseq == protseq && (equalEndpoint(b.Endpoint, endpoint) || b.Endpoint == "") {
+			return true
+		}
+	}
+	return false
+}

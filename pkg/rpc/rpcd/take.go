@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/conn/inbox"
+	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
+)
+
+type listener struct {
+	fd       int
+	endpoint int // index into loop.endpoints
+}
+
+func equalEndpoint(a, b string) bool { return strings.EqualFold(a, b) }
+
+// takeListeners adopts what systemd passed: listeners or the inbox, and the
+// parking.
+func (l *loop) takeListeners(fds []sys.PassedFD) error {
+	slots, fds := parking.Slots(fds)
+	if err := l.takeNew(fds); err != nil {
+		return err
+	}
+	return l.resume(slots)
+}
+
+func (l *loop) takeNew(fds []sys.PassedFD) error {
+	for _, p := range fds {
+		if p.Name == layout.FDNameInbox {
+			return l.useInbox(fds)
+		}
+	}
+	ls, err := endpoint.Listeners(fds, "msrpc-*-"+l.srv.Name+".socket", "")
+	if err != nil {
+		return err
+	}
+	for _, e := range ls {
+		l.listeners = append(l.listeners, listener{e.FD, l.endpointIndex(e.Endpoint)})
+	}
+	l.resumeAccept()
+	return nil
+}
+
+func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
+	dirs := inbox.Directories{NP: []byte(l.env.npDir), Ncalrpc: []byte(path.Dir(l.env.npDir))}
+	if l.inbox, err = inbox.Take(fds, layout.WorkerSocket(l.srv.Name, l.env.index), dirs); err != nil {
+		return err
+	}
+	l.inbox.RootUID = l.rootUID
+	l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
+	return nil
+}
+
+func (l *loop) endpointIndex(e endpoint.Endpoint) int {
+	for i := range l.endpoints {
+		if l.endpoints[i] == e {
+			return i
+		}
+	}
+	l.endpoints = append(l.endpoints, e)
+	return len(l.endpoints) - 1
+}
+
+// accept takes connections from a listener until it is empty or the others
+// should have their turn.
+func (l *loop) accept(ls *listener) {
+	for range acceptBatch {
+		fd, errno := sys.Accept(ls.fd)
+		switch {
+		case errno == 0:
+		case errno == unix.EAGAIN:
+			return
+		case endpoint.AcceptNext(errno):
+			continue
+		default:
+			l.pauseAccept(errno)
+			return
+		}
+		l.received()
+		if l.open >= l.srv.Limits.Connections {
+			l.full()
+			sys.Close(fd)
+			l.ended()
+			continue
+		}
+		c := l.add(fd, ls.endpoint)
+		if l.endpoints[ls.endpoint].Transport == layout.NP {
+			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != l.rootUID {
+				c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
+				c.close(l)
+				continue
+			}
+			c.phase = wantNPA
+		}
+		c.readable(l)
+	}
+}
+
+// pauseAccept takes nobody for a moment. Clients wait in the listen queue or in
+// the inbox meanwhile.
+func (l *loop) pauseAccept(errno sys.Errno) {
+	l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
+		"no more connections can be taken, clients wait; look at LimitNOFILE= of this unit and at fs.file-max",
+		journal.Error, errno.Error())
+	l.acceptAt = l.now + acceptPause
+	for _, ls := range l.listeners {
+		l.ep.Delete(ls.fd)
+	}
+	if l.inbox != nil {
+		l.ep.Delete(l.inbox.FD)
+	}
+}
+
+func (l *loop) resumeAccept() {
+	l.acceptAt = 0
+	for i, ls := range l.listeners {
+		l.ep.Add(ls.fd, unix.EPOLLIN, token(kindListener, 0, i))
+	}
+	if l.inbox != nil {
+		l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
+	}
+}
+
+// spareFDs are left to the loop itself, and to what one hand-over brings.
+const spareFDs = 32
+
+func (l *loop) full() {
+	l.causes.Log(l.log, slog.LevelError, "connections", journal.IDLimit,
+		fmt.Sprintf("more than %d connections at once: new ones are closed", l.srv.Limits.Connections))
+}
+
+// received and ended count connections in the status file.
+func (l *loop) received() {
+	l.lastActive = l.now
+	if l.line != nil {
+		l.line.Received.Add(1)
+	}
+}
+
+func (l *loop) ended() {
+	l.lastActive = l.now
+	if l.line != nil {
+		l.line.Ended(1)
+	}
+}
+
+// takeInbox takes what the broker handed over.
+func (l *loop) takeInbox() {
+	for range acceptBatch {
+		if l.descriptors() >= l.fdLimit-spareFDs {
+			l.pauseAccept(unix.EMFILE) // received without room for it, a descriptor would be lost
+			return
+		}
+		sent := l.line.Sent()
+		n, errno := l.inbox.Receive()
+		if errno != 0 {
+			if errno == unix.EAGAIN {
+				l.line.SettleLost(sent)
+			}
+			return
+		}
+		l.received()
+		c, err := l.takeOne(n)
+		if err != nil {
+			l.inbox.Discard()
+			l.ended()
+			l.causes.Log(l.log, slog.LevelWarn, err.Error(), journal.IDHandoverRefused, "hand-over refused: "+err.Error(),
+				journal.Transport, string(l.inbox.Peer.Transport), journal.Binding, string(l.inbox.Message.Binding))
+			continue
+		}
+		c.readable(l)
+	}
+}
+
+var errFull = errors.New("too many connections")
+
+func (l *loop) takeOne(n int) (*conn, error) {
+	if err := l.inbox.Check(n); err != nil {
+		return nil, err
+	}
+	m, p := &l.inbox.Message, &l.inbox.Peer
+	if l.open >= l.srv.Limits.Connections {
+		l.full()
+		return nil, errFull
+	}
+	var info []byte
+	if p.Transport == layout.NP {
+		var err error
+		if info, err = l.inbox.AppendNPA(make([]byte, 0, int(m.NPALength))); err != nil {
+			return nil, err
+		}
+	}
+	e, _ := endpoint.Parse(string(m.Binding)) // it agrees with the socket
+	c := l.add(l.inbox.Conn(), l.endpointIndex(e))
+	l.inbox.Keep()
+	c.npa, c.npaLevel = info, m.NPALevel
+	if len(m.Head) > 0 {
+		c.in = append(c.in, m.Head...)
+		l.partial += len(c.in)
+	}
+	return c, nil
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/dcerpc"
+)
+
+// dialFrom connects from another address of the loopback network.
+func (r *rig) dialFrom(ip string) *client {
+	r.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	c, err := d.Dial("tcp", r.tcp.Addr().String())
+	must(r.t, err)
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	r.t.Cleanup(func() { c.Close() })
+	return &client{Conn: c, t: r.t, max: dcerpc.FragSizeTCP, h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}}
+}
+
+// served binds a client that was silent.
+func (r *rig) served(c *client) {
+	r.t.Helper()
+	if p := c.exchange(c.bind(0, presentTest)); p.Type != dcerpc.PTypeBindAck {
+		r.t.Errorf("answer to a bind: %s", dcerpc.TypeName(p.Type))
+	}
+	c.works()
+}
+
+func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
+	r := newRig(t)
+	r.env.maxUnbound, r.env.maxPerSource = 100, 3
+	r.start()
+	other := r.dialFrom("127.0.0.2") // the oldest of all
+	half := r.dialFrom("127.0.0.3")
+	half.Write(half.bind(0, presentTest)[:20])
+	var flood []*client
+	for range 50 {
+		flood = append(flood, r.dialFrom("127.0.0.1"))
+	}
+	for _, c := range flood[:47] {
+		c.over()
+	}
+	half.h.CallID--
+	half.Write(half.bind(0, presentTest)[20:])
+	if p, err := half.receive(); err != nil || p.Type != dcerpc.PTypeBindAck {
+		t.Errorf("half a bind: %s, %v", dcerpc.TypeName(p.Type), err)
+	}
+	for _, c := range append(flood[47:], other) {
+		r.served(c)
+	}
+	// One that has bound counts no longer, one that has left neither.
+	more := []*client{r.dialFrom("127.0.0.1"), r.dialFrom("127.0.0.1"), r.dialFrom("127.0.0.1")}
+	for _, c := range more {
+		r.served(c)
+	}
+	for range 5 {
+		c := r.dialFrom("127.0.0.1")
+		c.Close()
+	}
+	for _, c := range append(flood[47:], more...) {
+		c.works()
+	}
+}
+
+// Their peer is always the SMB server; whose they are is in its request.
+func TestPipesCountByTheirClient(t *testing.T) {
+	r := newRig(t)
+	r.env.maxPerSource = 2
+	r.start()
+	request, err := os.ReadFile("../../wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
+	must(t, err)
+	half := &client{Conn: connect(t, r.np.Addr()), t: t, np: true, max: dcerpc.FragSizeNP, h: r.bound(layout.TCP, 0).h}
+	half.Write(request[:100]) // not known yet whose it is
+	first, second, third := r.dial(layout.NP), r.dial(layout.NP), r.dial(layout.NP)
+	first.over()
+	half.Write(request[100:])
+	_, err = io.ReadFull(half, make([]byte, 36))
+	must(t, err)
+	second.over()
+	r.served(half)
+	r.served(third)
+}
+
+func TestUsersOfNcalrpcHaveALimitAndRootHasNone(t *testing.T) {
+	r := newRig(t)
+	r.env.maxPerUser = 1
+	r.start()
+	first, second := r.dial(layout.Ncalrpc), r.dial(layout.Ncalrpc)
+	r.served(second)
+	if os.Getuid() == 0 {
+		r.served(first)
+	} else {
+		first.over()
+	}
+}
+
+// Who was silent before a restart counts, too, and the oldest go.
+func TestSilentOnesCountAfterARestart(t *testing.T) {
+	for name, signal := range ends {
+		t.Run(name, func(t *testing.T) {
+			m := newManager(t, "MSRPC_MAX_UNBOUND_SOURCE=3")
+			var silent []*client
+			for range 3 {
+				silent = append(silent, m.dialFrom("127.0.0.2"))
+			}
+			other := m.dialFrom("127.0.0.3")
+			m.aged()
+			m.again(signal)
+			for range 2 {
+				m.dialFrom("127.0.0.2")
+			}
+			m.bound(layout.TCP, 0).works()
+			for _, c := range silent[:2] {
+				c.over()
+			}
+			m.served(silent[2])
+			m.served(other)
+		})
+	}
+}
+
+// A process with a lower limit takes up only as many.
+func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
+	m := newManager(t, "MSRPC_MAX_UNBOUND=10")
+	bound := m.bound(layout.TCP, 0)
+	for range 10 {
+		m.dialFrom("127.0.0.2")
+	}
+	m.aged()
+	m.vars = []string{"MSRPC_MAX_UNBOUND=8", "MSRPC_MAX_UNBOUND_SOURCE=4"}
+	m.again(syscall.SIGTERM)
+	bound.works()
+	if open := m.line.Received.Load() - m.line.Closed.Load(); open != 5 {
+		t.Errorf("the status file tells of %d connections, want 5", open)
+	}
+}
+
+func TestWaitingCostsNoAllocation(t *testing.T) {
+	s, _ := newTestServer()
+	l, err := newLoop(s, environment{indexBits: 16, maxUnbound: 10, maxPerUser: 5}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(p[1])
+	c := l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"}))
+	if n := testing.AllocsPerRun(100, func() {
+		l.unbound.remove(c)
+		l.unbound.add(l, c)
+		l.unbound.count(l, c)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package listing turns the text that "rpcd_NAME --list-interfaces" writes
+// into values and back.
+//
+//	5                                                          num_workers
+//	60                                                         idle_seconds
+//	338cd001-2244-31f1-aaaa-900038001003/0x00000001 winreg     interface
+//	 ncacn_np:[\pipe\winreg]                                   its bindings
+//	 ncacn_ip_tcp:
+//
+// npsd_* programs (named pipes without DCE/RPC) write one line for each pipe
+// instead of interfaces: "\pipe\NAME file_type device_state allocation".
+//
+// The text comes from a program that the administrator configured, but its
+// fields end up in unit files, paths and log lines. So it is untrusted: Parse
+// accepts nothing that Samba could not have written, every field has a grammar
+// and a bound, and what Parse returns can be used in a path or a unit without
+// another look. The package is pure: it reads no file and starts no program.
+package listing
+
+import (
+	"fmt"
+
+	"msrpcd/pkg/wire/uuid"
+)
+
+// Bounds of a listing. Real ones have at most 8 interfaces in 2 KiB.
+const (
+	MaxSize       = 256 << 10 // bytes of text that Parse takes
+	MaxInterfaces = 256       // interfaces of one rpcd
+	MaxBindings   = 64        // bindings of one interface
+	MaxPipes      = 256       // pipes of one npsd
+	MaxName       = 64        // bytes of an interface's name
+	MaxEndpoint   = 80        // bytes of a pipe's or ncalrpc endpoint's node name
+	MaxWorkers    = 65535     // num_workers; a worker's index has 16 bits at most
+	MaxIdleSec    = 1<<31 - 1 // idle_seconds, seconds
+)
+
+// Protocol sequences that Samba lists (MS-RPCE 2.1.1). Others are kept as they
+// are; whoever makes listeners ignores those it does not know.
+const (
+	ProtseqNP      = "ncacn_np"
+	ProtseqTCP     = "ncacn_ip_tcp"
+	ProtseqNcalrpc = "ncalrpc"
+	ProtseqHTTP    = "ncacn_http"
+)
+
+// Listing is what one rpcd says about itself. No interface and no pipe is
+// valid: such an rpcd serves nothing here (rpcd_lsad on a domain controller,
+// rpcd_witness without a cluster). A listing has interfaces or pipes, not both.
+type Listing struct {
+	Workers    int         // ordinary workers, 1 to MaxWorkers
+	IdleSec    int         // seconds after which an idle worker ends, 0 to MaxIdleSec
+	Interfaces []Interface `json:",omitempty"`
+	Pipes      []Pipe      `json:",omitempty"` // npsd_* only
+}
+
+// Interface is one DCE/RPC interface and where it is reached.
+type Interface struct {
+	UUID     UUID
+	Version  uint32 // minor<<16 | major, printed as 0x%08x (C706 section 12.6.3.1)
+	Name     string // C identifier of the IDL, such as "winreg"
+	Bindings []Binding
+}
+
+// Binding is a protocol sequence with an endpoint, or with "" where the rpcd
+// leaves the endpoint to its starter. In text: `ncacn_np:[\pipe\winreg]`, or
+// `ncacn_ip_tcp:` (C706 appendix I, without object and address).
+type Binding struct {
+	Protseq  string // one of the Protseq constants, or another that starts with "nca"
+	Endpoint string // `\pipe\winreg`, "135", "EPMAPPER" or ""
+}
+
+// Pipe is a named pipe without DCE/RPC. The three numbers go into the answer
+// to a client's named pipe auth request.
+type Pipe struct {
+	Name        string // lower-case node below np/, such as "tsvcpipe"
+	FileType    uint16 // MS-CIFS 2.2.1.1.2, 1 byte mode, 2 message mode
+	DeviceState uint16 // MS-CIFS 2.2.1.3
+	Allocation  uint64 // allocation size, bytes
+}
+
+// UUID is an interface's identity, in the order of its text.
+type UUID = uuid.UUID
+
+// ParseUUID reads the 36-byte form, in any case of letters.
+func ParseUUID(s string) (UUID, error) { return uuid.Parse(s) }
+
+// SyntaxError says what is wrong with a listing and where.
+type SyntaxError struct {
+	Line int    // from 1; 0 when it concerns the whole text
+	Msg  string // what is wrong, with the offending text quoted and cut
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Line == 0 {
+		return e.Msg
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, e.Msg)
+}
+
+// String returns the binding as in a listing and in hand-over messages.
+func (b Binding) String() string {
+	if b.Endpoint == "" {
+		return b.Protseq + ":"
+	}
+	return b.Protseq + ":[" + b.Endpoint + "]"
+}
