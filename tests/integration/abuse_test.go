@@ -21,6 +21,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/journal"
+	"msrpcd/tests/vectors"
 )
 
 // What somebody on the host, on the network or inside a broker can reach of
@@ -154,10 +155,7 @@ type forgery struct {
 func TestForgedHandOversAreRefused(t *testing.T) {
 	h := boot(t, oneWorker).install()
 	h.load("-net", "unix", "-addr", winregNcalrpc)
-	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.17.npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := vectors.Read(t, "samba/samba-4.17.npa_request.1.rpcd_classic.bin")
 	identity := request[16:]
 	tcp, local := tcpPair(t), unixConn(t, h.Path(winregNcalrpc))
 	message := func(binding string, level uint32, npa []byte) []byte {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"msrpcd/tests/vectors"
 )
 
 // rpcdScript is an rpcd that lists whatever the shell commands print.
@@ -259,10 +261,7 @@ func TestHostileFirstPDUsHarmNobody(t *testing.T) {
 
 func TestHostileNamedPipeRequests(t *testing.T) {
 	h := boot(t).install()
-	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	unknown := append([]byte{}, request...)
 	unknown[8], unknown[12] = 99, 99
 	for name, send := range map[string][]byte{

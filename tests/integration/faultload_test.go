@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"msrpcd/tests/vectors"
 )
 
 // This file owns the steady load of the fault tests: clients of many kinds at
@@ -53,10 +55,7 @@ func (h *host) pipeClient() {
 	if strings.Contains(h.run("smbd", "-V"), " 4.17.") {
 		version = "4.17"
 	}
-	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-" + version + ".npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	request := vectors.Read(h.t, "samba/samba-"+version+".npa_request.1.rpcd_classic.bin")
 	h.MustWrite(h.t, npaRequest, string(request))
 }
 

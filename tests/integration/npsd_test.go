@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/vectors"
 )
 
 // Named pipes without DCE/RPC (npsd_*, Samba 4.25), served by tests/tools/npsdecho.
@@ -30,10 +32,7 @@ func npsd(t *testing.T) *host {
 // a multiple of 8, makes the client's name longer.
 func npsdRequest(t *testing.T, extra int) []byte {
 	t.Helper()
-	b, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.25.npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := vectors.Read(t, "samba/samba-4.25.npa_request.1.rpcd_classic.bin")
 	const name = 0x30 // u32 maximum, u32 0, u32 actual count, bytes
 	for _, at := range []int{name, name + 8} {
 		binary.LittleEndian.PutUint32(b[at:], binary.LittleEndian.Uint32(b[at:])+uint32(extra))
@@ -142,10 +141,7 @@ func TestPipeWithoutDCERPC(t *testing.T) {
 // A call that asks for a worker of its own gets a spare.
 func TestPipeWithoutDCERPCAndAnIdleWorker(t *testing.T) {
 	h := npsd(t)
-	request, err := os.ReadFile("../../pkg/wire/npa/testdata/samba-4.25.npa_request.4.rpcd_winreg.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := vectors.Read(t, "samba/samba-4.25.npa_request.4.rpcd_winreg.bin")
 	for _, text := range []string{"one", "two"} {
 		c := h.dial(npsdPipe)
 		c.Write(request)

@@ -23,6 +23,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/tests/tools/loopback"
+	"msrpcd/tests/vectors"
 )
 
 // rig is a broker with real sockets: what systemd does for it is done by hand.
@@ -344,9 +345,7 @@ func TestWaitingClientsOutliveTheBroker(t *testing.T) {
 // npaRequest is what smbd sent for \pipe\winreg, with NEED_IDLE.
 func npaRequest(t *testing.T) []byte {
 	t.Helper()
-	b, err := os.ReadFile("../../wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-	must(t, err)
-	return b
+	return vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 }
 
 func (r *rig) pipe() net.Conn {

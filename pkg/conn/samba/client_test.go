@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/vectors"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -17,11 +17,7 @@ import (
 // vector reads a message body captured from samba-dcerpcd and its workers.
 func vector(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return vectors.Read(t, "samba/"+name)
 }
 
 func layoutOf(t testing.TB, version string) Layout {
@@ -112,13 +108,8 @@ func TestOnlyRootIsNamedRootOnNcalrpc(t *testing.T) {
 }
 
 func TestNPABytesAreSplicedAsSambaDcerpcdPlacesThem(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.new_client.bin")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no vectors", err)
-	}
 	exact := 0
-	for _, f := range files {
-		want := vector(t, filepath.Base(f))
+	for f, want := range vectors.Match(t, "samba/*.new_client.bin") {
 		pdu, binding, info := captured(want)
 		if !strings.HasPrefix(string(binding), "ncacn_np:") {
 			continue

@@ -97,10 +97,8 @@ func (l *live) give(c *client, t layout.Transport, binding string, group uint32)
 	sent := bindFor(l.t, group)
 	if t == layout.NP {
 		sent = framed(sent)
-		vector := map[uint32]string{7: "samba-4.17.npa_request.5.rpcd_winreg.bin", 8: "samba-4.22.npa_request.5.rpcd_winreg.bin"}[l.layout.NPALevel]
-		b, err := os.ReadFile(filepath.Join("testdata", vector))
-		l.must(err)
-		m.NPALevel, m.NPA = l.layout.NPALevel, b[16:]
+		name := map[uint32]string{7: "samba-4.17.npa_request.5.rpcd_winreg.bin", 8: "samba-4.22.npa_request.5.rpcd_winreg.bin"}[l.layout.NPALevel]
+		m.NPALevel, m.NPA = l.layout.NPALevel, vector(l.t, name)[16:]
 	}
 	c.Write(sent)
 	c.give(m)

@@ -12,6 +12,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/npa"
 	"msrpcd/tests/tools/loopback"
+	"msrpcd/tests/vectors"
 )
 
 func TestAddresses(t *testing.T) {
@@ -84,10 +85,7 @@ func TestConnections(t *testing.T) {
 	if s, ok := Of(layout.Ncalrpc, local, 0, nil); ok != (os.Getuid() != 0) || ok && s != User(uint32(os.Getuid())) {
 		t.Errorf("ncalrpc: %+v, %t as uid %d", s, ok, os.Getuid())
 	}
-	request, err := os.ReadFile("../../wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	request := vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	q, _ := npa.Parse(request)
 	want, err := netip.ParseAddr(string(q.ClientAddr))
 	if s, ok := Of(layout.NP, local, q.Level, request[npa.HeaderSize:]); err != nil || !ok || s != Address(want) {

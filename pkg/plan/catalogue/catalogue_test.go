@@ -14,15 +14,12 @@ import (
 
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/vectors"
 )
 
 func sample(t *testing.T) *Catalogue {
 	t.Helper()
-	text, err := os.ReadFile("testdata/rpcd_classic.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := listing.Parse(text)
+	l, err := listing.Parse(vectors.Read(t, "listings/4.17/rpcd_classic.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

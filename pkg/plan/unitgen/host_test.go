@@ -5,8 +5,9 @@ package unitgen
 import (
 	"bytes"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/vectors"
 )
 
 // none is Transports=none.
@@ -47,21 +49,14 @@ func sambaOf(version string) *config.Samba {
 	}
 }
 
-// host is a host with the rpcds of testdata/listings/VERSION.
+// host is a host with the rpcds of that version's listings.
 func host(t testing.TB, version string) *catalogue.Catalogue {
 	t.Helper()
 	c := &catalogue.Catalogue{Samba: sambaOf(version + ".0"), MessagingDir: "/run/samba"}
-	files, err := filepath.Glob("testdata/listings/" + version + "/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no listings of %s: %v", version, err)
-	}
-	for i, f := range files {
+	texts := vectors.Match(t, "listings/"+version+"/*.txt")
+	for i, f := range slices.Sorted(maps.Keys(texts)) {
 		program := strings.TrimSuffix(filepath.Base(f), ".txt")
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		add(t, c, program, string(text)).Port = 49200 + i
+		add(t, c, program, string(texts[f])).Port = 49200 + i
 	}
 	return c
 }

@@ -4,8 +4,6 @@ package unitgen
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +13,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/vectors"
 )
 
 func TestPathValue(t *testing.T) {
@@ -148,15 +147,7 @@ func TestUnitsParse(t *testing.T) {
 }
 
 func FuzzFiles(f *testing.F) {
-	texts, err := filepath.Glob("testdata/listings/*/*.txt")
-	if err != nil || len(texts) == 0 {
-		f.Fatal("no listings")
-	}
-	for _, path := range texts {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, text := range vectors.Match(f, "listings/*/*.txt") {
 		f.Add(string(text), "/usr/libexec/samba/rpcd_x", "/run/samba/ncalrpc", "HOST", 49152, "why")
 	}
 	f.Add("1\n10\n\\pipe\\a~{}+-._ 2 1535 4096\n", "/a b/%n $x/rpcd_spoolss", "/run/%t", `A"B\`, 1, "a\nb%")

@@ -5,7 +5,6 @@ package rpcd
 import (
 	"bytes"
 	"log/slog"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +14,7 @@ import (
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/vectors"
 )
 
 // FuzzStream sends bytes into a connection, closes it, and looks whether the
@@ -120,8 +120,7 @@ func parses(t *testing.T, stream []byte, np bool) {
 
 // streams are what clients that behave send.
 func streams(tb testing.TB) (all [][]byte) {
-	auth, err := os.ReadFile("../../wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-	must(tb, err)
+	auth := vectors.Read(tb, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	for _, np := range []bool{false, true} {
 		for _, drep := range []dcerpc.Drep{dcerpc.LittleEndian, dcerpc.BigEndian} {
 			c := &client{t: nil, np: np, max: dcerpc.MustRecvFragSize, h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: drep}}

@@ -20,6 +20,7 @@ import (
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/tests/tools/loopback"
+	"msrpcd/tests/vectors"
 )
 
 // rig is a server with real listeners: what systemd does for it is done by hand.
@@ -143,9 +144,8 @@ func (r *rig) dial(tr layout.Transport) *client {
 		h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}}
 	if cl.np {
 		cl.max = dcerpc.FragSizeNP
-		request, err := os.ReadFile("../../wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-		must(r.t, err)
-		_, err = c.Write(request)
+		request := vectors.Read(r.t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
+		_, err := c.Write(request)
 		must(r.t, err)
 		reply := make([]byte, 36)
 		if _, err := io.ReadFull(c, reply); err != nil || string(reply[4:8]) != "NPAM" || binary.LittleEndian.Uint32(reply[32:]) != 0 {

@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/vectors"
 )
 
 // dialFrom connects from another address of the loopback network.
@@ -79,14 +80,13 @@ func TestPipesCountByTheirClient(t *testing.T) {
 	r := newRig(t)
 	r.env.maxPerSource = 2
 	r.start()
-	request, err := os.ReadFile("../../wire/npa/testdata/samba-4.22.npa_request.5.rpcd_winreg.bin")
-	must(t, err)
+	request := vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	half := &client{Conn: connect(t, r.np.Addr()), t: t, np: true, max: dcerpc.FragSizeNP, h: r.bound(layout.TCP, 0).h}
 	half.Write(request[:100]) // not known yet whose it is
 	first, second, third := r.dial(layout.NP), r.dial(layout.NP), r.dial(layout.NP)
 	first.over()
 	half.Write(request[100:])
-	_, err = io.ReadFull(half, make([]byte, 36))
+	_, err := io.ReadFull(half, make([]byte, 36))
 	must(t, err)
 	second.over()
 	r.served(half)

@@ -6,7 +6,7 @@ package epm
 // mapper.
 
 import (
-	"os"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +17,7 @@ import (
 	"msrpcd/pkg/plan/unitgen"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/vectors"
 )
 
 // samba417 is a host with the rpcds of Samba 4.17 and the native mapper.
@@ -27,16 +28,9 @@ func samba417(t testing.TB) (*catalogue.Catalogue, *config.Config) {
 		ConfigFile: "/etc/samba/smb.conf", Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc",
 		NPDir: "/run/samba/ncalrpc/np", LockDir: "/run/samba", NetbiosName: "HOST", GuestAccount: "nobody",
 	}}
-	files, err := filepath.Glob("../../wire/listing/testdata/4.17/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no listings", err)
-	}
-	for i, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := listing.Parse(text)
+	texts := vectors.Match(t, "listings/4.17/*.txt")
+	for i, f := range slices.Sorted(maps.Keys(texts)) {
+		l, err := listing.Parse(texts[f])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,15 +13,13 @@ import (
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/vectors"
 )
 
-// stubs are those of testdata, by direction.
+// stubs are those of Samba, by direction.
 func stubs(t testing.TB) (in, out [][]byte) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/samba-4.17-lookup.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := vectors.Read(t, "ndr/samba-4.17-lookup.txt")
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
 		if f[0] == "#" {

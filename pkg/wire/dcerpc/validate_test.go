@@ -5,9 +5,10 @@ package dcerpc
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
+	"path"
 	"testing"
+
+	"msrpcd/tests/vectors"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -179,18 +180,10 @@ func TestValidateTakesBindsOfRealClients(t *testing.T) {
 
 // capturedBinds reads the PDUs out of NEW_CLIENT bodies that samba-dcerpcd sent.
 func capturedBinds(t testing.TB) map[string][]byte {
-	files, err := filepath.Glob("testdata/*.new_client.bin")
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d captured binds, %v", len(files), err)
-	}
 	binds := map[string][]byte{}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for p, b := range vectors.Match(t, "samba/*.new_client.bin") {
 		n := binary.LittleEndian.Uint32(b[8:])
-		binds[filepath.Base(f)] = b[12 : 12+n : 12+n]
+		binds[path.Base(p)] = b[12 : 12+n : 12+n]
 	}
 	return binds
 }

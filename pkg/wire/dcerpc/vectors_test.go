@@ -2,17 +2,17 @@
 
 package dcerpc
 
-// What real clients and Samba 4.17.12 send: see testdata/README.md.
+// What real clients and Samba 4.17.12 send: see tests/vectors/README.md.
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
+	"path"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/vectors"
 )
 
 var (
@@ -22,24 +22,15 @@ var (
 
 func read(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", "pdu", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return vectors.Read(t, "pdu/"+name)
 }
 
-// captured are all PDUs of testdata/pdu, alone and one after the other.
+// captured are all PDUs of the vectors, alone and one after the other.
 func captured(t testing.TB) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob("testdata/pdu/*")
-	if err != nil || len(files) < 50 {
-		t.Fatalf("%d files, %v", len(files), err)
-	}
 	m := map[string][]byte{}
-	for _, f := range files {
-		name := filepath.Base(f)
-		m[name] = read(t, name)
+	for p, b := range vectors.Match(t, "pdu/*") {
+		m[path.Base(p)] = b
 	}
 	return m
 }

@@ -6,40 +6,18 @@ package listing
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/vectors"
 )
-
-func files(t testing.TB, patterns ...string) map[string][]byte {
-	t.Helper()
-	m := map[string][]byte{}
-	for _, pattern := range patterns {
-		paths, err := filepath.Glob(pattern)
-		if err != nil || len(paths) == 0 {
-			t.Fatalf("no file matches %s (%v)", pattern, err)
-		}
-		for _, p := range paths {
-			if m[p], err = os.ReadFile(p); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return m
-}
 
 // Listings of Samba 4.17.12 and 4.22.11, among them rpcd_witness without an
 // interface.
 func TestRealListingsRoundTripByteForByte(t *testing.T) {
-	all := files(t, "testdata/4.*/*.txt")
-	if len(all) != 15 {
-		t.Errorf("%d listings, want 15", len(all))
-	}
-	for path, text := range all {
+	for path, text := range vectors.Match(t, "listings/4.*/*.txt") {
 		l, err := Parse(text)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
@@ -56,13 +34,12 @@ func TestRealListingsRoundTripByteForByte(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	all := files(t, "testdata/*.txt", "testdata/*/*.txt")
 	for _, tt := range []struct {
 		file string
 		want Listing
 	}{
-		{"testdata/4.22/rpcd_witness.txt", Listing{Workers: 5, IdleSec: 60}},
-		{"testdata/4.22/rpcd_epmapper.txt", Listing{Workers: 1, IdleSec: 10, Interfaces: []Interface{{
+		{"listings/4.22/rpcd_witness.txt", Listing{Workers: 5, IdleSec: 60}},
+		{"listings/4.22/rpcd_epmapper.txt", Listing{Workers: 1, IdleSec: 10, Interfaces: []Interface{{
 			UUID:    uuid.MustParse("e1af8308-5d1f-11c9-91a4-08002b14a0fa"),
 			Version: 3,
 			Name:    "epmapper",
@@ -70,18 +47,18 @@ func TestParse(t *testing.T) {
 				{ProtseqNP, `\pipe\epmapper`}, {ProtseqTCP, "135"}, {ProtseqHTTP, "593"}, {ProtseqNcalrpc, "EPMAPPER"},
 			},
 		}}}},
-		{"testdata/4.17/rpcd_winreg.txt", Listing{Workers: 5, IdleSec: 60, Interfaces: []Interface{{
+		{"listings/4.17/rpcd_winreg.txt", Listing{Workers: 5, IdleSec: 60, Interfaces: []Interface{{
 			UUID:     uuid.MustParse("338cd001-2244-31f1-aaaa-900038001003"),
 			Version:  1,
 			Name:     "winreg",
 			Bindings: []Binding{{ProtseqNP, `\pipe\winreg`}, {Protseq: ProtseqTCP}, {Protseq: ProtseqNcalrpc}},
 		}}}},
-		{"testdata/npsd_test.txt", Listing{Workers: 5, IdleSec: 60, Pipes: []Pipe{
+		{"listings/npsd_test.txt", Listing{Workers: 5, IdleSec: 60, Pipes: []Pipe{
 			{Name: "tsvcpipe", FileType: 2, DeviceState: 0x5ff, Allocation: 4096},
 			{Name: "msftewds", FileType: 1, DeviceState: 255, Allocation: 4096},
 		}}},
 	} {
-		got, err := Parse(all[tt.file])
+		got, err := Parse(vectors.Read(t, tt.file))
 		if err != nil {
 			t.Errorf("%s: %v", tt.file, err)
 			continue
@@ -142,7 +119,7 @@ func TestPipeNode(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, text := range files(f, "testdata/*.txt", "testdata/*/*.txt") {
+	for _, text := range vectors.Match(f, "listings/*/*.txt") {
 		f.Add(text)
 	}
 	f.Add([]byte(head + winreg + " ncacn_np:[\\pipe\\..]\n"))

@@ -5,8 +5,9 @@ package ndr
 // What must not allocate, and how fast it is.
 
 import (
-	"os"
 	"testing"
+
+	"msrpcd/tests/vectors"
 )
 
 func TestNoAllocation(t *testing.T) {
@@ -43,10 +44,7 @@ func TestNoAllocation(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("Decoder and Encoder on the stack: %v allocations", n)
 	}
-	b, err := os.ReadFile("testdata/samba-4.22.11.new_client.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := vectors.Read(t, "samba/samba-4.22.11.new_client.bin")
 	var client newClient
 	if n := testing.AllocsPerRun(100, func() {
 		d.Reset(b, 0)
@@ -100,10 +98,7 @@ func BenchmarkDecodeStrings(b *testing.B) {
 }
 
 func BenchmarkNewClient(b *testing.B) {
-	stub, err := os.ReadFile("testdata/samba-4.22.11.new_client.bin")
-	if err != nil {
-		b.Fatal(err)
-	}
+	stub := vectors.Read(b, "samba/samba-4.22.11.new_client.bin")
 	var client newClient
 	buf := make([]byte, 0, 1024)
 	b.Run("decode", func(b *testing.B) {

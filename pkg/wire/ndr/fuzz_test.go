@@ -8,9 +8,9 @@ package ndr
 import (
 	"bytes"
 	"math/rand"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"msrpcd/tests/vectors"
 )
 
 // fuzzed are the types that FuzzValue reads, by number.
@@ -58,15 +58,10 @@ func FuzzValue(f *testing.F) {
 			f.Add(byte(0), byte(format), e.Bytes())
 		}
 	}
-	files, _ := filepath.Glob("testdata/*.new_client.bin")
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+	for _, b := range vectors.Match(f, "samba/*.new_client.bin") {
 		f.Add(byte(1), byte(0), b)
 	}
-	for _, c := range vectors {
+	for _, c := range formatVectors {
 		b := unhex(f, c.bytes)
 		for n := 2; n < len(fuzzed); n++ {
 			f.Add(byte(n), byte(c.format), b)

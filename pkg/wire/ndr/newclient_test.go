@@ -7,8 +7,9 @@ package ndr
 
 import (
 	"bytes"
-	"os"
 	"testing"
+
+	"msrpcd/tests/vectors"
 )
 
 // blob is a uint32 length and as many octets.
@@ -212,10 +213,7 @@ func TestNewClientOfSamba(t *testing.T) {
 		{"11", "ncacn_ip_tcp:[42100]", "127.0.0.1", "ANONYMOUS LOGON", "nobody", 5, 1},
 		{"13", "ncalrpc:[rpcd_winreg]", "/root/ncalrpc_as_system", "ANONYMOUS LOGON", "nobody", 5, 1},
 	} {
-		b, err := os.ReadFile("testdata/samba-4.22." + c.file + ".new_client.bin")
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := vectors.Read(t, "samba/samba-4.22."+c.file+".new_client.bin")
 		var n newClient
 		var d Decoder
 		d.Reset(b, 0)

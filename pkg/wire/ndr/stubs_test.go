@@ -10,9 +10,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"os"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/vectors"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -37,10 +38,7 @@ func sequentialIDs(b []byte, f Format) {
 }
 
 func TestStubsOfSamba(t *testing.T) {
-	text, err := os.ReadFile("testdata/samba-4.17-stubs.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := vectors.Read(t, "ndr/samba-4.17-stubs.txt")
 	formats := map[string]Format{"le": 0, "be": BigEndian, "64": NDR64}
 	first := make(map[string]Value)
 	n := 0
@@ -102,10 +100,7 @@ func TestStubValues(t *testing.T) {
 // first is the little-endian stub of that name, read.
 func first(t *testing.T, name string) Value {
 	t.Helper()
-	text, err := os.ReadFile("testdata/samba-4.17-stubs.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := vectors.Read(t, "ndr/samba-4.17-stubs.txt")
 	_, line, _ := strings.Cut(string(text), "\n"+name+" le ")
 	line, _, _ = strings.Cut(line, "\n")
 	b, err := hex.DecodeString(line)

@@ -36,7 +36,7 @@ func oneShared() *shared {
 	return &shared{P: [2]fullU32{{&v}, {&v}}, Q: &v}
 }
 
-var vectors = []struct {
+var formatVectors = []struct {
 	name   string
 	format Format
 	value  Value
@@ -155,7 +155,7 @@ func newOf(v Value) Value {
 }
 
 func TestVectors(t *testing.T) {
-	for _, c := range vectors {
+	for _, c := range formatVectors {
 		want := unhex(t, c.bytes)
 		e := NewEncoder([]byte("head "), c.format) // alignment starts behind it
 		e.Params(c.value)

@@ -7,25 +7,23 @@ package npa
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/vectors"
 )
 
 // captured reads the requests that real smbds sent.
-func captured(t testing.TB) map[string][]byte { return files(t, "*.npa_request.*.bin", 14) }
+func captured(t testing.TB) map[string][]byte {
+	return byName(vectors.Match(t, "samba/*.npa_request.*.bin"))
+}
 
-// files reads those of testdata, which must be n.
-func files(t testing.TB, pattern string, n int) map[string][]byte {
-	paths, err := filepath.Glob("testdata/" + pattern)
-	if err != nil || len(paths) != n {
-		t.Fatalf("%d files are %s, want %d; %v", len(paths), pattern, n, err)
-	}
+// byName has the vectors of files by their names alone.
+func byName(files map[string][]byte) map[string][]byte {
 	m := map[string][]byte{}
-	for _, p := range paths {
-		name := filepath.Base(p)
-		m[name] = read(t, name)
+	for p, b := range files {
+		m[path.Base(p)] = b
 	}
 	return m
 }
@@ -39,11 +37,7 @@ func levelOf(name string) uint32 {
 }
 
 func read(t testing.TB, name string) []byte {
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return vectors.Read(t, "samba/"+name)
 }
 
 const (

@@ -15,20 +15,22 @@ import (
 	"strings"
 	"testing"
 
+	"msrpcd/tests/vectors"
+
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write testdata/sessions.json")
+var update = flag.Bool("update", false, "write sessions.json of the vectors")
 
-// sessions.json has, for each captured file of testdata, what it says. It is
+// sessions.json has, for each captured file beside it, what it says. It is
 // made for other implementations too.
-const vectors = "testdata/sessions.json"
+const sessionsFile = "../../../tests/vectors/samba/sessions.json"
 
 // anonymous are the clients that samba-dcerpcd handed to a worker: the same
 // structure as in a request, of clients that did not authenticate.
 func anonymous(t testing.TB) map[string]Session {
 	m := map[string]Session{}
-	for name, b := range files(t, "*.new_client.bin", 3) {
+	for name, b := range byName(vectors.Match(t, "samba/*.new_client.bin")) {
 		r := reader{walk: walk{b: b, off: 8}}
 		r.blob() // first PDU
 		r.text(1)
@@ -73,12 +75,12 @@ func TestSessionsOfRealSamba(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile(vectors, append(text, '\n'), 0o644); err != nil {
+		if err := os.WriteFile(sessionsFile, append(text, '\n'), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var want map[string]Session
-	text, err = os.ReadFile(vectors)
+	text, err = os.ReadFile(sessionsFile)
 	if err == nil {
 		err = json.Unmarshal(text, &want)
 	}

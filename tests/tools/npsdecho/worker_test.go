@@ -21,6 +21,7 @@ import (
 	"msrpcd/pkg/conn/samba"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/vectors"
 )
 
 // child makes the test binary the program itself.
@@ -152,10 +153,7 @@ func (p *parent) client(body []byte) (c *net.UnixConn, datagrams int) {
 // client's name longer.
 func request(t *testing.T, extra int) []byte {
 	t.Helper()
-	b, err := os.ReadFile("../../../pkg/wire/npa/testdata/samba-4.25.npa_request.1.rpcd_classic.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := vectors.Read(t, "samba/samba-4.25.npa_request.1.rpcd_classic.bin")
 	const name = 0x30 // u32 maximum, u32 0, u32 actual count, bytes
 	for _, at := range []int{name, name + 8} {
 		binary.LittleEndian.PutUint32(b[at:], binary.LittleEndian.Uint32(b[at:])+uint32(extra))
