@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hashes has accounts from a file of NT hashes, for hosts without Samba:
+// lines as smbpasswd(5) describes and `pdbedit -L -w` prints them,
+//
+//	alice:1000:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:8846F7EAEE8FB117AD06BDD830B7586C:[U          ]:
+//
+// of which it reads the name, the user id, the NT hash (MD4 of the password in
+// UTF-16) and the letters D (disabled) and N (no password: refused too). Empty
+// lines and those with a # in front say nothing. A hash is as good as a password:
+// the file belongs into a credential (LoadCredential=).
+package hashes
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/rpc/auth/ntlm"
+	"msrpcd/pkg/wire/npa"
+)
+
+// MaxAccounts is how many lines a file may have.
+const MaxAccounts = 65536
+
+// File is what such a file has.
+type File struct {
+	accounts map[string]account // by the name in lower case
+	names    auth.Names
+}
+
+type account struct {
+	name string
+	uid  uint32
+	hash [16]byte
+	off  bool
+}
+
+// Parse reads the text of a file.
+func Parse(text string) (*File, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	short, domain, _ := strings.Cut(host, ".")
+	netbios := strings.ToUpper(short[:min(15, len(short))])
+	f := &File{accounts: map[string]account{}, names: auth.Names{Computer: netbios, Domain: netbios, DNSComputer: host, DNSDomain: domain}}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		a, err := parseLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		key := strings.ToLower(a.name)
+		if _, twice := f.accounts[key]; twice || len(f.accounts) == MaxAccounts {
+			return nil, fmt.Errorf("line %d: an account that was there already, or more than %d", n, MaxAccounts)
+		}
+		f.accounts[key] = a
+	}
+	return f, nil
+}
+
+func parseLine(line string) (a account, err error) {
+	fields := strings.Split(line, ":")
+	if len(fields) < 5 || fields[0] == "" {
+		return a, fmt.Errorf("not of the form NAME:UID:LMHASH:NTHASH:[FLAGS]:")
+	}
+	uid, err := strconv.ParseUint(fields[1], 10, 32)
+	if err != nil {
+		return a, fmt.Errorf("the second field is not a user id")
+	}
+	a.name, a.uid = fields[0], uint32(uid)
+	a.off = strings.ContainsAny(fields[4], "DN")
+	if strings.Trim(fields[3], "X*") == "" {
+		a.off = true
+	} else if n, err := hex.Decode(a.hash[:], []byte(fields[3][:min(32, len(fields[3]))])); err != nil || n != 16 || len(fields[3]) != 32 {
+		return a, fmt.Errorf("the fourth field is not an NT hash of 32 hexadecimal digits")
+	}
+	return a, nil
+}
+
+// Names implements auth.Accounts.
+func (f *File) Names(context.Context) (auth.Names, error) { return f.names, nil }
+
+// Logon implements auth.Accounts. The domain is what the client says: the hash is
+// that of the account of this host, whatever it calls it.
+func (f *File) Logon(_ context.Context, l *auth.Logon) (*auth.Account, error) {
+	a, found := f.accounts[strings.ToLower(l.Account)]
+	key, ok := ntlm.Check(a.hash, l.Account, l.Domain, l.Challenge, l.NTResponse)
+	if !found || !ok || a.off {
+		return nil, fmt.Errorf("%w: account %q: wrong password, disabled, or not in the file of hashes", auth.ErrDenied, l.Account)
+	}
+	sid, err := npa.ParseSID(fmt.Sprintf("S-1-22-1-%d", a.uid)) // as Samba's for a user of unix
+	if err != nil {
+		return nil, err
+	}
+	return &auth.Account{Name: a.name, Domain: f.names.Computer, SIDs: []npa.SID{sid}, SessionKey: key}, nil
+}
+
+// PAC implements auth.Accounts: no domain vouches for what is in it.
+func (f *File) PAC(context.Context, []byte) (*auth.Account, error) { return &auth.Account{}, nil }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ntlm
+
+// This file owns keys and ciphers (MS-NLMP 3.3.2, 3.4).
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/subtle"
+	"strings"
+)
+
+func hmacMD5(key []byte, parts ...[]byte) []byte {
+	h := hmac.New(md5.New, key)
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+// Check checks an NTLMv2 response of an account, whose NT hash is known, to a
+// challenge, and returns SessionBaseKey.
+func Check(hash [16]byte, account, domain string, challenge [8]byte, response []byte) (key [16]byte, ok bool) {
+	if len(response) < proofSize+blobHead {
+		return key, false
+	}
+	owf := hmacMD5(hash[:], utf16le(strings.ToUpper(account)+domain))
+	defer clear(owf)
+	proof := hmacMD5(owf, challenge[:], response[proofSize:])
+	if subtle.ConstantTimeCompare(proof, response[:proofSize]) != 1 {
+		return key, false
+	}
+	return [16]byte(hmacMD5(owf, proof)), true
+}
+
+// Constants that make a key of the session's for one direction and use.
+const (
+	signToServer = "session key to client-to-server signing key magic constant\x00"
+	sealToServer = "session key to client-to-server sealing key magic constant\x00"
+	signToClient = "session key to server-to-client signing key magic constant\x00"
+	sealToClient = "session key to server-to-client sealing key magic constant\x00"
+)
+
+func derive(key []byte, magic string) [16]byte {
+	return md5.Sum(append(append(make([]byte, 0, 96), key...), magic...))
+}
+
+// rc4 is the cipher of that name, with a state that can be saved: crypto/rc4 has
+// none.
+type rc4 struct {
+	S    [256]byte
+	I, J byte
+}
+
+func (c *rc4) init(key []byte) {
+	*c = rc4{}
+	for i := range c.S {
+		c.S[i] = byte(i)
+	}
+	var j byte
+	for i := range c.S {
+		j += c.S[i] + key[i%len(key)]
+		c.S[i], c.S[j] = c.S[j], c.S[i]
+	}
+}
+
+func (c *rc4) crypt(b []byte) {
+	i, j := c.I, c.J
+	for k := range b {
+		i++
+		x := c.S[i]
+		j += x
+		y := c.S[j]
+		c.S[i], c.S[j] = y, x
+		b[k] ^= c.S[x+y]
+	}
+	c.I, c.J = i, j
+}

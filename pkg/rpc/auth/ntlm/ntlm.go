@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ntlm is the server side of NTLM (MS-NLMP): NTLMv2 with extended
+// session security, a MIC, 128-bit keys that are exchanged, and nothing weaker.
+// It holds no password and no hash: package auth's Accounts check responses.
+package ntlm
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/wire/dcerpc"
+)
+
+// Mechanism makes NTLM contexts.
+type Mechanism struct {
+	Accounts auth.Accounts
+	// WithoutMIC lets in clients that send no MIC at all, as some programs that
+	// are not Windows. A MIC that was sent and taken away is refused always.
+	WithoutMIC bool
+}
+
+// Service implements auth.Mechanism.
+func (m *Mechanism) Service() byte { return dcerpc.AuthNTLM }
+
+// Begin implements auth.Mechanism.
+func (m *Mechanism) Begin(level byte) (auth.Context, error) {
+	if !auth.ValidLevel(level) {
+		return nil, auth.ErrState
+	}
+	return &securityContext{m: m, level: level}, nil
+}
+
+// securityContext is one security context. in is nil until the client is authenticated,
+// and after Close.
+type securityContext struct {
+	m       *Mechanism
+	level   byte
+	in, out *direction
+	caller  *auth.Caller
+	dead    bool
+
+	// Of the handshake, until it is over.
+	challenge             [8]byte
+	negotiate, challenged []byte // messages, for the MIC
+}
+
+// Step implements auth.Context.
+func (c *securityContext) Step(ctx context.Context, token []byte) (reply []byte, done bool, err error) {
+	switch kind := messageType(token); {
+	case c.dead || c.in != nil:
+		return nil, false, auth.ErrState
+	case kind == typeNegotiate && c.negotiate == nil:
+		reply, err = c.challengeFor(ctx, token)
+	case kind == typeAuthenticate && c.negotiate != nil:
+		done, err = true, c.authenticate(ctx, token)
+	default:
+		err = malformed("message is of no type, or comes out of turn")
+	}
+	if err != nil {
+		c.Close()
+		return nil, false, err
+	}
+	return reply, done, nil
+}
+
+func (c *securityContext) challengeFor(ctx context.Context, token []byte) ([]byte, error) {
+	names, err := c.m.Accounts.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flags := le.Uint32(token[12:])&flagsServed | flagNTLM | flagTargetInfo
+	if flags&flagTarget != 0 {
+		flags |= flagServer
+	}
+	rand.Read(c.challenge[:])
+	c.negotiate = append([]byte(nil), token...)
+	c.challenged = appendChallenge(nil, flags, c.challenge, names, time.Now())
+	return c.challenged, nil
+}
+
+func (c *securityContext) authenticate(ctx context.Context, token []byte) error {
+	a, err := parseAuthenticate(token)
+	if err != nil {
+		return err
+	}
+	if err := c.strong(&a); err != nil {
+		return err
+	}
+	c.caller = &auth.Caller{Service: dcerpc.AuthNTLM, Anonymous: a.anonymous()}
+	key, mic := make([]byte, 16), false
+	if !c.caller.Anonymous {
+		if mic, err = a.hasMIC(); err != nil {
+			return err
+		}
+		if !mic && !c.m.WithoutMIC {
+			return fmt.Errorf("%w: the client sends no MIC", auth.ErrDenied)
+		}
+		who, err := c.m.Accounts.Logon(ctx, &auth.Logon{Account: a.user, Domain: a.domain, Workstation: a.workstation,
+			Challenge: c.challenge, LMResponse: a.lm, NTResponse: a.nt})
+		if err != nil {
+			return err
+		}
+		c.caller.Account, c.caller.Domain, c.caller.SIDs = who.Name, who.Domain, who.SIDs
+		copy(key, who.SessionKey[:])
+		clear(who.SessionKey[:])
+	}
+	keyExch := a.flags&flagKeyExch != 0
+	if keyExch {
+		if len(a.key) != 16 {
+			return malformed("client without the key that it exchanges")
+		}
+		var r rc4
+		r.init(key)
+		copy(key, a.key)
+		r.crypt(key)
+	}
+	c.caller.SessionKey = key
+	if mic && !c.micHolds(token, key) {
+		return fmt.Errorf("%w: the MIC of the handshake is wrong or was taken away", auth.ErrDenied)
+	}
+	c.in, c.out = newDirection(key, signToServer, sealToServer, keyExch), newDirection(key, signToClient, sealToClient, keyExch)
+	c.negotiate, c.challenged = nil, nil
+	return nil
+}
+
+// strong refuses what is too weak for the level.
+func (c *securityContext) strong(a *authenticate) error {
+	want := uint32(flagExtended)
+	if auth.Protects(c.level) {
+		want |= flagSign | flag128 | flagKeyExch
+	}
+	if c.level == dcerpc.LevelPrivacy {
+		want |= flagSeal
+	}
+	if missing := want &^ (a.flags & le.Uint32(c.challenged[20:])); missing != 0 {
+		return fmt.Errorf("%w: the client leaves out flags 0x%08x of NTLM that the level needs", auth.ErrDenied, missing)
+	}
+	return nil
+}
+
+// micHolds checks the MIC, which is over all three messages (MS-NLMP 3.1.5.1.2).
+func (c *securityContext) micHolds(token, key []byte) bool {
+	if len(token) < micAt+micSize {
+		return false
+	}
+	mic := hmacMD5(key, c.negotiate, c.challenged, token[:micAt], make([]byte, micSize), token[micAt+micSize:])
+	return subtle.ConstantTimeCompare(mic, token[micAt:micAt+micSize]) == 1
+}
+
+// Caller implements auth.Context.
+func (c *securityContext) Caller() *auth.Caller {
+	if c.in == nil {
+		return nil
+	}
+	return c.caller
+}
+
+// saved is what Save writes.
+type saved struct {
+	Level   byte
+	In, Out *direction
+	Caller  *auth.Caller
+}
+
+// Save implements auth.Context.
+func (c *securityContext) Save(dst []byte) ([]byte, error) {
+	if c.in == nil {
+		return dst, auth.ErrState
+	}
+	b, err := json.Marshal(saved{c.level, c.in, c.out, c.caller})
+	defer clear(b)
+	return append(dst, b...), err
+}
+
+// Restore implements auth.Mechanism.
+func (m *Mechanism) Restore(state []byte) (auth.Context, error) {
+	var s saved
+	if len(state) > auth.MaxState || json.Unmarshal(state, &s) != nil || !auth.ValidLevel(s.Level) || s.In == nil || s.Out == nil || s.Caller == nil {
+		return nil, fmt.Errorf("%w: not the state of an NTLM context", auth.ErrState)
+	}
+	s.In.start()
+	s.Out.start()
+	return &securityContext{m: m, level: s.Level, in: s.In, out: s.Out, caller: s.Caller}, nil
+}
+
+// Close implements auth.Context.
+func (c *securityContext) Close() {
+	for _, d := range []*direction{c.in, c.out} {
+		if d != nil {
+			*d = direction{}
+		}
+	}
+	if c.caller != nil {
+		clear(c.caller.SessionKey)
+	}
+	c.in, c.out, c.negotiate, c.challenged, c.dead = nil, nil, nil, nil, true
+}
+
+// Mechanism is the one that made the context.
+func (c *securityContext) Mechanism() auth.Mechanism { return c.m }
