@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/unitgen"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/units"
@@ -75,7 +76,7 @@ func installed(t *testing.T) (dir string) {
 		}
 	}
 	layout.Libexec, unitgen.Generator, unitgen.UnitDir = programs, filepath.Join(programs, "msrpc-generator"), dir
-	files, err := generated(t, programs).Files()
+	files, err := unitgen.Files(generated(t, programs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func installed(t *testing.T) (dir string) {
 }
 
 // generated is a plan that has every kind of generated unit.
-func generated(t *testing.T, programs string) *unitgen.Plan {
+func generated(t *testing.T, programs string) *plan.Plan {
 	t.Helper()
 	const uuid = "338cd001-2244-31f1-aaaa-900038001003/0x00000001 "
 	l, err := listing.Parse([]byte("5\n60\n" + uuid + "spoolss\n ncacn_np:[\\pipe\\spoolss]\n ncacn_ip_tcp:\n ncalrpc:\n"))
@@ -104,7 +105,7 @@ func generated(t *testing.T, programs string) *unitgen.Plan {
 		{Name: "b", Path: "/etc/msrpcd/rpcd.d/b.conf", Exec: []string{programs + "/rpcd_native"}, Kind: &native},
 		{Name: "c", Path: "/etc/msrpcd/rpcd.d/c.conf", Exec: []string{programs + "/rpcd_direct"}, Kind: &native, Activation: &direct, Prestart: &yes},
 	}}
-	p := unitgen.NewPlan(&catalogue.Catalogue{
+	p := plan.New(&catalogue.Catalogue{
 		Samba: &config.Samba{
 			ConfigFile: "/etc/samba/smb.conf", Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc",
 			NPDir: "/run/samba/ncalrpc/np", LockDir: "/run/samba", NetbiosName: "HOST", GuestAccount: "nobody",

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
@@ -61,7 +62,7 @@ func (e *env) host() wanted.Host {
 
 func hostEnv(out, err io.Writer) *env {
 	return &env{
-		out: printable.Writer{W: out}, err: printable.Writer{W: err}, proc: "/proc", generator: refresh.GeneratorDir,
+		out: printable.Writer{W: out}, err: printable.Writer{W: err}, proc: "/proc", generator: layout.GeneratorUnits,
 		connect: func(ctx context.Context) (manager, error) {
 			return systemctl.Connect(ctx)
 		},

@@ -17,7 +17,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 const drainLong = `Let workers end without ending a connection: they take no new clients, serve
@@ -110,11 +110,11 @@ func (d *drainee) look() bool {
 }
 
 func (e *env) drain(ctx context.Context, names []string, timeout time.Duration) error {
-	k, err := load()
+	served, err := load()
 	if err != nil {
 		return err
 	}
-	list, err := k.drainees(names)
+	list, err := drainees(served, names)
 	defer func() {
 		for _, d := range list {
 			d.file.Close()
@@ -131,7 +131,7 @@ func (e *env) drain(ctx context.Context, names []string, timeout time.Duration) 
 		return err
 	}
 	defer m.Close()
-	e.warnAlone(k, list)
+	e.warnAlone(served, list)
 	err = e.waitDrained(ctx, m, list, timeout)
 	if shown := e.show(list, func() {}); shown != nil {
 		return shown
@@ -140,18 +140,18 @@ func (e *env) drain(ctx context.Context, names []string, timeout time.Duration) 
 }
 
 // drainees finds the running workers that names mean, all for none.
-func (k *known) drainees(names []string) (list []*drainee, err error) {
+func drainees(served *plan.Plan, names []string) (list []*drainee, err error) {
 	list = []*drainee{}
 	if len(names) == 0 {
-		for i := range k.plan.Rpcds {
-			if list, err = addDrainees(list, &k.plan.Rpcds[i], -1); err != nil {
+		for i := range served.Rpcds {
+			if list, err = addDrainees(list, &served.Rpcds[i], -1); err != nil {
 				return list, err
 			}
 		}
 	}
 	for _, text := range names {
 		name, index, one := strings.Cut(text, "@")
-		rpcds, err := k.selected([]string{name})
+		rpcds, err := selected(served, []string{name})
 		if err != nil {
 			return list, err
 		}
@@ -169,7 +169,7 @@ func (k *known) drainees(names []string) (list []*drainee, err error) {
 }
 
 // addDrainees adds the running workers of r, or only one of them.
-func addDrainees(list []*drainee, r *unitgen.Rpcd, only int) ([]*drainee, error) {
+func addDrainees(list []*drainee, r *plan.Rpcd, only int) ([]*drainee, error) {
 	for i := range r.Workers + r.Spares {
 		if only >= 0 && i != only {
 			continue
@@ -194,9 +194,9 @@ func addDrainees(list []*drainee, r *unitgen.Rpcd, only int) ([]*drainee, error)
 }
 
 // warnAlone tells of rpcds that no other worker serves meanwhile.
-func (e *env) warnAlone(k *known, list []*drainee) {
-	for i := range k.plan.Rpcds {
-		r := &k.plan.Rpcds[i]
+func (e *env) warnAlone(served *plan.Plan, list []*drainee) {
+	for i := range served.Rpcds {
+		r := &served.Rpcds[i]
 		drained := slices.DeleteFunc(slices.Clone(list), func(d *drainee) bool { return d.Rpcd != r.Name || d.Worker >= r.Workers })
 		if r.Direct || r.Spares > 0 || len(drained) < r.Workers {
 			continue

@@ -58,8 +58,8 @@ func checkTimeout(n float64) error {
 
 // endpoints asks the mapper of a host for one interface, or for all.
 func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Duration) ([]mapped, error) {
-	k, failed := load()
-	known := allNames(k)
+	served, failed := load()
+	known := allNames(served)
 	wanted, err := known.parse("epmapper")
 	if iface != "" {
 		wanted, err = known.parse(iface)
@@ -68,7 +68,7 @@ func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Du
 		return nil, err
 	}
 	m, err := findMapper(ctx, mappers(host), func(binding string) (*mapper, error) {
-		t, err := findTarget(binding, k, failed)
+		t, err := findTarget(binding, served, failed)
 		if err != nil {
 			return nil, err
 		}
@@ -130,10 +130,10 @@ func (e *env) endpointsText(list []mapped) {
 
 // completeInterface completes the name of an interface.
 func completeInterface(_ *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
-	k, _ := load()
+	served, _ := load()
 	var found []string
 	seen := map[string]bool{}
-	for _, n := range allNames(k) {
+	for _, n := range allNames(served) {
 		if strings.HasPrefix(n.name, prefix) && !seen[n.name] {
 			seen[n.name] = true
 			found = append(found, n.name)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
 )
@@ -58,12 +59,12 @@ FileServerVssAgent a8e0653c-2744-4389-a61d-7373df8b2292/1.0`
 // names is a list of interfaces; the first of a name or a UUID counts.
 type names []namedInterface
 
-// allNames are the names of k, nil without a catalogue, and wellKnown.
-func allNames(k *known) names {
+// allNames are the names of what is served, nil without a catalogue, and wellKnown.
+func allNames(served *plan.Plan) names {
 	var list names
-	if k != nil {
-		for i := range k.catalogue.Rpcds {
-			for _, in := range k.catalogue.Rpcds[i].Listing.Interfaces {
+	if served != nil {
+		for i := range served.Catalogue.Rpcds {
+			for _, in := range served.Catalogue.Rpcds[i].Listing.Interfaces {
 				list = append(list, namedInterface{in.Name, dcerpc.SyntaxID{UUID: in.UUID, Version: in.Version}})
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/listing"
 )
 
@@ -56,15 +57,15 @@ each is reached, and by which unit.`,
 		Args:              args(0, 1, "at most one rpcd"),
 		ValidArgsFunction: completeNames(0),
 		RunE: func(_ *cobra.Command, names []string) error {
-			k, err := load()
+			served, err := load()
 			if err != nil {
 				return err
 			}
 			list := []listed{}
-			for i := range k.catalogue.Rpcds {
-				entry := &k.catalogue.Rpcds[i]
+			for i := range served.Catalogue.Rpcds {
+				entry := &served.Catalogue.Rpcds[i]
 				if len(names) == 0 || names[0] == entry.Name {
-					list = append(list, k.listed(entry))
+					list = append(list, listedEntry(served, entry))
 				}
 			}
 			if len(names) > 0 && len(list) == 0 {
@@ -85,7 +86,7 @@ each is reached, and by which unit.`,
 	}
 }
 
-func (k *known) listed(entry *catalogue.Entry) listed {
+func listedEntry(served *plan.Plan, entry *catalogue.Entry) listed {
 	l := listed{
 		Name: entry.Name, Exec: entry.Exec, Kind: entry.Kind, Version: entry.SambaVersion,
 		Port: entry.Port, Failure: entry.Failure,
@@ -105,7 +106,7 @@ func (k *known) listed(entry *catalogue.Entry) listed {
 	if entry.KeepsOut() {
 		l.KeepsOut = entry.SambaTwin.Exec
 	}
-	r := k.rpcd(entry.Name)
+	r := served.Rpcd(entry.Name)
 	if r == nil {
 		return l
 	}

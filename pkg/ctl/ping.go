@@ -101,10 +101,10 @@ func (e *env) ping(ctx context.Context, p *pinger, given []string) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	k, failed := load()
-	known := allNames(k)
+	served, failed := load()
+	known := allNames(served)
 	var err error
-	if p.target, err = findTarget(given[0], k, failed); err != nil {
+	if p.target, err = findTarget(given[0], served, failed); err != nil {
 		return err
 	}
 	p.iface, _ = known.parse("mgmt")

@@ -16,17 +16,11 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
-// known is what is to be served on this host.
-type known struct {
-	catalogue *catalogue.Catalogue
-	config    *config.Config
-	plan      *unitgen.Plan
-}
-
-func load() (*known, error) {
+// load makes the plan of this host.
+func load() (*plan.Plan, error) {
 	c, err := catalogue.Read(layout.Catalogue())
 	if errors.Is(err, catalogue.ErrNone) {
 		return nil, fmt.Errorf("nothing is known of this host yet: %w; run msrpcctl refresh", err)
@@ -38,36 +32,26 @@ func load() (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &known{c, cfg, unitgen.NewPlan(c, cfg)}, nil
-}
-
-// rpcd returns what is planned for the rpcd of that name, nil for nothing.
-func (k *known) rpcd(name string) *unitgen.Rpcd {
-	for i := range k.plan.Rpcds {
-		if k.plan.Rpcds[i].Name == name {
-			return &k.plan.Rpcds[i]
-		}
-	}
-	return nil
+	return plan.New(c, cfg), nil
 }
 
 // selected returns all planned rpcds, or the one of that name.
-func (k *known) selected(names []string) ([]*unitgen.Rpcd, error) {
-	var rpcds []*unitgen.Rpcd
+func selected(served *plan.Plan, names []string) ([]*plan.Rpcd, error) {
+	var rpcds []*plan.Rpcd
 	if len(names) == 0 {
-		for i := range k.plan.Rpcds {
-			rpcds = append(rpcds, &k.plan.Rpcds[i])
+		for i := range served.Rpcds {
+			rpcds = append(rpcds, &served.Rpcds[i])
 		}
 		return rpcds, nil
 	}
 	for _, n := range names {
-		r := k.rpcd(n)
+		r := served.Rpcd(n)
 		switch {
 		case r != nil:
 			rpcds = append(rpcds, r)
-		case slices.Contains(k.plan.KeepOut, n):
+		case slices.Contains(served.KeepOut, n):
 			return nil, fmt.Errorf("rpcd %s keeps out, since Samba serves this elsewhere; msrpcctl list %s says more", n, n)
-		case k.catalogue.Entry(n) != nil:
+		case served.Catalogue.Entry(n) != nil:
 			return nil, fmt.Errorf("rpcd %s has no listener; msrpcctl list %s says what it serves", n, n)
 		default:
 			return nil, fmt.Errorf("there is no rpcd %q; msrpcctl list shows all", n)
@@ -79,12 +63,12 @@ func (k *known) selected(names []string) ([]*unitgen.Rpcd, error) {
 // completeNames completes the name of an rpcd as argument number position.
 func completeNames(position int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		k, err := load()
+		served, err := load()
 		if len(given) != position || err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var names []string
-		for _, e := range k.catalogue.Rpcds {
+		for _, e := range served.Catalogue.Rpcds {
 			if strings.HasPrefix(e.Name, prefix) {
 				names = append(names, e.Name)
 			}

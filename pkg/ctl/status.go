@@ -16,7 +16,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // rpcdStatus is one rpcd of msrpcctl status.
@@ -75,11 +75,11 @@ proportional share (PSS) of its processes.`,
 		Args:              args(0, 1, "at most one rpcd"),
 		ValidArgsFunction: completeNames(0),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			k, err := load()
+			served, err := load()
 			if err != nil {
 				return err
 			}
-			rpcds, err := k.selected(names)
+			rpcds, err := selected(served, names)
 			if err != nil {
 				return err
 			}
@@ -112,7 +112,7 @@ proportional share (PSS) of its processes.`,
 }
 
 // status looks at one rpcd; m is nil without systemd.
-func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStatus, error) {
+func (e *env) status(ctx context.Context, m manager, r *plan.Rpcd) (*rpcdStatus, error) {
 	s := &rpcdStatus{Name: r.Name, Activation: activation(r), Workers: r.Workers, Spares: r.Spares,
 		Running: []workerStatus{}, Listeners: []listenerStatus{}}
 	service, names := "unknown", []string{r.Service()}
@@ -142,7 +142,7 @@ func (e *env) status(ctx context.Context, m manager, r *unitgen.Rpcd) (*rpcdStat
 }
 
 // statusFile adds what broker and workers say of themselves.
-func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpcdStatus) {
+func (e *env) statusFile(ctx context.Context, m manager, r *plan.Rpcd, s *rpcdStatus) {
 	f, err := status.Copy(layout.StatusFile(r.Name))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return // nothing ran yet, or only root may know
@@ -163,7 +163,7 @@ func (e *env) statusFile(ctx context.Context, m manager, r *unitgen.Rpcd, s *rpc
 }
 
 // activation is the value of Activation= that holds.
-func activation(r *unitgen.Rpcd) string {
+func activation(r *plan.Rpcd) string {
 	if r.Direct {
 		return config.ActivationDirect
 	}
@@ -184,7 +184,7 @@ func (e *env) brokerLine(ctx context.Context, m manager, f *status.File, b *brok
 }
 
 // workerLine tells about worker i; false: it is down and nothing waits for it.
-func (e *env) workerLine(ctx context.Context, m manager, f *status.File, r *unitgen.Rpcd, i int) (workerStatus, bool) {
+func (e *env) workerLine(ctx context.Context, m manager, f *status.File, r *plan.Rpcd, i int) (workerStatus, bool) {
 	l := f.Worker(i)
 	w := workerStatus{Index: i, Spare: i >= r.Workers, Unit: layout.WorkerService(r.Name, i), State: "down"}
 	w.Received = l.Received.Load()

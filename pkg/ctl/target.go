@@ -14,7 +14,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/printable"
@@ -27,12 +27,12 @@ type target struct {
 	indexBits  int // high bits of a group's id that are the worker's index; 0 = not known
 }
 
-// findTarget finds out what text stands for. k is nil, and failed says why, on
+// findTarget finds out what text stands for. served is nil, and failed says why, on
 // a host without a catalogue.
-func findTarget(text string, k *known, failed error) (target, error) {
+func findTarget(text string, served *plan.Plan, failed error) (target, error) {
 	t := target{ncalrpcDir: config.NoSamba(config.Global{}).NcalrpcDir}
-	if k != nil && k.catalogue.Samba != nil {
-		t.ncalrpcDir = k.catalogue.Samba.NcalrpcDir
+	if served != nil && served.Catalogue.Samba != nil {
+		t.ncalrpcDir = served.Catalogue.Samba.NcalrpcDir
 	}
 	if strings.Contains(text, ":") && !isHost(text) {
 		b, err := rpcclient.ParseBinding(text)
@@ -43,13 +43,13 @@ func findTarget(text string, k *known, failed error) (target, error) {
 		t.binding = rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: strings.Trim(text, "[]")}
 		return t, nil
 	}
-	if k == nil {
+	if served == nil {
 		return t, fmt.Errorf("%s is not a binding (%s), and no rpcd can be looked up: %w", printable.Quote(text, 60), bindings, failed)
 	}
-	if k.catalogue.Entry(text) == nil && !slices.Contains(k.plan.KeepOut, text) {
+	if served.Catalogue.Entry(text) == nil && !slices.Contains(served.KeepOut, text) {
 		return t, fmt.Errorf("%s is neither an rpcd of this host, which msrpcctl list shows, nor a binding: %s", printable.Quote(text, 60), bindings)
 	}
-	rpcds, err := k.selected([]string{text})
+	rpcds, err := selected(served, []string{text})
 	if err != nil {
 		return t, err
 	}
@@ -70,7 +70,7 @@ func isHost(text string) bool {
 }
 
 // localBinding is the first endpoint of an rpcd that needs no SMB client.
-func localBinding(r *unitgen.Rpcd) (rpcclient.Binding, error) {
+func localBinding(r *plan.Rpcd) (rpcclient.Binding, error) {
 	for _, transport := range []layout.Transport{layout.Ncalrpc, layout.TCP} {
 		for _, l := range r.Listeners {
 			if l.Transport != transport || len(l.Nodes) == 0 {

@@ -13,7 +13,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/wanted"
 )
 
@@ -77,11 +77,11 @@ func transportNames() []string {
 }
 
 func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transport, names []string) error {
-	k, err := load()
+	served, err := load()
 	if err != nil {
 		return err
 	}
-	rpcds, err := k.listening(names, t)
+	rpcds, err := listening(served, names, t)
 	if err != nil {
 		return err
 	}
@@ -109,10 +109,10 @@ func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transpor
 		return err
 	}
 	if on { // what is on may be several units
-		if k, err = load(); err != nil {
+		if served, err = load(); err != nil {
 			return err
 		}
-		if rpcds, err = k.listening(names, t); err != nil {
+		if rpcds, err = listening(served, names, t); err != nil {
 			return err
 		}
 	}
@@ -138,9 +138,9 @@ func (e *env) transport(ctx context.Context, on, runtime bool, t layout.Transpor
 }
 
 // listening are the rpcds that names mean, of these those with a listener of t.
-func (k *known) listening(names []string, t layout.Transport) ([]*unitgen.Rpcd, error) {
-	rpcds, err := k.selected(names)
-	return slices.DeleteFunc(rpcds, func(r *unitgen.Rpcd) bool { return listener(r, t) == nil }), err
+func listening(served *plan.Plan, names []string, t layout.Transport) ([]*plan.Rpcd, error) {
+	rpcds, err := selected(served, names)
+	return slices.DeleteFunc(rpcds, func(r *plan.Rpcd) bool { return listener(r, t) == nil }), err
 }
 
 // mask makes units impossible to start, or possible again.
@@ -156,7 +156,7 @@ func mask(ctx context.Context, m manager, on, runtime bool, units []string) erro
 }
 
 // stopSets stops the units that have addresses which came later.
-func stopSets(ctx context.Context, m manager, rpcds []*unitgen.Rpcd, t layout.Transport) error {
+func stopSets(ctx context.Context, m manager, rpcds []*plan.Rpcd, t layout.Transport) error {
 	for _, r := range rpcds {
 		for _, l := range r.Listeners {
 			if l.Transport == t && l.Unit != layout.ListenerSocket(t, r.Name) {
@@ -169,7 +169,7 @@ func stopSets(ctx context.Context, m manager, rpcds []*unitgen.Rpcd, t layout.Tr
 	return nil
 }
 
-func listener(r *unitgen.Rpcd, t layout.Transport) *unitgen.Listener {
+func listener(r *plan.Rpcd, t layout.Transport) *plan.Listener {
 	for i := range r.Listeners {
 		if r.Listeners[i].Transport == t {
 			return &r.Listeners[i]
@@ -180,7 +180,7 @@ func listener(r *unitgen.Rpcd, t layout.Transport) *unitgen.Listener {
 
 // shut closes a listener that is masked: PID 1's copy, then the service's. A
 // service with no other listener has nothing to come back for.
-func shut(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
+func shut(ctx context.Context, m manager, r *plan.Rpcd, t layout.Transport) error {
 	if err := m.Stop(ctx, layout.ListenerSocket(t, r.Name)); err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func shut(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) e
 
 // open starts a listener. One that is new to a running service comes with the
 // service's restart and can not be started beside it.
-func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) error {
+func open(ctx context.Context, m manager, r *plan.Rpcd, t layout.Transport) error {
 	names := []string{layout.Target}
 	for _, l := range r.Listeners {
 		if l.Transport == t {
@@ -228,7 +228,7 @@ func open(ctx context.Context, m manager, r *unitgen.Rpcd, t layout.Transport) e
 }
 
 // explainPort tells who has the port of a listener that could not be started.
-func (e *env) explainPort(err error, r *unitgen.Rpcd, t layout.Transport) error {
+func (e *env) explainPort(err error, r *plan.Rpcd, t layout.Transport) error {
 	var job *systemctl.JobError
 	if !errors.As(err, &job) {
 		return err
@@ -246,7 +246,7 @@ func (e *env) explainPort(err error, r *unitgen.Rpcd, t layout.Transport) error 
 }
 
 // serviceAndListeners looks at what has the listeners, and at these.
-func serviceAndListeners(ctx context.Context, m manager, r *unitgen.Rpcd) (up bool, listeners []systemctl.Unit, err error) {
+func serviceAndListeners(ctx context.Context, m manager, r *plan.Rpcd) (up bool, listeners []systemctl.Unit, err error) {
 	names := []string{r.Service()}
 	for _, l := range r.Listeners {
 		names = append(names, l.Unit)

@@ -72,7 +72,7 @@ type blindError struct{ error }
 func (e blindError) Unwrap() error { return e.error }
 
 func (e *env) verify(ctx context.Context) (*verification, error) {
-	k, err := load()
+	served, err := load()
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (e *env) verify(ctx context.Context) (*verification, error) {
 		defer m.Close()
 		host.Manager = m
 	}
-	s := wanted.Look(ctx, host, wanted.Known{Catalogue: k.catalogue, Config: k.config, Plan: k.plan})
+	s := wanted.Look(ctx, host, served)
 	v := &verification{Findings: wanted.Check(ctx, s), Checked: wanted.Checks, Reachable: s.Reachable(), Port135: port135(s)}
 	v.Groups = wanted.GroupByCause(v.Findings)
 	for _, u := range s.Unknown {

@@ -47,6 +47,13 @@ const (
 	ParkingEntry  = "-entry"  // suffix for the end that is written to
 )
 
+// Directories of units that are not ours alone.
+const (
+	AdminUnits     = "/etc/systemd/system"    // the administrator's; masks for good
+	RuntimeUnits   = "/run/systemd/system"    // masks until the next boot
+	GeneratorUnits = "/run/systemd/generator" // what systemd has of msrpc-generator
+)
+
 // Names of units that are not generated.
 const (
 	Target           = "msrpc.target"
@@ -117,6 +124,10 @@ func ScriptsScope(name, id string) string { return "msrpc-scripts-" + name + "-"
 
 // Catalogue is the catalogue's file.
 func Catalogue() string { return filepath.Join(State, "catalogue.db") }
+
+// LastUnits is where msrpc-generator keeps its last good set: below /run, the
+// one place that a generator may write to.
+func LastUnits() string { return filepath.Join(VolatileConf, "generator.last") }
 
 // RpcdDir holds the inboxes and the status file of one rpcd.
 func RpcdDir(name string) string { return filepath.Join(Runtime, name) }

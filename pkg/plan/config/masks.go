@@ -5,11 +5,13 @@ package config
 import (
 	"os"
 	"path/filepath"
+
+	"msrpcd/pkg/host/layout"
 )
 
 // unitDirs are where systemctl mask makes its links, for good and until the
 // next boot.
-var unitDirs = []string{"etc/systemd/system", "run/systemd/system"}
+var unitDirs = []string{layout.AdminUnits, layout.RuntimeUnits}
 
 // masks are the socket units of msrpcd that are masked below root. It is what
 // "msrpcctl transport off" leaves, and counts as configuration: a listener of

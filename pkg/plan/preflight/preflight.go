@@ -20,7 +20,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // Report is what a preflight did.
@@ -52,8 +52,8 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 		return rep, fmt.Errorf("%w; run msrpcctl refresh", err)
 	}
 	rep.Catalogue = true
-	plan := unitgen.NewPlan(c, cfg)
-	for _, d := range Directories(c, plan) {
+	p := plan.New(c, cfg)
+	for _, d := range Directories(p) {
 		changed, err := d.Make()
 		if err != nil {
 			return rep, err
@@ -62,7 +62,7 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 			rep.Made = append(rep.Made, d.Path)
 		}
 	}
-	for _, r := range plan.Rpcds {
+	for _, r := range p.Rpcds {
 		uid, gid, err := StatusOwner(r.Kind)
 		if err != nil {
 			return rep, err
@@ -72,7 +72,7 @@ func Run(ctx context.Context, path string, cfg *config.Config, samba func(contex
 		}
 		rep.Rpcds++
 	}
-	rep.Checked, err = checkSamba(ctx, c, plan, cfg.Global, samba)
+	rep.Checked, err = checkSamba(ctx, p, samba)
 	return rep, err
 }
 
@@ -91,31 +91,21 @@ func StatusOwner(kind config.Kind) (uid, gid int, err error) {
 // of Samba is served here. One that cannot be read now, such as a registry
 // before its cluster is up, counts as at the last refresh: smbd cannot read it
 // either, and named pipes are there when it can.
-func checkSamba(ctx context.Context, c *catalogue.Catalogue, plan *unitgen.Plan, global config.Global, samba func(context.Context, config.Global) (*config.Samba, error)) (checked bool, err error) {
-	if !servesSamba(plan) {
+func checkSamba(ctx context.Context, p *plan.Plan, samba func(context.Context, config.Global) (*config.Samba, error)) (checked bool, err error) {
+	if !p.ServesSamba() {
 		return false, nil
 	}
-	now, err := samba(ctx, global)
+	now, err := samba(ctx, p.Config.Global)
 	if err != nil {
-		if c.Samba == nil || c.Samba.HelpersOnDemand {
+		if was := p.Catalogue.Samba; was == nil || was.HelpersOnDemand {
 			return false, err
 		}
 		return false, nil
 	}
 	if now.HelpersOnDemand {
-		return true, &OnDemandError{Config: global.SambaConfig}
+		return true, &OnDemandError{Config: p.Config.Global.SambaConfig}
 	}
 	return true, nil
-}
-
-// servesSamba reports whether the plan has an rpcd that smbd has its own for.
-func servesSamba(p *unitgen.Plan) bool {
-	for _, r := range p.Rpcds {
-		if r.Kind == config.KindSamba {
-			return true
-		}
-	}
-	return false
 }
 
 // userID is the number of a user.
@@ -137,9 +127,9 @@ func groupID(name string) (int, error) {
 }
 
 // Directories lists what a plan needs, parents first.
-func Directories(c *catalogue.Catalogue, p *unitgen.Plan) []Directory {
+func Directories(p *plan.Plan) []Directory {
 	var dirs []Directory
-	if s := c.Samba; s != nil {
+	if s := p.Catalogue.Samba; s != nil {
 		dirs = append(dirs, Directory{s.NcalrpcDir, 0o755})
 		if socketDir := filepath.Dir(s.NPDir); socketDir != s.NcalrpcDir {
 			dirs = append(dirs, Directory{socketDir, 0o755})
@@ -148,8 +138,8 @@ func Directories(c *catalogue.Catalogue, p *unitgen.Plan) []Directory {
 		if s.Installed() {
 			dirs = append(dirs, Directory{filepath.Join(s.LockDir, "msg.lock"), 0o755})
 		}
-		if c.MessagingDir != "" {
-			dirs = append(dirs, Directory{filepath.Join(c.MessagingDir, "msg.sock"), 0o700})
+		if dir := p.Catalogue.MessagingDir; dir != "" {
+			dirs = append(dirs, Directory{filepath.Join(dir, "msg.sock"), 0o700})
 		}
 	}
 	dirs = append(dirs, Directory{layout.Runtime, 0o755})

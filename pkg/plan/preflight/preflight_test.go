@@ -16,7 +16,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 func TestMakeGivesExactModes(t *testing.T) {
@@ -108,11 +108,11 @@ func TestMakeMendsWhatIsThere(t *testing.T) {
 }
 
 func TestCheckSamba(t *testing.T) {
-	samba := &unitgen.Plan{Rpcds: []unitgen.Rpcd{{Name: "mine", Kind: config.KindNative}, {Name: "winreg", Kind: config.KindSamba}}}
-	native := &unitgen.Plan{Rpcds: samba.Rpcds[:1]}
+	samba := &plan.Plan{Rpcds: []plan.Rpcd{{Name: "mine", Kind: config.KindNative}, {Name: "winreg", Kind: config.KindSamba}}}
+	native := &plan.Plan{Rpcds: samba.Rpcds[:1]}
 	for _, tc := range []struct {
 		name    string
-		plan    *unitgen.Plan
+		plan    *plan.Plan
 		now     config.Samba
 		last    *config.Samba // at the last refresh
 		err     error
@@ -129,7 +129,9 @@ func TestCheckSamba(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			read := func(context.Context, config.Global) (*config.Samba, error) { return &tc.now, tc.err }
-			checked, err := checkSamba(context.Background(), &catalogue.Catalogue{Samba: tc.last}, tc.plan, config.Global{SambaConfig: "/etc/samba/smb.conf"}, read)
+			tc.plan.Catalogue = &catalogue.Catalogue{Samba: tc.last}
+			tc.plan.Config = &config.Config{Global: config.Global{SambaConfig: "/etc/samba/smb.conf"}}
+			checked, err := checkSamba(context.Background(), tc.plan, read)
 			if checked != tc.checked || tc.want == "" && err != nil || tc.want != "" && (err == nil || err.Error() != tc.want) {
 				t.Errorf("%v, %v", checked, err)
 			}
@@ -153,22 +155,22 @@ func TestRunWithoutCatalogue(t *testing.T) {
 }
 
 func TestDirectories(t *testing.T) {
-	c := &catalogue.Catalogue{
+	p := &plan.Plan{Rpcds: []plan.Rpcd{{Name: "winreg"}}}
+	p.Catalogue = &catalogue.Catalogue{
 		Samba:        &config.Samba{Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/srv/sockets/np", LockDir: "/run/samba"},
 		MessagingDir: "/var/lib/samba/private",
 	}
-	plan := &unitgen.Plan{Rpcds: []unitgen.Rpcd{{Name: "winreg"}}}
 	want := []Directory{
 		{"/run/samba/ncalrpc", 0o755}, {"/srv/sockets", 0o755}, {"/srv/sockets/np", 0o700},
 		{"/run/samba/msg.lock", 0o755}, {"/var/lib/samba/private/msg.sock", 0o700},
 		{layout.Runtime, 0o755}, {layout.Root(), 0o755}, {layout.RpcdDir("winreg"), 0o755},
 	}
-	if d := cmp.Diff(want, Directories(c, plan)); d != "" {
+	if d := cmp.Diff(want, Directories(p)); d != "" {
 		t.Error(d)
 	}
-	without := &catalogue.Catalogue{Samba: config.NoSamba(config.Global{})}
+	p.Catalogue = &catalogue.Catalogue{Samba: config.NoSamba(config.Global{})}
 	want = []Directory{{"/run/samba/ncalrpc", 0o755}, {"/run/samba/ncalrpc/np", 0o700}, {layout.Runtime, 0o755}, {layout.Root(), 0o755}, {layout.RpcdDir("winreg"), 0o755}}
-	if d := cmp.Diff(want, Directories(without, plan)); d != "" {
+	if d := cmp.Diff(want, Directories(p)); d != "" {
 		t.Errorf("without Samba: %s", d)
 	}
 }

@@ -24,6 +24,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/unitgen"
 	"msrpcd/pkg/plan/wanted"
 )
@@ -38,7 +39,7 @@ type Manager interface {
 
 type applier struct {
 	m            Manager
-	plan         *unitgen.Plan
+	plan         *plan.Plan
 	rep          *Report
 	log          *slog.Logger
 	generatorDir string
@@ -51,7 +52,7 @@ type applier struct {
 // run applies the plan. An error of one unit does not keep the others from
 // being served; errors are joined.
 func (a *applier) run(ctx context.Context) error {
-	files, err := a.plan.Files()
+	files, err := unitgen.Files(a.plan)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		a.wait(ctx, "reload", layout.PreflightService)
 	}
 	for _, r := range c.rpcds {
-		if p := a.rpcd(r.name); p != nil && r.worker {
+		if p := a.plan.Rpcd(r.name); p != nil && r.worker {
 			if err := a.drain(ctx, p); err != nil {
 				return err
 			}
@@ -147,7 +148,7 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 // restart restarts what runs of a changed rpcd; what does not is started by its
 // socket.
 func (a *applier) restart(ctx context.Context, c change) error {
-	r := a.rpcd(c.name)
+	r := a.plan.Rpcd(c.name)
 	if r == nil {
 		return nil
 	}
@@ -171,16 +172,6 @@ func (a *applier) restart(ctx context.Context, c change) error {
 	for _, u := range units {
 		if u.Up() {
 			a.wait(ctx, "restart", u.Name)
-		}
-	}
-	return nil
-}
-
-// rpcd is the planned rpcd of that name, or nil.
-func (a *applier) rpcd(name string) *unitgen.Rpcd {
-	for i := range a.plan.Rpcds {
-		if a.plan.Rpcds[i].Name == name {
-			return &a.plan.Rpcds[i]
 		}
 	}
 	return nil

@@ -17,13 +17,13 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
-func plan(names ...string) *unitgen.Plan {
-	p := &unitgen.Plan{}
+func planOf(names ...string) *plan.Plan {
+	p := &plan.Plan{}
 	for _, n := range names {
-		p.Rpcds = append(p.Rpcds, unitgen.Rpcd{Name: n, Listeners: []unitgen.Listener{
+		p.Rpcds = append(p.Rpcds, plan.Rpcd{Name: n, Listeners: []plan.Listener{
 			{Transport: layout.NP, Unit: layout.ListenerSocket(layout.NP, n), Nodes: []string{"/np/" + n}},
 			{Transport: layout.TCP, Unit: layout.ListenerSocket(layout.TCP, n), Nodes: []string{":50000"}, Ports: []int{50000}},
 		}})
@@ -44,8 +44,8 @@ func files(names ...string) map[string]string {
 }
 
 // native is a plan of native rpcds, with or without a broker.
-func native(direct bool, names ...string) *unitgen.Plan {
-	p := plan(names...)
+func native(direct bool, names ...string) *plan.Plan {
+	p := planOf(names...)
 	for i := range p.Rpcds {
 		p.Rpcds[i].Kind, p.Rpcds[i].Direct = config.KindNative, direct
 	}
@@ -67,8 +67,8 @@ func nativeFiles(direct bool, program string, names ...string) map[string]string
 }
 
 // sambas is a plan of Samba's rpcds with so many spares.
-func sambas(spares int, names ...string) *unitgen.Plan {
-	p := plan(names...)
+func sambas(spares int, names ...string) *plan.Plan {
+	p := planOf(names...)
 	for i := range p.Rpcds {
 		p.Rpcds[i].Kind, p.Rpcds[i].Spares = config.KindSamba, spares
 	}
@@ -105,22 +105,22 @@ func TestApply(t *testing.T) {
 		self     string
 		fail     map[string]error
 		old, new map[string]string
-		plan     *unitgen.Plan
+		plan     *plan.Plan
 		want     []string
 		problems int
 		err      string
 	}{
-		{name: "nothing changed", units: running("winreg"), old: files("winreg"), new: files("winreg"), plan: plan("winreg")},
+		{name: "nothing changed", units: running("winreg"), old: files("winreg"), new: files("winreg"), plan: planOf("winreg")},
 		{name: "first, from the boot", units: with(running(), systemctl.Unit{Active: "inactive", Job: "start"}, layout.Target),
-			new: files("winreg"), plan: plan("winreg"), self: layout.RefreshService,
+			new: files("winreg"), plan: planOf("winreg"), self: layout.RefreshService,
 			after: map[string][]string{layout.Target: {layout.RefreshService}},
 			want:  []string{"daemon-reload", "reload msrpc-preflight.service", "start-no-wait msrpc.target"}},
 		{name: "a stopped target stays stopped", units: with(running(), down, layout.Target, layout.PreflightService),
-			new: files("winreg"), plan: plan("winreg"), want: []string{"daemon-reload"}},
+			new: files("winreg"), plan: planOf("winreg"), want: []string{"daemon-reload"}},
 		{name: "one removed while another serves",
 			units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg"),
 				"msrpc-worker-lsad@0.socket", "msrpc-worker-lsad@0.service", "msrpc-worker-winreg@0.service"),
-			old: files("winreg", "lsad"), new: files("winreg"), plan: plan("winreg"),
+			old: files("winreg", "lsad"), new: files("winreg"), plan: planOf("winreg"),
 			want: []string{"stop msrpc-np-lsad.socket", "stop msrpc-tcp-lsad.socket", "stop msrpc-broker@lsad.service",
 				"stop msrpc-worker-lsad@0.socket", "kill msrpc-worker-lsad@0.service", "stop msrpc-worker-lsad@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
@@ -139,7 +139,7 @@ func TestApply(t *testing.T) {
 				m := files("winreg", "lsad")
 				m[layout.ListenerSocket(layout.TCP, "lsad")] = "other"
 				return m
-			}(), plan: plan("winreg", "lsad"),
+			}(), plan: planOf("winreg", "lsad"),
 			want: []string{"stop msrpc-tcp-lsad.socket", "daemon-reload", "reload msrpc-preflight.service",
 				"restart msrpc-broker@lsad.service", "start msrpc.target"}},
 		{name: "another worker of Samba's kind notices by itself",
@@ -148,7 +148,7 @@ func TestApply(t *testing.T) {
 				m := files("winreg")
 				m[layout.WorkerTemplate("winreg", "service")] = "other"
 				return m
-			}(), plan: plan("winreg"), want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+			}(), plan: planOf("winreg"), want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "another native program behind a broker",
 			units: with(running("echo"), up, layout.BrokerService("echo"), layout.WorkerService("echo", 0), layout.WorkerService("echo", 5)),
 			old:   nativeFiles(false, "a", "echo"), new: nativeFiles(false, "b", "echo"), plan: native(false, "echo"),
@@ -179,16 +179,16 @@ func TestApply(t *testing.T) {
 			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "one without a broker that keeps out now", units: with(running("epmapper"), up, layout.WorkerService("epmapper", 0)),
-			old: nativeFiles(true, "a", "epmapper"), new: files(), plan: plan(),
+			old: nativeFiles(true, "a", "epmapper"), new: files(), plan: planOf(),
 			want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "kill msrpc-worker-epmapper@0.service", "stop msrpc-worker-epmapper@0.service",
 				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: plan(), self: "x.service",
+		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: planOf(), self: "x.service",
 			after: map[string][]string{layout.PreflightService: {"x.service"}},
 			want:  []string{"daemon-reload", "reload-no-wait msrpc-preflight.service", "start msrpc.target"}},
 		{name: "masked is left alone", units: with(running("winreg"), systemctl.Unit{Load: "masked", Active: "inactive"}, "msrpc-tcp-winreg.socket"),
-			old: files("winreg"), new: files("winreg"), plan: plan("winreg")},
+			old: files("winreg"), new: files("winreg"), plan: planOf("winreg")},
 		{name: "one unit fails, the others are served", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad")),
-			old: files("winreg"), new: files("winreg", "lsad"), plan: plan("winreg", "lsad"),
+			old: files("winreg"), new: files("winreg", "lsad"), plan: planOf("winreg", "lsad"),
 			fail: map[string]error{"restart msrpc-broker@lsad.service": fmt.Errorf("no memory")},
 			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-broker@lsad.service", "start msrpc.target"}, err: "no memory"},
 	} {
@@ -243,7 +243,7 @@ func writeUnits(t *testing.T, dir string, units map[string]string) {
 func TestApplyNoticesAnotherGenerator(t *testing.T) {
 	f := &fakeSystemd{units: map[string]systemctl.Unit{}}
 	rep := &Report{}
-	a := &applier{m: f, plan: plan("winreg"), rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: t.TempDir()}
+	a := &applier{m: f, plan: planOf("winreg"), rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: t.TempDir()}
 	if err := a.apply(context.Background(), files("winreg")); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // heardTime is how long workers have to say that they drain.
@@ -26,7 +26,7 @@ const heardTime = 2 * time.Second
 // drain lets the running workers of a changed rpcd drain. Without spares new
 // clients would wait for the last old one, so that the old ones have no longer
 // than the TimeoutStopSec= of their unit.
-func (a *applier) drain(ctx context.Context, r *unitgen.Rpcd) error {
+func (a *applier) drain(ctx context.Context, r *plan.Rpcd) error {
 	if r.Kind != config.KindSamba {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (a *applier) signal(ctx context.Context, unit string, sig syscall.Signal) e
 }
 
 // heard reports whether no worker of r takes new clients any more.
-func heard(r *unitgen.Rpcd) bool {
+func heard(r *plan.Rpcd) bool {
 	f, err := status.Open(layout.StatusFile(r.Name), false)
 	if err != nil {
 		return true // none has run

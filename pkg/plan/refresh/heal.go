@@ -20,7 +20,7 @@ import (
 // Host is where wanted looks on this host, without a manager.
 func Host() wanted.Host {
 	return wanted.Host{
-		Proc: "/proc", Generator: GeneratorDir, Root: os.Geteuid() == 0,
+		Proc: "/proc", Generator: layout.GeneratorUnits, Root: os.Geteuid() == 0,
 		Samba: config.ReadSamba, Sockets: wanted.HostSockets, Addresses: Addresses,
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/wanted"
 )
 
@@ -45,7 +45,7 @@ func New() *Refresher {
 	return &Refresher{
 		Catalogue:    layout.Catalogue(),
 		Lock:         filepath.Join(layout.State, "refresh.lock"),
-		GeneratorDir: GeneratorDir,
+		GeneratorDir: layout.GeneratorUnits,
 		Connect: func(ctx context.Context) (Manager, error) {
 			return systemctl.Connect(ctx)
 		},
@@ -124,9 +124,9 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	}
 	now := r.clock.now()
 	os.Chtimes(r.Catalogue, now, now) // Stale compares with it
-	plan := unitgen.NewPlan(c, cfg)
-	r.configProblems(rep, plan.Problems)
-	if err := r.apply(ctx, wanted.Known{Catalogue: c, Config: cfg, Plan: plan}, rep); err != nil {
+	p := plan.New(c, cfg)
+	r.configProblems(rep, p.Problems)
+	if err := r.apply(ctx, p, rep); err != nil {
 		return err
 	}
 	if len(c.Rpcds) == 0 {
@@ -151,7 +151,7 @@ func (r *Refresher) configProblems(rep *Report, problems []config.Problem) {
 }
 
 // apply brings the plan to systemd, if there is one.
-func (r *Refresher) apply(ctx context.Context, known wanted.Known, rep *Report) error {
+func (r *Refresher) apply(ctx context.Context, p *plan.Plan, rep *Report) error {
 	m, err := r.Connect(ctx)
 	if errors.Is(err, systemctl.ErrNotBooted) {
 		rep.NotBooted = true
@@ -162,9 +162,9 @@ func (r *Refresher) apply(ctx context.Context, known wanted.Known, rep *Report) 
 	}
 	host := r.Host
 	host.Manager, host.Generator = m, r.GeneratorDir
-	a := &applier{m: m, plan: known.Plan, rep: rep, log: r.Log, generatorDir: r.GeneratorDir,
-		look: func(ctx context.Context) *wanted.State { return wanted.Look(ctx, host, known) }}
-	return errors.Join(a.run(ctx), a.retry(ctx, known.Catalogue.Pending()))
+	a := &applier{m: m, plan: p, rep: rep, log: r.Log, generatorDir: r.GeneratorDir,
+		look: func(ctx context.Context) *wanted.State { return wanted.Look(ctx, host, p) }}
+	return errors.Join(a.run(ctx), a.retry(ctx, p.Catalogue.Pending()))
 }
 
 // equal compares catalogues as they are written.

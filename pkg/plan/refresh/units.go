@@ -13,9 +13,6 @@ import (
 	"msrpcd/pkg/host/layout"
 )
 
-// GeneratorDir is where systemd has msrpc-generator's output.
-const GeneratorDir = "/run/systemd/generator"
-
 // changes is the difference between two sets of units.
 type changes struct {
 	files   []string // paths that differ, sorted; none: nothing is to be done

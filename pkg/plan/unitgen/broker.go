@@ -4,19 +4,16 @@ package unitgen
 
 import (
 	"fmt"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
 
 	"msrpcd/pkg/host/layout"
-	"msrpcd/pkg/plan/catalogue"
-	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 )
 
 // broker is the drop-in that gives the packaged template msrpc-broker@.service
 // its listeners, the inboxes that it sends to, and its settings.
-func (p *Plan) broker(r *Rpcd) *builder {
+func broker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	// No SourcePath=: it would be shown in the place of the packaged unit's path.
@@ -31,7 +28,7 @@ func (p *Plan) broker(r *Rpcd) *builder {
 	b.set("Wants", layout.WorkerService(r.Name, 0))
 
 	b.in("Service")
-	b.list("Sockets", r.sockets())
+	b.list("Sockets", sockets(r))
 	idle := r.IdleSec
 	if r.Prestart {
 		idle = 0
@@ -45,8 +42,8 @@ func (p *Plan) broker(r *Rpcd) *builder {
 	} {
 		b.env(v.name, strconv.Itoa(v.value))
 	}
-	p.limits(b)
-	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.global.MaxParked))
+	b.limits(p)
+	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.Config.Global.MaxParked))
 	if pipes := r.Entry.Listing.Pipes; len(pipes) > 0 {
 		var words []string
 		for _, n := range pipes {
@@ -58,7 +55,7 @@ func (p *Plan) broker(r *Rpcd) *builder {
 }
 
 // sockets are the names of the listeners' units.
-func (r *Rpcd) sockets() []string {
+func sockets(r *plan.Rpcd) []string {
 	var names []string
 	for _, l := range r.Listeners {
 		names = append(names, l.Unit)
@@ -66,54 +63,24 @@ func (r *Rpcd) sockets() []string {
 	return names
 }
 
-// limits tells who accepts connections how many and how much to take.
-func (p *Plan) limits(b *builder) {
-	b.env("MSRPC_MAX_UNBOUND", strconv.Itoa(p.global.MaxUnbound))
-	b.env("MSRPC_MAX_UNBOUND_SOURCE", strconv.Itoa(p.global.MaxUnboundPerSource))
-	b.env("MSRPC_MAX_UNBOUND_USER", strconv.Itoa(p.global.MaxUnboundPerUser))
-	b.env("MSRPC_BIND_TIMEOUT_SEC", strconv.Itoa(p.global.BindTimeoutSec))
-	b.env("MSRPC_MAX_NPA", strconv.Itoa(p.global.MaxNPASize))
+// limits gives the process that accepts connections its limits.
+func (b *builder) limits(p *plan.Plan) {
+	b.env("MSRPC_MAX_UNBOUND", strconv.Itoa(p.Config.Global.MaxUnbound))
+	b.env("MSRPC_MAX_UNBOUND_SOURCE", strconv.Itoa(p.Config.Global.MaxUnboundPerSource))
+	b.env("MSRPC_MAX_UNBOUND_USER", strconv.Itoa(p.Config.Global.MaxUnboundPerUser))
+	b.env("MSRPC_BIND_TIMEOUT_SEC", strconv.Itoa(p.Config.Global.BindTimeoutSec))
+	b.env("MSRPC_MAX_NPA", strconv.Itoa(p.Config.Global.MaxNPASize))
 }
 
 // refreshPaths is the drop-in with what msrpc-refresh.path has to watch beside
 // the directories of configuration.
-func (p *Plan) refreshPaths() *builder {
+func refreshPaths(p *plan.Plan) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	b.set("Documentation", manuals)
 	b.in("Path")
-	for _, w := range p.watched {
+	for _, w := range p.Watched {
 		b.path("PathChanged", w)
 	}
 	return b
-}
-
-// watched collects smb.conf, the directories of programs and of drop-ins. What
-// can not stand in a unit is left out: its rpcd is too.
-func watched(c *catalogue.Catalogue, cfg *config.Config) []string {
-	paths := []string{cfg.Global.SambaConfig}
-	if c.Samba != nil {
-		paths = append(paths, c.Samba.ConfigFile)
-	}
-	for i := range c.Rpcds {
-		paths = append(paths, path.Dir(c.Rpcds[i].Exec))
-		if t := c.Rpcds[i].SambaTwin; t != nil {
-			paths = append(paths, path.Dir(t.Exec))
-		}
-	}
-	for _, f := range cfg.Files {
-		for _, e := range f.Exec {
-			if dir := path.Dir(e); !strings.ContainsAny(dir, `*?[\`) {
-				paths = append(paths, dir)
-			}
-		}
-		for _, d := range f.Drops {
-			paths = append(paths, path.Dir(d))
-		}
-	}
-	slices.Sort(paths)
-	return slices.DeleteFunc(slices.Compact(paths), func(p string) bool {
-		_, err := pathValue(p)
-		return err != nil
-	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 )
 
 // Installation settings; meson sets them with -ldflags -X.
@@ -19,9 +20,6 @@ var (
 	// RestartMaxDelaySec=; older ones warn about unknown keys.
 	Since254 = ""
 )
-
-// AdminUnits is where the administrator has units and drop-ins.
-const AdminUnits = "/etc/systemd/system"
 
 // File is a generated file: contents, or a symbolic link when Link is set.
 type File struct {
@@ -51,19 +49,19 @@ func (s *set) want(owner, unit, target string) {
 }
 
 // Files returns the generated files by their paths relative to the normal
-// directory. An error is a text that got past NewPlan and can not stand in a
+// directory. An error is a text that got past plan.New and cannot stand in a
 // unit; nothing is returned then.
-func (p *Plan) Files() (map[string]File, error) {
-	s, err := p.build()
+func Files(p *plan.Plan) (map[string]File, error) {
+	s, err := build(p)
 	if err != nil {
 		return nil, err
 	}
 	return s.files, nil
 }
 
-func (p *Plan) build() (*set, error) {
+func build(p *plan.Plan) (*set, error) {
 	s := &set{files: map[string]File{}, builders: map[string]*builder{}}
-	s.add(layout.RefreshPath+".d/10-paths.conf", p.refreshPaths())
+	s.add(layout.RefreshPath+".d/10-paths.conf", refreshPaths(p))
 	if len(p.Problems) > 0 {
 		var texts []string
 		for _, pr := range p.Problems {
@@ -71,56 +69,65 @@ func (p *Plan) build() (*set, error) {
 		}
 		s.problems(texts)
 	}
-	if p.network {
+	if p.Catalogue.FollowsNetwork() {
 		s.want(layout.Target, layout.NetworkSocket, path.Join(UnitDir, layout.NetworkSocket))
 	}
 	for i := range p.Rpcds {
 		r := &p.Rpcds[i]
 		for _, l := range r.Listeners {
-			s.add(l.Unit, r.listener(l))
+			s.add(l.Unit, listener(r, l))
 			s.want(layout.Target, l.Unit, "../"+l.Unit)
 			s.sameDropIns(r, l)
 		}
-		s.add(layout.Slice(r.Name), r.slice())
+		s.add(layout.Slice(r.Name), slice(r))
 		worker := layout.WorkerTemplate(r.Name, "service")
 		if r.Kind == config.KindNative {
-			s.add(worker, p.nativeWorker(r))
+			s.add(worker, nativeWorker(p, r))
 		} else {
-			s.add(worker, p.sambaWorker(r))
+			s.add(worker, sambaWorker(p, r))
 		}
 		if r.Direct {
-			s.add(r.Service()+".d/10-listeners.conf", p.direct(r))
+			s.add(r.Service()+".d/10-listeners.conf", direct(p, r))
 		} else {
 			s.brokered(p, r)
 		}
 		if r.Prestart {
-			s.add(layout.WorkerService(r.Name, 0)+".d/10-prestart.conf", r.stayUp())
+			s.add(layout.WorkerService(r.Name, 0)+".d/10-prestart.conf", stayUp())
 			template := UnitDir + "/msrpc-broker@.service"
 			if r.Direct {
 				template = "../" + worker
 			}
 			s.want(layout.Target, r.Service(), template)
 		}
-		if r.usesBgqd() {
-			s.add(layout.BgqdService, p.bgqd(r))
+		if usesBgqd(r) {
+			s.add(layout.BgqdService, bgqd(p, r))
 		}
 	}
 	return s, s.err
 }
 
 // brokered adds what stands between listeners and workers.
-func (s *set) brokered(p *Plan, r *Rpcd) {
-	s.add(r.Service()+".d/10-listeners.conf", p.broker(r))
-	inbox := layout.WorkerTemplate(r.Name, "socket")
-	s.add(inbox, r.inbox())
-	s.chain(r, inbox)
+func (s *set) brokered(p *plan.Plan, r *plan.Rpcd) {
+	s.add(r.Service()+".d/10-listeners.conf", broker(p, r))
+	template := layout.WorkerTemplate(r.Name, "socket")
+	s.add(template, inbox(r))
+	s.chain(r, template)
 }
 
 // chain keeps two spare inboxes open ahead of the one in use: the service of
 // spare I pulls in the inbox of I+2. The broker pulls in the first two.
-func (s *set) chain(r *Rpcd, template string) {
+func (s *set) chain(r *plan.Rpcd, template string) {
 	end := r.Workers + r.Spares
 	for i := r.Workers; i+2 < end; i++ {
 		s.want(layout.WorkerService(r.Name, i), layout.WorkerSocket(r.Name, i+2), "../"+template)
+	}
+}
+
+// sameDropIns makes what the administrator says of the first socket unit hold
+// for one with a later set of addresses: IPAddressAllow= for one rpcd is not to
+// be lost when an address comes.
+func (s *set) sameDropIns(r *plan.Rpcd, l plan.Listener) {
+	if first := layout.ListenerSocket(l.Transport, r.Name); l.Unit != first {
+		s.files[l.Unit+".d"] = File{Link: path.Join(layout.AdminUnits, first+".d")}
 	}
 }

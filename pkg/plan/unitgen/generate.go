@@ -12,6 +12,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 )
 
 // Inputs is what the generator reads, and where it keeps its last good set.
@@ -25,7 +26,7 @@ type Inputs struct {
 func DefaultInputs() Inputs {
 	return Inputs{
 		Catalogue: layout.Catalogue(),
-		LastGood:  filepath.Join(layout.VolatileConf, "generator.last"),
+		LastGood:  layout.LastUnits(),
 		Config:    func() (*config.Config, error) { return config.Load("") },
 	}
 }
@@ -54,7 +55,7 @@ func Generate(dir string, in Inputs) error {
 	return Write(dir, in.fallback(err))
 }
 
-// plan makes the files of the two inputs. An error says that they can not be
+// plan makes the files of the two inputs. An error says that they cannot be
 // trusted to be complete.
 func (in Inputs) plan() (map[string]File, error) {
 	c, err := catalogue.Read(in.Catalogue)
@@ -68,7 +69,7 @@ func (in Inputs) plan() (map[string]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewPlan(c, cfg).Files()
+	return Files(plan.New(c, cfg))
 }
 
 // fallback makes the files for a run whose inputs gave cause.

@@ -14,6 +14,8 @@ import (
 
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/plan/plan/plantest"
 )
 
 const refreshLink = "msrpc.target.wants/msrpc-refresh.service"
@@ -23,7 +25,7 @@ func inputs(t testing.TB) Inputs {
 	return Inputs{
 		Catalogue: filepath.Join(dir, "catalogue.db"),
 		LastGood:  filepath.Join(dir, "run", "generator.last"),
-		Config:    func() (*config.Config, error) { return defaults(), nil },
+		Config:    func() (*config.Config, error) { return plantest.Defaults(), nil },
 	}
 }
 
@@ -57,10 +59,10 @@ func TestWithoutACatalogueOnlyARefreshIsWanted(t *testing.T) {
 
 func TestGenerateWritesThePlan(t *testing.T) {
 	in := inputs(t)
-	c := host(t, "4.22")
+	c := plantest.Host(t, "4.22")
 	store(t, in, c)
 	got := generate(t, in)
-	if d := cmp.Diff(build(t, NewPlan(c, defaults())).files, got); d != "" {
+	if d := cmp.Diff(built(t, plan.New(c, plantest.Defaults())).files, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 	last, err := readLastGood(in.LastGood)
@@ -96,7 +98,7 @@ func TestABadInputLeavesTheLastGoodUnits(t *testing.T) {
 		}, "rpcd.d: input/output error"},
 	} {
 		in := inputs(t)
-		store(t, in, host(t, "4.22"))
+		store(t, in, plantest.Host(t, "4.22"))
 		good := generate(t, in)
 		c.spoil(t, &in)
 		got := generate(t, in)
@@ -132,7 +134,7 @@ func TestABadCatalogueWithoutLastGoodUnits(t *testing.T) {
 
 func TestNoRoomToKeepUnitsIsNoError(t *testing.T) {
 	in := inputs(t)
-	store(t, in, host(t, "4.22"))
+	store(t, in, plantest.Host(t, "4.22"))
 	in.LastGood = filepath.Join(in.Catalogue, "below-a-file")
 	if got := generate(t, in); len(got) < 100 {
 		t.Errorf("%d files", len(got))
@@ -140,12 +142,12 @@ func TestNoRoomToKeepUnitsIsNoError(t *testing.T) {
 }
 
 func TestProblemsReachTheReport(t *testing.T) {
-	cat := host(t, "4.22")
-	p := NewPlan(cat, defaults())
+	cat := plantest.Host(t, "4.22")
+	p := plan.New(cat, plantest.Defaults())
 	for range 25 {
 		p.Problems = append(p.Problems, config.Problem{Text: "50 % of\na \"text\" with \\ and $x;"})
 	}
-	s := build(t, p)
+	s := built(t, p)
 	var environ []string
 	for _, o := range s.builders[ProblemService].options {
 		if o.Name == "Environment" {
@@ -192,10 +194,10 @@ func TestArguments(t *testing.T) {
 
 // twenty is a host with 20 rpcds.
 func twenty(t testing.TB) *catalogue.Catalogue {
-	c := host(t, "4.22")
+	c := plantest.Host(t, "4.22")
 	for i := len(c.Rpcds); i < 20; i++ {
 		name := "rpcd_more" + string(rune('a'+i))
-		add(t, c, name, lists(`ncacn_np:[\pipe\`+name+`]`, "ncacn_ip_tcp:", "ncalrpc:")).Port = 49300 + i
+		plantest.Add(t, c, name, plantest.Lists(`ncacn_np:[\pipe\`+name+`]`, "ncacn_ip_tcp:", "ncalrpc:")).Port = 49300 + i
 	}
 	return c
 }

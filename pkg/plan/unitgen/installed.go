@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"msrpcd/pkg/plan/plan"
 )
 
 const maxUnitSize = 1 << 20 // bytes
@@ -67,8 +69,8 @@ func Texts(files map[string]File) map[string]string {
 
 // Difference returns the paths of generated units below dir that are not as
 // planned, sorted.
-func (p *Plan) Difference(dir string) ([]string, error) {
-	files, err := p.Files()
+func Difference(p *plan.Plan, dir string) ([]string, error) {
+	files, err := Files(p)
 	if err != nil {
 		return nil, err
 	}

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/plan"
 )
 
 // sambaDaemons connect to our sockets while they start.
 const sambaDaemons = "smbd.service nmbd.service winbind.service samba-ad-dc.service"
 
 // unit begins the [Unit] section that all units of an rpcd share.
-func (r *Rpcd) unit(b *builder, text string) {
+func (b *builder) unit(r *plan.Rpcd, text string) {
 	b.in("Unit")
 	b.set("Description", text)
 	b.set("Documentation", manuals)
@@ -23,12 +24,12 @@ func (r *Rpcd) unit(b *builder, text string) {
 }
 
 // listener is the socket unit of one transport.
-func (r *Rpcd) listener(l Listener) *builder {
+func listener(r *plan.Rpcd, l plan.Listener) *builder {
 	b := newBuilder()
 	what := map[layout.Transport]string{
 		layout.NP: "named pipes", layout.TCP: "TCP port", layout.Ncalrpc: "local endpoints",
 	}[l.Transport]
-	r.unit(b, "MSRPC "+what+" of "+r.Name)
+	b.unit(r, "MSRPC "+what+" of "+r.Name)
 	switch l.Transport {
 	case layout.NP:
 		b.note("Not while smbd would start samba-dcerpcd, which takes all pipes away.")
@@ -69,9 +70,9 @@ func (r *Rpcd) listener(l Listener) *builder {
 }
 
 // inbox is the template of the workers' inboxes; the instance is the index.
-func (r *Rpcd) inbox() *builder {
+func inbox(r *plan.Rpcd) *builder {
 	b := newBuilder()
-	r.unit(b, "Inbox of MSRPC worker %i of "+r.Name)
+	b.unit(r, "Inbox of MSRPC worker %i of "+r.Name)
 	b.set("Wants", layout.PreflightService)
 	b.set("After", layout.PreflightService)
 	b.in("Socket")
@@ -86,7 +87,7 @@ func (r *Rpcd) inbox() *builder {
 }
 
 // slice is where limits for one rpcd are set, broker and workers together.
-func (r *Rpcd) slice() *builder {
+func slice(r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	b.set("Description", "MSRPC service "+r.Name)

@@ -5,7 +5,11 @@ package unitgen
 // What units write to the journal. What always holds: warnings, errors and
 // failures of a unit are stored.
 
-import "strings"
+import (
+	"strings"
+
+	"msrpcd/pkg/plan/plan"
+)
 
 // quiet leaves out what systemd says of each start and stop, several lines for
 // each inbox, broker and worker that one client starts.
@@ -18,9 +22,9 @@ func (b *builder) quiet() {
 // sambaLog names an unmodified rpcd in the lines that it writes to standard
 // output, which are all of one level, and leaves out its banner where systemd
 // can do that.
-func (b *builder) sambaLog(r *Rpcd) {
+func (b *builder) sambaLog(r *plan.Rpcd) {
 	b.quiet()
-	b.set("SyslogIdentifier", r.identifier())
+	b.set("SyslogIdentifier", identifier(r))
 	b.set("SyslogLevel", "notice")
 	b.set("LogExtraFields", "MSRPC_RPCD="+r.Name)
 	b.set("LogExtraFields", "MSRPC_WORKER=%i")
@@ -31,7 +35,7 @@ func (b *builder) sambaLog(r *Rpcd) {
 }
 
 // identifier is the name of Samba's program, made from the checked NAME.
-func (r *Rpcd) identifier() string {
+func identifier(r *plan.Rpcd) string {
 	if strings.HasPrefix(r.Name, "npsd_") {
 		return r.Name
 	}

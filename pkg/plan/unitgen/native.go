@@ -10,6 +10,7 @@ import (
 
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/units"
 )
 
@@ -21,13 +22,13 @@ const nativeFiles = "/usr -/lib -/lib64 -/etc/ld.so.cache -/etc/passwd -/etc/gro
 // nativeWorker is the template of workers that take connections themselves;
 // they learn from the environment what they are, and from LISTEN_FDNAMES
 // whether they have an inbox (msrpc-handoff(7)) or the listeners.
-func (p *Plan) nativeWorker(r *Rpcd) *builder {
+func nativeWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b := newBuilder()
 	text := "MSRPC worker %i of " + r.Name
 	if r.Direct {
 		text = "MSRPC server " + r.Name
 	}
-	r.unit(b, text)
+	b.unit(r, text)
 	b.note("It has made the status file.")
 	b.set("Wants", layout.PreflightService)
 	b.set("After", layout.PreflightService)
@@ -41,8 +42,8 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 	b.set("Environment", "MSRPC_WORKER=%i")
 	b.env("MSRPC_INDEX_BITS", strconv.Itoa(r.IndexBits))
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
-	b.env("MSRPC_NP_DIR", p.samba.NPDir)
-	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.global.MaxParked))
+	b.env("MSRPC_NP_DIR", p.Catalogue.Samba.NPDir)
+	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.Config.Global.MaxParked))
 	b.exec("ExecStart", r.Exec)
 	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
 	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
@@ -74,12 +75,12 @@ func (p *Plan) nativeWorker(r *Rpcd) *builder {
 
 // direct is the drop-in that gives the listeners to the one worker of an rpcd
 // without a broker, and what the broker would heed.
-func (p *Plan) direct(r *Rpcd) *builder {
+func direct(p *plan.Plan, r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	b.set("Documentation", manuals)
 	b.in("Service")
-	b.list("Sockets", r.sockets())
-	p.limits(b)
+	b.list("Sockets", sockets(r))
+	b.limits(p)
 	return b
 }

@@ -11,55 +11,17 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
-	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/wire/listing"
 )
 
-const epmapperListing = "1\n10\ne1af8308-5d1f-11c9-91a4-08002b14a0fa/0x00000003 epmapper\n" +
-	" ncacn_np:[\\pipe\\epmapper]\n ncacn_ip_tcp:[135]\n ncalrpc:[EPMAPPER]\n"
-
-// native adds a native rpcd.
-func native(t testing.TB, c *catalogue.Catalogue, program, text string) *catalogue.Entry {
-	e := add(t, c, program, text)
-	e.Kind, e.Exec = config.KindNative, "/usr/libexec/msrpcd/"+program
-	return e
-}
-
-// file is a file of rpcd.d about one native program.
-func file(program string, activation string, change ...func(*config.RpcdFile)) config.RpcdFile {
-	kind, name := config.KindNative, strings.TrimPrefix(program, "rpcd_")
-	f := config.RpcdFile{Name: name, Path: "/usr/lib/msrpcd/rpcd.d/" + name + ".conf",
-		Exec: []string{"/usr/libexec/msrpcd/" + program}, Kind: &kind, Activation: &activation}
-	for _, c := range change {
-		c(&f)
-	}
-	return f
-}
-
-// natives is a host with three native rpcds: one with the listeners itself, the
-// same kept running, and one behind a broker.
-func natives(t testing.TB) (*catalogue.Catalogue, *config.Config) {
-	n := func(v int) *int { return &v }
-	yes := true
-	c := &catalogue.Catalogue{Samba: sambaOf("4.22.0"), MessagingDir: "/run/samba"}
-	native(t, c, "rpcd_clock", lists("ncalrpc:[clock]"))
-	native(t, c, "rpcd_echo", lists("ncacn_ip_tcp:")).Port = 49210
-	native(t, c, "rpcd_epmapper", epmapperListing)
-	cfg := defaults()
-	cfg.Files = []config.RpcdFile{cfg.Files[0],
-		file("rpcd_clock", config.ActivationDirect, func(f *config.RpcdFile) { f.Prestart = &yes }),
-		file("rpcd_echo", config.ActivationBroker, func(f *config.RpcdFile) { f.Workers, f.Spares = n(2), n(3) }),
-		file("rpcd_epmapper", config.ActivationDirect),
-	}
-	return c, cfg
-}
-
 func TestUnitsOfNativeRpcds(t *testing.T) {
-	p := NewPlan(natives(t))
+	p := plan.New(plantest.Natives(t))
 	if len(p.Problems) > 0 {
 		t.Errorf("problems %q", p.Problems)
 	}
-	s := build(t, p)
+	s := built(t, p)
 	parsesAsBuilt(t, s)
 	got := dump(s.files)
 	const golden = "testdata/golden/native.txt"
@@ -79,8 +41,8 @@ func TestUnitsOfNativeRpcds(t *testing.T) {
 
 // What is in the units of an rpcd with direct activation, and what is not.
 func TestDirectActivationHasNoBrokerAndNoInbox(t *testing.T) {
-	p := NewPlan(natives(t))
-	s := build(t, p)
+	p := plan.New(plantest.Natives(t))
+	s := built(t, p)
 	for path, parts := range map[string][]string{
 		"msrpc-tcp-epmapper.socket":                                    {"\nListenStream=135\n", "\nService=msrpc-worker-epmapper@0.service\n"},
 		"msrpc-ncalrpc-epmapper.socket":                                {"\nListenStream=/run/samba/ncalrpc/EPMAPPER\n", "\nService=msrpc-worker-epmapper@0.service\n"},
@@ -116,11 +78,11 @@ func TestDirectActivationHasNoBrokerAndNoInbox(t *testing.T) {
 
 // A replaced program makes another unit, which is how a refresh notices it.
 func TestAReplacedNativeProgramChangesItsUnit(t *testing.T) {
-	c, cfg := natives(t)
-	before := build(t, NewPlan(c, cfg)).files
+	c, cfg := plantest.Natives(t)
+	before := built(t, plan.New(c, cfg)).files
 	c.Entry("epmapper").Binary.MTimeNS++
 	var differ []string
-	after := build(t, NewPlan(c, cfg)).files
+	after := built(t, plan.New(c, cfg)).files
 	for _, path := range sortedPaths(after) {
 		if string(before[path].Data) != string(after[path].Data) {
 			differ = append(differ, path)
@@ -133,7 +95,7 @@ func TestAReplacedNativeProgramChangesItsUnit(t *testing.T) {
 
 func TestSambaHasAServiceElsewhere(t *testing.T) {
 	nothing := listing.Listing{Workers: 1, IdleSec: 10}
-	serves, err := listing.Parse([]byte(epmapperListing))
+	serves, err := listing.Parse([]byte(plantest.EPMapperListing))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +110,9 @@ func TestSambaHasAServiceElsewhere(t *testing.T) {
 		{"its program can not be listed", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Failure: "exit status 1"}, false},
 		{"it could not be listed this time", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: nothing, Failure: "exit status 1"}, true},
 	} {
-		cat, cfg := natives(t)
+		cat, cfg := plantest.Natives(t)
 		cat.Entry("epmapper").SambaTwin = c.twin
-		p := NewPlan(cat, cfg)
+		p := plan.New(cat, cfg)
 		served := false
 		for _, r := range p.Rpcds {
 			served = served || r.Name == "epmapper"
@@ -158,7 +120,7 @@ func TestSambaHasAServiceElsewhere(t *testing.T) {
 		if served == c.keepOut || (len(p.KeepOut) == 1 && p.KeepOut[0] == "epmapper") != c.keepOut || len(p.Problems) > 0 {
 			t.Errorf("%s: served %v, keeps out %q, problems %q", c.name, served, p.KeepOut, p.Problems)
 		}
-		files := build(t, p).files
+		files := built(t, p).files
 		if _, ok := files["msrpc-tcp-epmapper.socket"]; ok == c.keepOut {
 			t.Errorf("%s: a listener on port 135: %v", c.name, ok)
 		}

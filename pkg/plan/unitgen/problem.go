@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/unittext"
 )
 
 // ProblemService is the unit that says what the generator could not do: in its
@@ -30,7 +31,7 @@ const (
 func (s *set) problems(texts []string) {
 	b := newBuilder()
 	b.in("Unit")
-	text := description(texts[0])
+	text := unittext.Description(texts[0])
 	if n := len(texts) - 1; n > 0 {
 		text += fmt.Sprintf(" (and %d more)", n)
 	}
@@ -42,7 +43,7 @@ func (s *set) problems(texts []string) {
 	b.in("Service")
 	b.setAll("Type=oneshot\nNotifyAccess=main")
 	for i, t := range texts[:min(len(texts), maxProblems)] {
-		b.env(fmt.Sprint(ProblemVariable, i), sentence(t, maxProblemText))
+		b.env(fmt.Sprint(ProblemVariable, i), unittext.Sentence(t, maxProblemText))
 	}
 	if n := len(texts) - maxProblems; n > 0 {
 		b.env(fmt.Sprint(ProblemVariable, maxProblems), fmt.Sprintf("and %d more; see msrpcctl verify", n))

@@ -12,53 +12,11 @@ import (
 
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/tests/vectors"
 )
-
-func TestPathValue(t *testing.T) {
-	for in, want := range map[string]string{
-		"/run/np/winreg": "/run/np/winreg",
-		"/a b/c":         "/a b/c",
-		"/50%/%i":        "/50%%/%%i",
-		`/a"b`:           `/a"b`,
-		"/ä":             "/ä",
-		"":               "", "x": "", " /x": "", "/x ": "", "/x\t": "", "/x\u00a0": "",
-		"/a\nb": "", "/a\rb": "", "/a\x00b": "", "/a\x7fb": "", "/a\u0085b": "", "/a\xffb": "",
-		`/a\b`: "", `/a\`: "",
-	} {
-		got, err := pathValue(in)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("pathValue(%q) = %q, %v, want %q", in, got, err, want)
-		}
-	}
-}
-
-func TestQuote(t *testing.T) {
-	for in, want := range map[string]string{
-		"":           `""`,
-		"plain-1.2":  "plain-1.2",
-		"/a/b,c:d=e": "/a/b,c:d=e",
-		"a b":        `"a b"`,
-		"a%i":        "a%%i",
-		`a"b\c`:      `"a\"b\\c"`,
-		"it's":       `"it's"`,
-		";":          `";"`,
-		"#x":         `"#x"`,
-		"$HOME":      "$HOME", // builder.exec doubles it
-		"ä":          `"ä"`,
-		`end\`:       `"end\\"`,
-	} {
-		if got, err := quote(in); got != want || err != nil {
-			t.Errorf("quote(%q) = %s, %v, want %s", in, got, err, want)
-		}
-	}
-	for _, in := range []string{"a\nb", "a\x00", "\x1b[1m", "\xff"} {
-		if got, err := quote(in); err == nil {
-			t.Errorf("quote(%q) = %s, want an error", in, got)
-		}
-	}
-}
 
 func TestExec(t *testing.T) {
 	b := newBuilder()
@@ -75,26 +33,6 @@ func TestExec(t *testing.T) {
 		b.exec("ExecStart", program)
 		if b.err == nil {
 			t.Errorf("program %q is accepted", program)
-		}
-	}
-}
-
-func TestDescription(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":                  "plain",
-		"":                       "(no text)",
-		"\n\\":                   "(no text)",
-		"100 %":                  "100 %%",
-		"a\nb\x00c\td":           `a b\x00c d`,
-		" a  b ":                 "a b",
-		`pipe \pipe\x`:           `pipe \pipe\x`,
-		`ends in \\`:             "ends in",
-		"bad \xff text":          `bad \xff text`,
-		strings.Repeat("x", 300): strings.Repeat("x", 200) + "...",
-		strings.Repeat("ä", 150): strings.Repeat("ä", 100) + "...",
-	} {
-		if got := description(in); got != want {
-			t.Errorf("description(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -135,14 +73,14 @@ func longest(data []byte) int {
 
 func TestUnitsParse(t *testing.T) {
 	for _, version := range []string{"4.17", "4.22"} {
-		cat := host(t, version)
+		cat := plantest.Host(t, version)
 		cat.Rpcds[0].Exec = `/usr/lib/samba/rpcd_classic` // of another directory
-		cfg := defaults()
+		cfg := plantest.Defaults()
 		yes := true
 		cfg.Files[0].Prestart = &yes
-		p := NewPlan(cat, cfg)
+		p := plan.New(cat, cfg)
 		p.Problems = []config.Problem{{Text: "a \\pipe\\x\nListenStream=/evil"}, {Text: "100 %\\"}, {Text: strings.Repeat("long ", 1000)}}
-		parsesAsBuilt(t, build(t, p))
+		parsesAsBuilt(t, built(t, p))
 	}
 }
 
@@ -156,17 +94,17 @@ func FuzzFiles(f *testing.F) {
 		if err != nil {
 			return
 		}
-		cat := &catalogue.Catalogue{Samba: sambaOf("4.22.0"), MessagingDir: dir}
+		cat := &catalogue.Catalogue{Samba: plantest.Samba("4.22.0"), MessagingDir: dir}
 		cat.Samba.NcalrpcDir, cat.Samba.NPDir, cat.Samba.NetbiosName = dir, dir+"/np", name
 		cat.Rpcds = []catalogue.Entry{{Name: "x", Exec: program, Kind: "samba", Listing: *l, Port: port}}
 		if cat.Validate() != nil {
 			return
 		}
-		cfg := defaults()
+		cfg := plantest.Defaults()
 		cfg.Files[0].Exec = []string{program}
-		p := NewPlan(cat, cfg)
+		p := plan.New(cat, cfg)
 		p.Problems = append(p.Problems, config.Problem{Text: problem})
-		s := build(t, p)
+		s := built(t, p)
 		parsesAsBuilt(t, s)
 		for path, file := range s.files {
 			if err := checkFile(path, file); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/plan"
 )
 
 // restart is for services that sockets start: never a start limit, always a
@@ -34,10 +35,10 @@ func (b *builder) replaced() {
 }
 
 // sambaWorker is the template of workers that run an unmodified rpcd.
-func (p *Plan) sambaWorker(r *Rpcd) *builder {
+func sambaWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b := newBuilder()
-	r.unit(b, "MSRPC worker %i of "+r.Name)
-	if r.usesBgqd() {
+	b.unit(r, "MSRPC worker %i of "+r.Name)
+	if usesBgqd(r) {
 		b.note("Else rpcd_spoolss starts a samba-bgqd that dies with worker 0.")
 		b.set("Wants", layout.BgqdService)
 		b.set("After", layout.BgqdService)
@@ -45,7 +46,7 @@ func (p *Plan) sambaWorker(r *Rpcd) *builder {
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
 	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
-	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", p.sambaWorkerArgs(r)...)
+	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", sambaWorkerArgs(p, r)...)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, r.Exec)
 	b.setAll(sambaLimits)
@@ -61,20 +62,20 @@ func (p *Plan) sambaWorker(r *Rpcd) *builder {
 // sambaWorkerArgs tells the adaptor what refresh found out, so that it need not
 // ask. The id makes a replaced program known, and the unit differ after an
 // upgrade.
-func (p *Plan) sambaWorkerArgs(r *Rpcd) []any {
-	s, e := p.samba, r.Entry
-	messaging := p.messaging
+func sambaWorkerArgs(p *plan.Plan, r *plan.Rpcd) []any {
+	s, id := p.Catalogue.Samba, r.Entry.Binary
+	messaging := p.Catalogue.MessagingDir
 	if messaging == "" {
 		messaging = s.LockDir
 	}
 	args := []any{
 		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
-		"--exec-id", fmt.Sprintf("%d:%d:%d", e.Binary.Size, e.Binary.MTimeNS, e.Binary.Inode),
+		"--exec-id", fmt.Sprintf("%d:%d:%d", id.Size, id.MTimeNS, id.Inode),
 		"--smb-conf", s.ConfigFile, "--messaging-dir", messaging, "--lock-dir", s.LockDir, "--np-dir", s.NPDir, "--ncalrpc-dir", s.NcalrpcDir,
 		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"),
 	}
 	for _, o := range []struct{ option, value string }{
-		{"--samba-version", version(e, s)}, {"--netbios-name", s.NetbiosName}, {"--guest-account", s.GuestAccount},
+		{"--samba-version", r.Samba}, {"--netbios-name", s.NetbiosName}, {"--guest-account", s.GuestAccount},
 	} {
 		if o.value != "" {
 			args = append(args, o.option, o.value)
@@ -113,14 +114,14 @@ const sambaLimits = "LimitNOFILE=16384\nLimitCORE=infinity"
 // keepScripts lets live on what scripts of a service's program left running.
 // With any KillMode= that kills the whole control group systemd does so before
 // ExecStopPost= when the main process ends by itself.
-func (b *builder) keepScripts(r *Rpcd, program string) {
+func (b *builder) keepScripts(r *plan.Rpcd, program string) {
 	b.set("KillMode", "process")
 	b.note("Moves what scripts left running to a scope, and kills what is left of the\nprogram. Without the sandbox, whose set-up takes longer than all of it.")
 	b.execBare("ExecStopPost", layout.Libexec+"/msrpc-keep-scripts", "--name", r.Name, "--exec", program)
 }
 
 // stayUp keeps worker 0 of a prestarted rpcd; 0 means that it never idles out.
-func (r *Rpcd) stayUp() *builder {
+func stayUp() *builder {
 	b := newBuilder()
 	b.in("Service")
 	b.env("MSRPC_IDLE_SEC", "0")
@@ -128,21 +129,21 @@ func (r *Rpcd) stayUp() *builder {
 }
 
 // usesBgqd holds for Samba's print server, which starts samba-bgqd.
-func (r *Rpcd) usesBgqd() bool { return path.Base(r.Exec) == "rpcd_spoolss" }
+func usesBgqd(r *plan.Rpcd) bool { return path.Base(r.Exec) == "rpcd_spoolss" }
 
 // bgqd runs samba-bgqd beside the spoolss workers. A second one ends at once
 // with status 1, since the first holds the pid file.
-func (p *Plan) bgqd(r *Rpcd) *builder {
+func bgqd(p *plan.Plan, r *plan.Rpcd) *builder {
 	program := path.Join(path.Dir(r.Exec), "samba-bgqd")
 	b := newBuilder()
-	r.unit(b, "Samba background queue of print jobs")
+	b.unit(r, "Samba background queue of print jobs")
 	b.path("ConditionFileIsExecutable", program)
 	b.note("Wanted by the spoolss workers; it runs as long as one of them does.")
 	b.set("StopWhenUnneeded", "yes")
 	b.set("Wants", layout.PreflightService)
 	b.set("After", layout.PreflightService)
 	b.in("Service")
-	b.exec("ExecStart", program, "--foreground", "--no-process-group", "--configfile="+p.samba.ConfigFile)
+	b.exec("ExecStart", program, "--foreground", "--no-process-group", "--configfile="+p.Catalogue.Samba.ConfigFile)
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, program)
 	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\n" + sambaLimits)

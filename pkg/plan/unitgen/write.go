@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"msrpcd/pkg/plan/unittext"
 )
 
 // Write puts the files below dir, which exists. It creates every file
@@ -76,10 +78,10 @@ func checkFile(path string, f File) error {
 	dir, name := filepath.Split(path)
 	dir = strings.TrimSuffix(dir, "/")
 	if !fileName(name) || dir != "" && !fileName(dir) {
-		return fmt.Errorf("%.200q can not be the path of a generated file", path)
+		return fmt.Errorf("%.200q cannot be the path of a generated file", path)
 	}
-	if f.Link != "" && (len(f.Data) > 0 || len(f.Link) > 4095 || checkText(f.Link) != nil) {
-		return fmt.Errorf("%.200q can not be the target of a link", f.Link)
+	if f.Link != "" && (len(f.Data) > 0 || len(f.Link) > 4095 || unittext.Check(f.Link) != nil) {
+		return fmt.Errorf("%.200q cannot be the target of a link", f.Link)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (addresses) Check(_ context.Context, s *State) []Finding {
 		s.unknown(checkAddresses, err, true)
 		return nil
 	}
-	was := s.Catalogue.Addresses
+	was := s.Plan.Catalogue.Addresses
 	if (was == nil) == (now == nil) && slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(now))) {
 		return nil
 	}

@@ -10,13 +10,14 @@ import (
 	"slices"
 
 	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/unitgen"
 )
 
 // configuration: files of msrpcd are without mistakes.
 type configuration struct{}
 
 func (configuration) Check(_ context.Context, s *State) []Finding {
-	_, more := s.Config.Rpcds(nil)
+	_, more := s.Plan.Config.Rpcds(nil)
 	problems := slices.Clone(s.Plan.Problems)
 	for _, p := range more {
 		if !slices.Contains(problems, p) {
@@ -28,7 +29,7 @@ func (configuration) Check(_ context.Context, s *State) []Finding {
 		texts = append(texts, p.String())
 	}
 	var fs []Finding
-	for _, t := range append(texts, s.Catalogue.Problems...) {
+	for _, t := range append(texts, s.Plan.Catalogue.Problems...) {
 		fs = append(fs, found(checkConfiguration, "%s", t).named("configuration").
 			remedy("correct it, then "+runRefresh, refreshCommand))
 	}
@@ -41,7 +42,7 @@ type programs struct{}
 func (programs) Check(_ context.Context, s *State) []Finding {
 	var fs []Finding
 	known := map[string]bool{}
-	for _, e := range s.Catalogue.Rpcds {
+	for _, e := range s.Plan.Catalogue.Rpcds {
 		known[e.Exec] = true
 		now, err := catalogue.Identify(e.Exec)
 		switch {
@@ -55,9 +56,9 @@ func (programs) Check(_ context.Context, s *State) []Finding {
 				remedy(fmt.Sprintf("run %s --list-interfaces to see why, then msrpcctl refresh", e.Exec), refreshCommand))
 		}
 	}
-	rpcds, _ := s.Config.Rpcds(nil)
+	rpcds, _ := s.Plan.Config.Rpcds(nil)
 	for _, r := range rpcds {
-		if !known[r.Exec] && s.Catalogue.Entry(r.Name) == nil {
+		if !known[r.Exec] && s.Plan.Catalogue.Entry(r.Name) == nil {
 			fs = append(fs, found(checkCatalogue, "%s is not in the catalogue", r.Exec).of(r.Name, "").refreshed(mend{}))
 		}
 	}
@@ -71,7 +72,7 @@ func (unitFiles) Check(_ context.Context, s *State) []Finding {
 	if s.units == nil {
 		return nil
 	}
-	files, err := s.Plan.Difference(s.Generator)
+	files, err := unitgen.Difference(s.Plan, s.Generator)
 	if err != nil {
 		s.unknown(checkUnitFiles, err, true)
 		return nil

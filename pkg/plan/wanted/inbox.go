@@ -16,13 +16,13 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // inboxes: all inboxes of one rpcd that are wanted now are open. The broker's
 // start opens those of ordinary workers and of two spares; a spare that runs
 // opens the next but one.
-type inboxes struct{ r *unitgen.Rpcd }
+type inboxes struct{ r *plan.Rpcd }
 
 func (b inboxes) Check(_ context.Context, s *State) []Finding {
 	if s.units == nil || s.sockets == nil || !s.serving() {

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/preflight"
 )
 
@@ -43,23 +44,23 @@ var Checks = []string{checkConfiguration, checkCatalogue, checkSmbConf, checkSmb
 	checkInboxes, checkSettings, checkProgress, CheckPorts, checkAddresses}
 
 // Items is the wanted state.
-func Items(k Known) []Item {
+func Items(p *plan.Plan) []Item {
 	items := []Item{configuration{}, programs{}, smbConf{}, smbd{}, dcerpcd{}, sandbox{}, target{}, preflightUnit{}}
-	for _, d := range preflight.Directories(k.Catalogue, k.Plan) {
+	for _, d := range preflight.Directories(p) {
 		items = append(items, directory{d})
 	}
-	for i := range k.Plan.Rpcds {
-		items = append(items, statusOf{&k.Plan.Rpcds[i]})
+	for i := range p.Rpcds {
+		items = append(items, statusOf{&p.Rpcds[i]})
 	}
 	items = append(items, unitFiles{}, runningUnits{})
-	for i := range k.Plan.Rpcds {
-		r := &k.Plan.Rpcds[i]
+	for i := range p.Rpcds {
+		r := &p.Rpcds[i]
 		for j := range r.Listeners {
 			items = append(items, listener{r, &r.Listeners[j]})
 		}
 	}
-	for i := range k.Plan.Rpcds {
-		r := &k.Plan.Rpcds[i]
+	for i := range p.Rpcds {
+		r := &p.Rpcds[i]
 		if !r.Direct {
 			items = append(items, inboxes{r})
 		}
@@ -71,7 +72,7 @@ func Items(k Known) []Item {
 // Check compares all items with what is.
 func Check(ctx context.Context, s *State) []Finding {
 	var all []Finding
-	for _, i := range Items(s.Known) {
+	for _, i := range Items(s.Plan) {
 		all = append(all, i.Check(ctx, s)...)
 	}
 	// A refresh that failed says of everything else that it could not mend it.

@@ -17,13 +17,13 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // listener: systemd listens on all nodes of one socket unit.
 type listener struct {
-	r *unitgen.Rpcd
-	l *unitgen.Listener
+	r *plan.Rpcd
+	l *plan.Listener
 }
 
 func (l listener) Check(_ context.Context, s *State) []Finding {
@@ -94,7 +94,7 @@ type lack struct {
 // missing lists what systemd does not listen on of a listener. It asks for
 // systemd's own copy: a broker that still has one serves on until its next
 // restart, and then no process does.
-func (s *State) missing(l unitgen.Listener) []lack {
+func (s *State) missing(l plan.Listener) []lack {
 	var bad []lack
 	for _, node := range l.Nodes {
 		if what, holder := s.node(l.Transport, node); what != "" {
@@ -151,7 +151,7 @@ func (s *State) mainPID(service string) (int, bool) {
 }
 
 // ports: no other process has a TCP port of ours.
-type ports struct{ r *unitgen.Rpcd }
+type ports struct{ r *plan.Rpcd }
 
 func (p ports) Check(_ context.Context, s *State) []Finding {
 	if s.sockets == nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // maskDirs are where masks are, with the option that unmask(1) needs for them.
-var maskDirs = []struct{ dir, option string }{{"/etc/systemd/system", ""}, {"/run/systemd/system", " --runtime"}}
+var maskDirs = []struct{ dir, option string }{{layout.AdminUnits, ""}, {layout.RuntimeUnits, " --runtime"}}
 
 // masked finds a unit that cannot be started because it is masked. A listener
 // that is masked was switched off, as msrpcctl transport does it.

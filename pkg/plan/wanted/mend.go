@@ -18,7 +18,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // Manager is what looking and mending need of systemd; *systemctl.Conn has it.
@@ -157,7 +157,7 @@ func (m *mender) forget(ctx context.Context, made []Finding) {
 
 // open opens listeners and inboxes of one rpcd. A socket cannot be started
 // beside the service that it belongs to, but is by, or during, its restart.
-func (m *mender) open(ctx context.Context, r *unitgen.Rpcd, by map[step][]Finding) {
+func (m *mender) open(ctx context.Context, r *plan.Rpcd, by map[step][]Finding) {
 	var down []string
 	for _, f := range by[stepListener] {
 		if f.mend.rpcd == r.Name {
@@ -216,7 +216,7 @@ func (m *mender) aside(paths ...string) {
 
 // openInbox opens the inbox of worker i. A worker that runs and has clients ends
 // when these have; then the broker's Upholds= opens the inbox.
-func (m *mender) openInbox(ctx context.Context, r *unitgen.Rpcd, i int) {
+func (m *mender) openInbox(ctx context.Context, r *plan.Rpcd, i int) {
 	socket, service := layout.WorkerSocket(r.Name, i), layout.WorkerService(r.Name, i)
 	u, _ := m.s.unit(service)
 	if u.Active == "failed" || u.Sub == "auto-restart" {
@@ -241,7 +241,7 @@ func (m *mender) openInbox(ctx context.Context, r *unitgen.Rpcd, i int) {
 
 // drain lets a worker of Samba's kind that has clients serve these to their end.
 // Others lose nothing by a restart.
-func (m *mender) drain(ctx context.Context, r *unitgen.Rpcd, service string, i int) bool {
+func (m *mender) drain(ctx context.Context, r *plan.Rpcd, service string, i int) bool {
 	n := m.s.statuses[r.Name].open[i]
 	if r.Kind != "samba" || n == 0 {
 		return false
@@ -255,7 +255,7 @@ func (m *mender) drain(ctx context.Context, r *unitgen.Rpcd, service string, i i
 // renew brings a running service to its present settings.
 func (m *mender) renew(ctx context.Context, f Finding) {
 	n, _ := layout.ParseUnit(f.mend.unit)
-	r := m.s.rpcd(f.mend.rpcd)
+	r := m.s.Plan.Rpcd(f.mend.rpcd)
 	if n.Worker && r != nil && m.drain(ctx, r, f.mend.unit, n.Index) {
 		return
 	}

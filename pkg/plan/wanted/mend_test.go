@@ -13,7 +13,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // recorder is a systemd that writes down what it is asked to do.
@@ -91,7 +91,7 @@ func TestMend(t *testing.T) {
 			if s.units == nil {
 				s.units = map[string]systemctl.Unit{}
 			}
-			s.Plan = &unitgen.Plan{Rpcds: []unitgen.Rpcd{{Name: "winreg", Kind: tc.kind, Workers: 1}}}
+			s.Plan = &plan.Plan{Rpcds: []plan.Rpcd{{Name: "winreg", Kind: tc.kind, Workers: 1}}}
 			if err := Mend(context.Background(), s, tc.in, func(string) {}); err != nil {
 				t.Error(err)
 			}

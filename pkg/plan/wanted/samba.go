@@ -24,7 +24,7 @@ const dcerpcdName = "samba-dcerpcd"
 type smbConf struct{}
 
 func (smbConf) Check(_ context.Context, s *State) []Finding {
-	was := s.Catalogue.Samba
+	was := s.Plan.Catalogue.Samba
 	if was != nil && !was.Installed() && (errors.Is(s.sambaErr, config.ErrNoSambaConfig) || errors.Is(s.sambaErr, config.ErrNoTestparm)) {
 		return nil // only native rpcds are served here
 	}
@@ -33,7 +33,7 @@ func (smbConf) Check(_ context.Context, s *State) []Finding {
 			remedy("mend it, then "+runRefresh+"; until then what was known at the last refresh is served", refreshCommand)}
 	}
 	var fs []Finding
-	if s.samba.HelpersOnDemand && s.servesSamba() {
+	if s.samba.HelpersOnDemand && s.Plan.ServesSamba() {
 		fs = append(fs, found(checkSmbConf, "smbd may start samba-dcerpcd, which takes all pipes away").named("smb.conf").
 			remedy(fmt.Sprintf("put `rpc start on demand helpers = no` into [global] of %s, restart smbd, then %s", s.samba.ConfigFile, runRefresh),
 				"systemctl try-restart "+s.smbdUnit(), refreshCommand))
@@ -51,16 +51,6 @@ func comparable(s config.Samba) config.Samba {
 		s.Interfaces = nil
 	}
 	return s
-}
-
-// servesSamba reports whether a program of Samba is served.
-func (s *State) servesSamba() bool {
-	for i := range s.Plan.Rpcds {
-		if s.Plan.Rpcds[i].Kind == config.KindSamba {
-			return true
-		}
-	}
-	return false
 }
 
 // smbdUnit is the unit of this host's file server.
@@ -89,7 +79,7 @@ func (smbd) Check(_ context.Context, s *State) []Finding {
 			pipes = pipes || l.Transport == layout.NP && u.Load != "masked"
 		}
 	}
-	if !pipes || !s.serving() || s.Catalogue.Samba == nil || !s.Catalogue.Samba.Installed() {
+	if !pipes || !s.serving() || s.Plan.Catalogue.Samba == nil || !s.Plan.Catalogue.Samba.Installed() {
 		return nil
 	}
 	name := s.smbdUnit()
@@ -114,7 +104,7 @@ func (smbd) Check(_ context.Context, s *State) []Finding {
 type dcerpcd struct{}
 
 func (dcerpcd) Check(_ context.Context, s *State) []Finding {
-	if !s.servesSamba() {
+	if !s.Plan.ServesSamba() {
 		return nil // it has all to itself
 	}
 	var fs []Finding

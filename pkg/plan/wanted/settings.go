@@ -17,7 +17,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/printable"
 )
 
@@ -42,7 +42,7 @@ func (s *State) notLoaded() []Finding {
 }
 
 // settings: broker and workers of one rpcd run with what their units say.
-type settings struct{ r *unitgen.Rpcd }
+type settings struct{ r *plan.Rpcd }
 
 func (o settings) Check(_ context.Context, s *State) []Finding {
 	if s.units == nil || !s.serving() {
@@ -70,7 +70,7 @@ func (o settings) Check(_ context.Context, s *State) []Finding {
 
 // leaves reports whether a worker takes no new clients any more: its old settings
 // end with its last connection.
-func (s *State) leaves(r *unitgen.Rpcd, service string) bool {
+func (s *State) leaves(r *plan.Rpcd, service string) bool {
 	n, ok := layout.ParseUnit(service)
 	return ok && n.Worker && !r.Direct && s.statuses[r.Name].leaves[n.Index]
 }
@@ -92,7 +92,7 @@ func (o settings) sockets(s *State) []Finding {
 
 // older says what a running service has that its unit has no more, "" for
 // nothing.
-func (s *State) older(name string, r *unitgen.Rpcd) string {
+func (s *State) older(name string, r *plan.Rpcd) string {
 	p := s.details[name]
 	pid, ok := s.mainPID(name)
 	if !ok || p.Flag("NeedDaemonReload") {
@@ -133,7 +133,7 @@ func newer(p systemctl.Properties) string {
 	}
 	began := time.UnixMicro(int64(start))
 	for _, f := range append(p.Texts("DropInPaths"), p.Text("FragmentPath")) {
-		if strings.HasPrefix(f, "/run/systemd/generator/") || strings.Contains(f, "/system.control/") {
+		if strings.HasPrefix(f, layout.GeneratorUnits+"/") || strings.Contains(f, "/system.control/") {
 			continue
 		}
 		if st, err := os.Stat(f); f != "" && err == nil && st.ModTime().After(began) && time.Since(st.ModTime()) > 0 {

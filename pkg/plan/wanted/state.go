@@ -13,17 +13,9 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
 	"msrpcd/pkg/host/systemctl"
-	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
-
-// Known is what the wanted state follows from.
-type Known struct {
-	Catalogue *catalogue.Catalogue
-	Config    *config.Config
-	Plan      *unitgen.Plan
-}
 
 // Sockets is what the kernel has; *listeners.Snapshot is it.
 type Sockets interface {
@@ -52,7 +44,7 @@ func HostSockets() (Sockets, error) { return listeners.Take() }
 
 // State is what is, read once.
 type State struct {
-	Known
+	Plan *plan.Plan // the wanted state follows from it
 	Host
 	Unknown []Unknown // what could not be looked at
 
@@ -88,8 +80,8 @@ func (s *State) unknown(what string, err error, whole bool) {
 }
 
 // Look reads everything that Check needs.
-func Look(ctx context.Context, h Host, k Known) *State {
-	s := &State{Known: k, Host: h, now: systemctl.Monotonic(), statuses: map[string]statusFile{}}
+func Look(ctx context.Context, h Host, p *plan.Plan) *State {
+	s := &State{Plan: p, Host: h, now: systemctl.Monotonic(), statuses: map[string]statusFile{}}
 	s.lookAtUnits(ctx)
 	var err error
 	if s.sockets, err = h.Sockets(); err != nil {
@@ -97,7 +89,7 @@ func Look(ctx context.Context, h Host, k Known) *State {
 		s.unknown("listeners", err, true)
 	}
 	s.processes = listeners.Processes(h.Proc)
-	s.samba, s.sambaErr = h.Samba(ctx, k.Config.Global)
+	s.samba, s.sambaErr = h.Samba(ctx, p.Config.Global)
 	s.lookAtStatusFiles(ctx)
 	return s
 }
@@ -142,7 +134,7 @@ func (s *State) lookAtUnits(ctx context.Context) {
 
 // unitsOf names what one rpcd has: its listeners, its service, and inboxes and
 // workers that may be wanted.
-func unitsOf(r *unitgen.Rpcd) []string {
+func unitsOf(r *plan.Rpcd) []string {
 	var names []string
 	for _, l := range r.Listeners {
 		names = append(names, l.Unit)
@@ -159,7 +151,7 @@ func unitsOf(r *unitgen.Rpcd) []string {
 
 // ahead is the number of inboxes that are open while spares below index next are
 // in use: two more are.
-func ahead(r *unitgen.Rpcd, next int) int { return min(next+2, r.Workers+r.Spares) }
+func ahead(r *plan.Rpcd, next int) int { return min(next+2, r.Workers+r.Spares) }
 
 // unit is what systemd says of a unit; ok: systemd could be asked.
 func (s *State) unit(name string) (u systemctl.Unit, ok bool) {
@@ -181,16 +173,6 @@ func (s *State) up(name string) bool {
 
 // serving reports whether the target is up, so that everything else should be.
 func (s *State) serving() bool { return s.up(layout.Target) }
-
-// rpcd is the planned rpcd of that name, or nil.
-func (s *State) rpcd(name string) *unitgen.Rpcd {
-	for i := range s.Plan.Rpcds {
-		if s.Plan.Rpcds[i].Name == name {
-			return &s.Plan.Rpcds[i]
-		}
-	}
-	return nil
-}
 
 // holder describes a process, with the unit that it runs in.
 func (s *State) holder(h listeners.Holder) string {

@@ -16,8 +16,8 @@ import (
 
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/preflight"
-	"msrpcd/pkg/plan/unitgen"
 )
 
 const (
@@ -56,7 +56,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 	for deadline := time.Now().Add(progressWait); len(waiting) > 0 && time.Now().Before(deadline) && ctx.Err() == nil; {
 		time.Sleep(progressPoll)
 		for name, before := range waiting {
-			now := s.waiting(s.rpcd(name), newStatusFile())
+			now := s.waiting(s.Plan.Rpcd(name), newStatusFile())
 			for i, received := range before {
 				if n, still := now[i]; !still || n != received {
 					delete(before, i)
@@ -70,7 +70,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 	for name, left := range waiting {
 		f := s.statuses[name]
 		now := newStatusFile()
-		s.waiting(s.rpcd(name), now)
+		s.waiting(s.Plan.Rpcd(name), now)
 		for i := range left {
 			f.stuck[i] = now.stuck[i]
 		}
@@ -86,7 +86,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 
 // waiting fills in what a status file tells now: for each worker whose inbox has
 // connections, how many it has received.
-func (s *State) waiting(r *unitgen.Rpcd, into statusFile) map[int]uint64 {
+func (s *State) waiting(r *plan.Rpcd, into statusFile) map[int]uint64 {
 	f, err := status.Copy(layout.StatusFile(r.Name))
 	if err != nil {
 		return nil
@@ -110,7 +110,7 @@ func (s *State) waiting(r *unitgen.Rpcd, into statusFile) map[int]uint64 {
 
 // statusOf: the status file of one rpcd is a file of the right length, mode and
 // owners.
-type statusOf struct{ r *unitgen.Rpcd }
+type statusOf struct{ r *plan.Rpcd }
 
 func (o statusOf) Check(_ context.Context, s *State) []Finding {
 	err := s.statuses[o.r.Name].err
@@ -143,7 +143,7 @@ func (s *State) mapped(pid int, path string) (mapped, ok bool) {
 }
 
 // progress: no worker lets clients wait.
-type progress struct{ r *unitgen.Rpcd }
+type progress struct{ r *plan.Rpcd }
 
 func (p progress) Check(_ context.Context, s *State) []Finding {
 	var fs []Finding

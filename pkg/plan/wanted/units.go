@@ -41,7 +41,7 @@ func (runningUnits) Check(_ context.Context, s *State) []Finding {
 	var fs []Finding
 	for _, name := range slices.Sorted(maps.Keys(s.units)) {
 		if n, _ := layout.ParseUnit(name); !strings.HasPrefix(name, "msrpc") || name == layout.PreflightService && s.units[name].Load != "masked" && s.serving() ||
-			(n.Transport != "" || n.Inbox) && s.units[name].Active == "failed" && s.serving() && s.rpcd(n.Rpcd) != nil { // items of their own
+			(n.Transport != "" || n.Inbox) && s.units[name].Active == "failed" && s.serving() && s.Plan.Rpcd(n.Rpcd) != nil { // items of their own
 			continue
 		}
 		if f, bad := s.checkUnit(s.units[name]); bad {
@@ -150,8 +150,8 @@ func (s *State) reason(unit string) string {
 		said = "; it said " + printable.Quote(t, 200)
 	}
 	n, _ := layout.ParseUnit(unit)
-	if r := s.rpcd(n.Rpcd); r != nil && n.Worker && r.Kind == config.KindSamba {
-		if guest := s.Catalogue.Samba.GuestAccount; guest != "" && !s.account(guest) {
+	if r := s.Plan.Rpcd(n.Rpcd); r != nil && n.Worker && r.Kind == config.KindSamba {
+		if guest := s.Plan.Catalogue.Samba.GuestAccount; guest != "" && !s.account(guest) {
 			said += fmt.Sprintf("; `guest account = %s` of smb.conf is not in /etc/passwd, without which Samba does not start", printable.Text(guest))
 		}
 	}
@@ -187,7 +187,7 @@ func (s *State) age(p systemctl.Properties, name string) time.Duration {
 func (s *State) foreign(p systemctl.Properties) string {
 	var files []string
 	for _, f := range p.Texts("DropInPaths") {
-		if !strings.HasPrefix(f, "/run/systemd/generator/") && !strings.HasPrefix(f, "/usr/lib/systemd/") && !strings.HasPrefix(f, "/lib/systemd/") {
+		if !strings.HasPrefix(f, layout.GeneratorUnits+"/") && !strings.HasPrefix(f, "/usr/lib/systemd/") && !strings.HasPrefix(f, "/lib/systemd/") {
 			files = append(files, printable.Text(f))
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/tests/vectors"
@@ -57,7 +57,7 @@ func samba417Config() *config.Config {
 func nothingMasked(string) bool { return false }
 
 func table417(t testing.TB) *Table {
-	return NewTable(unitgen.NewPlan(samba417(t)), nothingMasked)
+	return NewTable(plan.New(samba417(t)), nothingMasked)
 }
 
 // endpoints are lines of annotation, binding and, where it is not NDR, transfer

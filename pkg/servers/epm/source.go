@@ -10,9 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 )
 
 // Source is the plan of msrpcd: what the generator makes units of, without the
@@ -33,8 +34,10 @@ const checkEvery = time.Second
 
 // DefaultSource is that of the installed system.
 func DefaultSource() *Source {
-	in := unitgen.DefaultInputs()
-	return &Source{Catalogue: in.Catalogue, LastGood: in.LastGood, Units: [2]string{"/etc/systemd/system", "/run/systemd/system"}, Config: in.Config}
+	return &Source{
+		Catalogue: layout.Catalogue(), LastGood: layout.LastUnits(), Units: [2]string{layout.AdminUnits, layout.RuntimeUnits},
+		Config: func() (*config.Config, error) { return config.Load("") },
+	}
 }
 
 // stamp tells one version of a file from the next.
@@ -76,7 +79,7 @@ func (s *Source) Load() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewTable(unitgen.NewPlan(c, cfg), s.masked), nil
+	return NewTable(plan.New(c, cfg), s.masked), nil
 }
 
 // masked reports whether the administrator has masked a unit.

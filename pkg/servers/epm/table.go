@@ -10,7 +10,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
@@ -55,11 +55,11 @@ func (e *entry) same(o *entry) bool {
 
 // NewTable makes the map of what is planned. masked tells which socket units
 // are switched off.
-func NewTable(p *unitgen.Plan, masked func(unit string) bool) *Table {
+func NewTable(p *plan.Plan, masked func(unit string) bool) *Table {
 	t := &Table{}
 	for i := range p.Rpcds {
 		r := &p.Rpcds[i]
-		listeners := slices.DeleteFunc(slices.Clone(r.Listeners), func(l unitgen.Listener) bool { return masked(l.Unit) })
+		listeners := slices.DeleteFunc(slices.Clone(r.Listeners), func(l plan.Listener) bool { return masked(l.Unit) })
 		for k := range r.Entry.Listing.Interfaces {
 			t.add(r, &r.Entry.Listing.Interfaces[k], listeners)
 		}
@@ -68,7 +68,7 @@ func NewTable(p *unitgen.Plan, masked func(unit string) bool) *Table {
 }
 
 // add adds the endpoints of one interface.
-func (t *Table) add(r *unitgen.Rpcd, i *listing.Interface, listeners []unitgen.Listener) {
+func (t *Table) add(r *plan.Rpcd, i *listing.Interface, listeners []plan.Listener) {
 	// Samba's rpcds are told with NDR only, as Samba does. They and native ones
 	// take NDR64 when a client offers nothing else.
 	transfers := []dcerpc.SyntaxID{dcerpc.NDR}
@@ -96,7 +96,7 @@ func (t *Table) add(r *unitgen.Rpcd, i *listing.Interface, listeners []unitgen.L
 }
 
 // endpointOf is where a listener serves a binding, "" when it does not.
-func endpointOf(r *unitgen.Rpcd, l *unitgen.Listener, b listing.Binding) string {
+func endpointOf(r *plan.Rpcd, l *plan.Listener, b listing.Binding) string {
 	switch {
 	case b.Protseq == listing.ProtseqNP && l.Transport == layout.NP:
 		if node, err := b.PipeNode(); err == nil && hasNode(l, node) {
@@ -122,7 +122,7 @@ func endpointOf(r *unitgen.Rpcd, l *unitgen.Listener, b listing.Binding) string 
 	return ""
 }
 
-func hasNode(l *unitgen.Listener, node string) bool {
+func hasNode(l *plan.Listener, node string) bool {
 	return slices.ContainsFunc(l.Nodes, func(p string) bool { return path.Base(p) == node })
 }
 

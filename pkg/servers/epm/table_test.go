@@ -12,7 +12,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/config"
-	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
@@ -53,7 +53,7 @@ func TestTableLeavesOutWhatIsNotServed(t *testing.T) {
 		config.RpcdFile{Name: "lsad", Path: "/etc/msrpcd/rpcd.d/lsad.conf", Transports: &tcp})
 	c.Entry("spoolss").Listing.Interfaces[0].Bindings = append(c.Entry("spoolss").Listing.Interfaces[0].Bindings,
 		listing.Binding{Protseq: listing.ProtseqNP, Endpoint: `\pipe\FssagentRpc`}) // fsrvp has it
-	plan := unitgen.NewPlan(c, cfg)
+	plan := plan.New(c, cfg)
 	masked := func(unit string) bool {
 		return unit == "msrpc-np-winreg.socket" || strings.HasSuffix(unit, "-epmapper.socket")
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package unitgen
+package plan
 
 import (
 	"fmt"
@@ -24,13 +24,13 @@ type claims map[string]string
 // listeners makes the socket units of one rpcd and claims their endpoints.
 func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []addressSet, c claims) []Listener {
 	var ls []Listener
-	for _, t := range set.On(p.samba) {
+	for _, t := range set.On(p.Catalogue.Samba) {
 		l := Listener{Transport: t, Unit: layout.ListenerSocket(t, e.Name)}
 		switch t {
 		case layout.NP:
-			l.Nodes = p.nodes(e, "pipe", p.samba.NPDir, pipeNodes(&e.Listing), c)
+			l.Nodes = p.nodes(e, "pipe", p.Catalogue.Samba.NPDir, pipeNodes(&e.Listing), c)
 		case layout.Ncalrpc:
-			l.Nodes = p.nodes(e, "ncalrpc endpoint", p.samba.NcalrpcDir, ncalrpcNodes(e), c)
+			l.Nodes = p.nodes(e, "ncalrpc endpoint", p.Catalogue.Samba.NcalrpcDir, ncalrpcNodes(e), c)
 		case layout.TCP:
 			l.Ports = p.ports(e, set, c)
 			for _, s := range addresses {
@@ -122,7 +122,7 @@ func (p *Plan) ports(e *catalogue.Entry, set config.Rpcd, c claims) []int {
 
 // dynamicPort is the port of bindings that name none, 0 for none.
 func dynamicPort(e *catalogue.Entry, set config.Rpcd) int {
-	port := e.Port // the pinned one, unless refresh found that it can not be had
+	port := e.Port // the pinned one, unless refresh found that it cannot be had
 	if port == 0 {
 		port = set.Port
 	}

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package unitgen
+package plan
 
 import (
-	"path"
 	"slices"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 )
 
@@ -34,13 +32,4 @@ func addressSets(c *catalogue.Catalogue, off bool) []addressSet {
 	}
 	slices.SortFunc(sets, func(a, b addressSet) int { return a.number - b.number })
 	return sets
-}
-
-// sameDropIns makes what the administrator says of the first socket unit hold
-// for one with a later set: IPAddressAllow= for one rpcd is not to be lost when
-// an address comes.
-func (s *set) sameDropIns(r *Rpcd, l Listener) {
-	if first := layout.ListenerSocket(l.Transport, r.Name); l.Unit != first {
-		s.files[l.Unit+".d"] = File{Link: path.Join(AdminUnits, first+".d")}
-	}
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package unitgen turns catalogue and configuration into unit files. It is a
-// pure function: same input, same bytes; no program is run, no name resolved,
-// no bus asked. generate.go, the one file with side effects, is the body of
-// msrpc-generator(8): it reads the two inputs, writes the result and keeps the
-// last good one.
+// Package plan resolves what this host is to serve: the rpcds of the catalogue
+// with the settings of the configuration, their numbers of workers, and their
+// listeners. Package unitgen makes units of a plan; the endpoint mapper,
+// preflight, wanted and msrpcctl read it.
 //
-// A mistake in the input never makes a unit that systemd reads differently
-// from what was meant: every text that ends in a unit is escaped or refused
-// (text.go), and what is refused becomes a line in Plan.Problems.
-package unitgen
+// What always holds: a plan is a pure function of its two inputs, in the order
+// of the catalogue. An endpoint belongs to one rpcd. Every path and name in it
+// can stand in a unit (package unittext); what cannot is left out and is in
+// Problems.
+package plan
 
 import (
 	"fmt"
@@ -19,19 +19,19 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/unittext"
 )
 
-// Plan is what is to be generated.
+// Plan is what this host is to serve.
 type Plan struct {
 	Rpcds    []Rpcd           // those that have a listener, in priority order
 	KeepOut  []string         // native rpcds whose service Samba has elsewhere on this host: no listener, and no problem
 	Problems []config.Problem // mistakes in files, and with no File what follows from the catalogue
 
-	samba     *config.Samba
-	messaging string
-	global    config.Global
-	watched   []string // paths for msrpc-refresh.path
-	network   bool     // changes of the network are to be looked at
+	Watched []string // paths for msrpc-refresh.path
+
+	Catalogue *catalogue.Catalogue // what it was made from
+	Config    *config.Config
 }
 
 // Rpcd is one rpcd with everything resolved.
@@ -49,6 +49,7 @@ type Rpcd struct {
 	Port      int              // TCP port of bindings that name none; 0 = none
 	Listeners []Listener       // in the order of layout.Transports, at least one
 	Entry     *catalogue.Entry // what it was made from
+	Samba     string           // version of Samba that its program belongs to; "" without Samba
 }
 
 // Service is the service that has the listeners: it starts with the first
@@ -60,6 +61,20 @@ func (r *Rpcd) Service() string {
 	return layout.BrokerService(r.Name)
 }
 
+// Rpcd is the rpcd of that name, or nil.
+func (p *Plan) Rpcd(name string) *Rpcd {
+	if i := slices.IndexFunc(p.Rpcds, func(r Rpcd) bool { return r.Name == name }); i >= 0 {
+		return &p.Rpcds[i]
+	}
+	return nil
+}
+
+// ServesSamba reports whether there is an rpcd of Samba, for which smbd would
+// start its own.
+func (p *Plan) ServesSamba() bool {
+	return slices.ContainsFunc(p.Rpcds, func(r Rpcd) bool { return r.Kind == config.KindSamba })
+}
+
 // Listener is one socket unit.
 type Listener struct {
 	Transport layout.Transport
@@ -68,12 +83,11 @@ type Listener struct {
 	Ports     []int    // TCP only, each once, rising
 }
 
-// NewPlan resolves the catalogue's rpcds, in their order, with the settings of
+// New resolves the catalogue's rpcds, in their order, with the settings of
 // cfg. An endpoint that two rpcds claim goes to the first; one that keeps out
-// (catalogue.Entry) claims none. Problems begins with
-// those of the files.
-func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
-	p := &Plan{samba: c.Samba, messaging: c.MessagingDir, global: cfg.Global}
+// (catalogue.Entry) claims none. Problems begins with those of the files.
+func New(c *catalogue.Catalogue, cfg *config.Config) *Plan {
+	p := &Plan{Catalogue: c, Config: cfg, Watched: watched(c, cfg)}
 	settings := map[string]config.Rpcd{}
 	files := slices.Clone(cfg.Problems)
 	for i := range c.Rpcds {
@@ -88,8 +102,6 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 			p.Problems = append(p.Problems, f)
 		}
 	}
-	p.watched = watched(c, cfg)
-	p.network = c.FollowsNetwork()
 	if err := p.checkSamba(); err != nil {
 		p.problem("smb.conf: %v; nothing is served until it is changed and msrpcctl refresh is run", err)
 		return p
@@ -101,7 +113,7 @@ func NewPlan(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 		if !ok {
 			continue
 		}
-		if err := checkProgram(e.Exec); err != nil {
+		if _, err := unittext.Program(e.Exec); err != nil {
 			p.problem("%s: program %v; it is left out", e.Name, err)
 			continue
 		}
@@ -124,7 +136,7 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 	r := Rpcd{
 		Name: e.Name, Exec: e.Exec, Kind: e.Kind, Entry: e,
 		Workers: set.Workers, Spares: set.Spares, IdleSec: set.IdleSec,
-		IndexBits: 16, FillFirst: set.FillFirst, Prestart: set.Prestart,
+		Samba: version(e, p.Catalogue.Samba), IndexBits: 16, FillFirst: set.FillFirst, Prestart: set.Prestart,
 	}
 	if r.IdleSec == 0 {
 		r.IdleSec = max(e.Listing.IdleSec, 1)
@@ -137,7 +149,7 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 		r.Workers = max(e.Listing.Workers, 1)
 	}
 	if e.Kind == config.KindSamba {
-		r.IndexBits = config.IndexBits(version(e, p.samba))
+		r.IndexBits = config.IndexBits(r.Samba)
 	}
 	limit := status.MaxWorkers
 	if r.IndexBits == 8 {
@@ -158,27 +170,27 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 	return r
 }
 
-// checkSamba refuses what can not stand in a unit.
+// checkSamba refuses what cannot stand in a unit.
 func (p *Plan) checkSamba() error {
-	s := p.samba
+	s := p.Catalogue.Samba
 	if s == nil {
 		return fmt.Errorf("it was not readable at the last refresh")
 	}
 	for _, d := range []struct{ what, path string }{
 		{"ncalrpc dir", s.NcalrpcDir}, {"directory of pipes", s.NPDir}, {"lock directory", s.LockDir},
-		{"messaging directory", p.messaging}, {"its own path", s.ConfigFile},
+		{"messaging directory", p.Catalogue.MessagingDir}, {"its own path", s.ConfigFile},
 	} {
-		if d.path == "" && d.path == p.messaging {
+		if d.path == "" && d.path == p.Catalogue.MessagingDir {
 			continue // the lock directory stands in
 		}
-		if _, err := pathValue(d.path); err != nil {
+		if _, err := unittext.Path(d.path); err != nil {
 			return fmt.Errorf("%s: %w", d.what, err)
 		}
 	}
 	for _, t := range []struct{ what, text string }{
 		{"netbios name", s.NetbiosName}, {"guest account", s.GuestAccount}, {"version", s.Version},
 	} {
-		if _, err := quote(t.text); err != nil {
+		if _, err := unittext.Word(t.text); err != nil {
 			return fmt.Errorf("%s: %w", t.what, err)
 		}
 	}

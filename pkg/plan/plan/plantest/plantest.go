@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package unitgen
+// Package plantest has the hosts that tests of plans, and of what reads plans,
+// are about. Nothing but tests imports it.
+package plantest
 
 import (
-	"bytes"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -14,16 +14,17 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/tests/vectors"
 )
 
-// none is Transports=none.
-var none = &[]layout.Transport{}
+// None is Transports=none.
+var None = &[]layout.Transport{}
 
-// defaults is the configuration of a fresh installation: all of Samba's rpcds
+// Defaults is the configuration of a fresh installation: all of Samba's rpcds
 // but its endpoint mapper.
-func defaults() *config.Config {
+func Defaults() *config.Config {
 	return &config.Config{
 		Global: config.Global{
 			SambaConfig: config.DefaultSambaConfig, Testparm: config.DefaultTestparm,
@@ -35,12 +36,13 @@ func defaults() *config.Config {
 			{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{
 				"/usr/libexec/samba/rpcd_*", "/usr/libexec/samba/npsd_*", "/usr/lib/samba/rpcd_*",
 			}},
-			{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Transports: none},
+			{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Transports: None},
 		},
 	}
 }
 
-func sambaOf(version string) *config.Samba {
+// Samba is what the smb.conf of a Samba of that version says.
+func Samba(version string) *config.Samba {
 	return &config.Samba{
 		ConfigFile: "/etc/samba/smb.conf", Version: version,
 		NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/run/samba/ncalrpc/np",
@@ -49,20 +51,20 @@ func sambaOf(version string) *config.Samba {
 	}
 }
 
-// host is a host with the rpcds of that version's listings.
-func host(t testing.TB, version string) *catalogue.Catalogue {
+// Host is a host with the rpcds of that version's listings.
+func Host(t testing.TB, version string) *catalogue.Catalogue {
 	t.Helper()
-	c := &catalogue.Catalogue{Samba: sambaOf(version + ".0"), MessagingDir: "/run/samba"}
+	c := &catalogue.Catalogue{Samba: Samba(version + ".0"), MessagingDir: "/run/samba"}
 	texts := vectors.Match(t, "listings/"+version+"/*.txt")
 	for i, f := range slices.Sorted(maps.Keys(texts)) {
 		program := strings.TrimSuffix(filepath.Base(f), ".txt")
-		add(t, c, program, string(texts[f])).Port = 49200 + i
+		Add(t, c, program, string(texts[f])).Port = 49200 + i
 	}
 	return c
 }
 
-// add puts an rpcd into c that lists text.
-func add(t testing.TB, c *catalogue.Catalogue, program, text string) *catalogue.Entry {
+// Add puts an rpcd into c that lists text.
+func Add(t testing.TB, c *catalogue.Catalogue, program, text string) *catalogue.Entry {
 	t.Helper()
 	l, err := listing.Parse([]byte(text))
 	if err != nil {
@@ -76,8 +78,8 @@ func add(t testing.TB, c *catalogue.Catalogue, program, text string) *catalogue.
 	return &c.Rpcds[len(c.Rpcds)-1]
 }
 
-// lists is a listing of one interface with these bindings.
-func lists(bindings ...string) string {
+// Lists is a listing of one interface with these bindings.
+func Lists(bindings ...string) string {
 	text := "5\n60\n338cd001-2244-31f1-aaaa-900038001003/0x00000001 winreg\n"
 	for _, b := range bindings {
 		text += " " + b + "\n"
@@ -85,30 +87,8 @@ func lists(bindings ...string) string {
 	return text
 }
 
-// build is what Files does, with the builders.
-func build(t testing.TB, p *Plan) *set {
-	t.Helper()
-	s, err := p.build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// dump is all files as one text.
-func dump(files map[string]File) []byte {
-	var b bytes.Buffer
-	for _, p := range sortedPaths(files) {
-		if l := files[p].Link; l != "" {
-			fmt.Fprintf(&b, "-- %s -> %s --\n", p, l)
-			continue
-		}
-		fmt.Fprintf(&b, "-- %s --\n%s", p, files[p].Data)
-	}
-	return b.Bytes()
-}
-
-func problems(p *Plan) string {
+// Problems are those of p, one a line.
+func Problems(p *plan.Plan) string {
 	var texts []string
 	for _, pr := range p.Problems {
 		texts = append(texts, pr.String())
