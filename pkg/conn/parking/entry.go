@@ -16,7 +16,7 @@ type Entry struct {
 	StateLen uint32 // bytes of its state when it was parked: what the owner knows of it beside this
 }
 
-// FlagReplied: the NPA request is complete and answered.
+// FlagReplied says that the NPA request is complete and answered.
 const FlagReplied = 1 << 0
 
 // flagFile: the state is in a memfd of its own, not in the message.

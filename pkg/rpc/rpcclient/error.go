@@ -55,7 +55,7 @@ var (
 	ErrAnswer = errors.New("the server breaks the protocol")
 )
 
-// ErrUnbound: no presentation context was accepted for the interface of a call.
+// ErrUnbound says that no presentation context was accepted for the interface of a call.
 var ErrUnbound = errors.New("the interface is not bound")
 
 // interfaceText is UUID/MAJOR.MINOR.

@@ -30,10 +30,10 @@ type group struct {
 }
 
 // keepable reports whether every handle can be written down for the next process.
-func (t *groups) keepable(lock *sync.Mutex) bool {
+func (gs *groups) keepable(lock *sync.Mutex) bool {
 	lock.Lock()
 	defer lock.Unlock()
-	for _, g := range t.byID {
+	for _, g := range gs.byID {
 		for _, h := range g.handles {
 			if _, ok := h.value.(Snapshotter); !ok || h.iface.Restore == nil {
 				return false
