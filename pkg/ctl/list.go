@@ -120,7 +120,7 @@ func listedEntry(served *plan.Plan, entry *catalogue.Entry) listed {
 	}
 	l.Units = append(l.Units, r.Service())
 	if !r.Direct {
-		l.Units = append(l.Units, layout.WorkerTemplate(r.Name, "socket"), layout.WorkerTemplate(r.Name, "service"))
+		l.Units = append(l.Units, layout.InboxTemplate(r.Name), layout.WorkerTemplate(r.Name))
 	}
 	l.Units = append(l.Units, layout.Slice(r.Name))
 	return l

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 )
 
 // Directories, as installed by meson (option names in meson_options.txt).
@@ -85,38 +86,7 @@ const (
 // Transports lists all transports in the order of units and tables.
 var Transports = []Transport{NP, TCP, Ncalrpc}
 
-// ListenerSocket names the socket unit of one transport of one rpcd.
-func ListenerSocket(t Transport, name string) string {
-	return fmt.Sprintf("msrpc-%s-%s.socket", t, name)
-}
-
-// AddressSocket names the socket unit of TCP of one rpcd for the addresses of
-// one set (catalogue.Catalogue.Sets); those of set 0 are in ListenerSocket.
-func AddressSocket(name string, set int) string {
-	if set == 0 {
-		return ListenerSocket(TCP, name)
-	}
-	return fmt.Sprintf("msrpc-%s-%s-%d.socket", TCP, name, set)
-}
-
-// BrokerService names the broker's unit.
-func BrokerService(name string) string { return "msrpc-broker@" + name + ".service" }
-
-// WorkerTemplate names a worker's template unit; kind is "socket" or "service".
-func WorkerTemplate(name, kind string) string { return fmt.Sprintf("msrpc-worker-%s@.%s", name, kind) }
-
-// WorkerSocket names the inbox unit of worker index.
-func WorkerSocket(name string, index int) string {
-	return fmt.Sprintf("msrpc-worker-%s@%d.socket", name, index)
-}
-
-// WorkerService names the unit of worker index.
-func WorkerService(name string, index int) string {
-	return fmt.Sprintf("msrpc-worker-%s@%d.service", name, index)
-}
-
-// Slice names the slice of one rpcd.
-func Slice(name string) string { return "msrpc-" + name + ".slice" }
+func (t Transport) known() bool { return slices.Contains(Transports, t) }
 
 // ScriptsScope names the scope of what scripts of one rpcd left running; id
 // makes it one of its own.

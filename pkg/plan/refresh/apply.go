@@ -157,7 +157,7 @@ func (a *applier) restart(ctx context.Context, c change) error {
 		services = append(services, r.Service())
 	}
 	if c.worker && r.Kind == config.KindNative && !r.Direct {
-		units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.service", r.Name))
+		units, err := a.m.List(ctx, layout.Instances(layout.WorkerTemplate(r.Name)))
 		if err != nil {
 			return err
 		}
@@ -193,7 +193,7 @@ func (a *applier) stopGone(ctx context.Context, c changes) error {
 		for _, t := range layout.Transports {
 			stop = append(stop, layout.ListenerSocket(t, name))
 		}
-		sets, err := a.m.List(ctx, fmt.Sprintf("msrpc-%s-%s-*.socket", layout.TCP, name))
+		sets, err := a.m.List(ctx, layout.AddressSockets(name))
 		if err != nil {
 			return err
 		}
@@ -201,8 +201,8 @@ func (a *applier) stopGone(ctx context.Context, c changes) error {
 			stop = append(stop, u.Name)
 		}
 		stop = append(stop, layout.BrokerService(name))
-		for _, kind := range []string{"socket", "service"} {
-			units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.%s", name, kind))
+		for _, template := range []string{layout.InboxTemplate(name), layout.WorkerTemplate(name)} {
+			units, err := a.m.List(ctx, layout.Instances(template))
 			if err != nil {
 				return err
 			}

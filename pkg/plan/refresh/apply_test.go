@@ -38,7 +38,7 @@ func files(names ...string) map[string]string {
 		m[layout.ListenerSocket(layout.NP, n)] = "np"
 		m[layout.ListenerSocket(layout.TCP, n)] = "tcp"
 		m[layout.BrokerService(n)+".d/10-listeners.conf"] = "broker"
-		m[layout.WorkerTemplate(n, "socket")] = "inbox"
+		m[layout.InboxTemplate(n)] = "inbox"
 	}
 	return m
 }
@@ -56,10 +56,10 @@ func native(direct bool, names ...string) *plan.Plan {
 func nativeFiles(direct bool, program string, names ...string) map[string]string {
 	m := files(names...)
 	for _, n := range names {
-		m[layout.WorkerTemplate(n, "service")] = program
+		m[layout.WorkerTemplate(n)] = program
 		if direct {
 			delete(m, layout.BrokerService(n)+".d/10-listeners.conf")
-			delete(m, layout.WorkerTemplate(n, "socket"))
+			delete(m, layout.InboxTemplate(n))
 			m[layout.WorkerService(n, 0)+".d/10-listeners.conf"] = "direct"
 		}
 	}
@@ -77,7 +77,7 @@ func sambas(spares int, names ...string) *plan.Plan {
 
 // withWorker adds other settings of the workers and of the broker.
 func withWorker(m map[string]string, settings string) map[string]string {
-	m[layout.WorkerTemplate("winreg", "service")] = settings
+	m[layout.WorkerTemplate("winreg")] = settings
 	m[layout.BrokerService("winreg")+".d/10-listeners.conf"] = settings
 	return m
 }
@@ -146,7 +146,7 @@ func TestApply(t *testing.T) {
 			units: with(running("winreg"), up, layout.BrokerService("winreg"), layout.WorkerService("winreg", 0)),
 			old:   files("winreg"), new: func() map[string]string {
 				m := files("winreg")
-				m[layout.WorkerTemplate("winreg", "service")] = "other"
+				m[layout.WorkerTemplate("winreg")] = "other"
 				return m
 			}(), plan: planOf("winreg"), want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
 		{name: "another native program behind a broker",

@@ -9,7 +9,6 @@ package refresh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"syscall"
 	"time"
 
@@ -30,7 +29,7 @@ func (a *applier) drain(ctx context.Context, r *plan.Rpcd) error {
 	if r.Kind != config.KindSamba {
 		return nil
 	}
-	units, err := a.m.List(ctx, fmt.Sprintf("msrpc-worker-%s@*.service", r.Name))
+	units, err := a.m.List(ctx, layout.Instances(layout.WorkerTemplate(r.Name)))
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func heard(r *plan.Rpcd) bool {
 // brief has a worker that goes for good give its clients a moment only, so that
 // no idle one holds up the refresh.
 func (a *applier) brief(ctx context.Context, unit string) {
-	if n, ok := layout.ParseUnit(unit); ok && n.Worker {
+	if n, _ := layout.ParseUnit(unit); n.Kind == layout.KindWorker {
 		a.note(a.signal(ctx, unit, syscall.SIGINT))
 	}
 }

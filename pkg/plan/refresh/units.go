@@ -138,8 +138,8 @@ type part int
 const (
 	partOther    part = iota // slices, links
 	partListener             // a listener's socket unit
-	partBroker               // drop-in of the broker, or a unit in its stead
-	partWorker               // worker templates and their dependencies
+	partBroker               // drop-in of the broker or of a listener
+	partWorker               // templates of workers and inboxes, and their dependencies
 )
 
 // owner is the rpcd that a generated file belongs to, and as what.
@@ -148,55 +148,33 @@ type owner struct {
 	part part
 }
 
-// ownerOf tells it from the path below the generator's directory, since a NAME
-// has neither "-" nor "@" nor ".". A file of no rpcd has the name "".
+// ownerOf reads it from the path below the generator's directory. A file of no
+// rpcd has the name "".
 func ownerOf(path string) owner {
-	first, rest, nested := strings.Cut(path, "/")
-	unit := strings.TrimSuffix(first, ".d")
-	if nested && (strings.HasSuffix(first, ".wants") || strings.HasSuffix(first, ".requires")) {
-		unit = strings.TrimSuffix(strings.TrimSuffix(first, ".wants"), ".requires")
-		if o := unitOwner(unit); o.name != "" {
+	dir, file, nested := strings.Cut(path, "/")
+	unit, dropIn := strings.CutSuffix(dir, ".d")
+	if wanting, ok := strings.CutSuffix(unit, ".wants"); ok && nested {
+		if o := unitOwner(wanting); o.name != "" {
 			return o
 		}
-		return owner{name: unitOwner(rest).name, part: partOther}
+		return owner{unitOwner(file).name, partOther}
 	}
 	o := unitOwner(unit)
-	if (nested || unit != first) && o.part == partListener {
-		o.part = partBroker // a drop-in of a listener
+	if dropIn && o.part == partListener {
+		o.part = partBroker
 	}
 	return o
 }
 
 func unitOwner(unit string) owner {
-	base, ok := strings.CutPrefix(unit, "msrpc-")
-	if !ok {
-		return owner{}
+	u, _ := layout.ParseUnit(unit)
+	switch u.Kind {
+	case layout.KindListener:
+		return owner{u.Rpcd, partListener}
+	case layout.KindBroker:
+		return owner{u.Rpcd, partBroker}
+	case layout.KindNone, layout.KindSlice:
+		return owner{u.Rpcd, partOther}
 	}
-	stem, suffix := base, ""
-	if i := strings.LastIndexByte(base, '.'); i >= 0 {
-		stem, suffix = base[:i], base[i+1:]
-	}
-	of := func(name string, p part) owner {
-		if !layout.ValidName(name) {
-			return owner{}
-		}
-		return owner{name, p}
-	}
-	if name, ok := strings.CutPrefix(stem, "broker@"); ok {
-		return of(name, partBroker)
-	}
-	if worker, ok := strings.CutPrefix(stem, "worker-"); ok {
-		name, _, _ := strings.Cut(worker, "@")
-		return of(name, partWorker)
-	}
-	for _, t := range layout.Transports {
-		if name, ok := strings.CutPrefix(stem, string(t)+"-"); ok && suffix == "socket" {
-			name, _, _ = strings.Cut(name, "-") // a set of addresses
-			return of(name, partListener)
-		}
-	}
-	if suffix == "slice" {
-		return of(stem, partOther)
-	}
-	return owner{}
+	return owner{u.Rpcd, partWorker}
 }

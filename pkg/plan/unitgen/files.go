@@ -80,7 +80,7 @@ func build(p *plan.Plan) (*set, error) {
 			s.sameDropIns(r, l)
 		}
 		s.add(layout.Slice(r.Name), slice(r))
-		worker := layout.WorkerTemplate(r.Name, "service")
+		worker := layout.WorkerTemplate(r.Name)
 		if r.Kind == config.KindNative {
 			s.add(worker, nativeWorker(p, r))
 		} else {
@@ -109,7 +109,7 @@ func build(p *plan.Plan) (*set, error) {
 // brokered adds what stands between listeners and workers.
 func (s *set) brokered(p *plan.Plan, r *plan.Rpcd) {
 	s.add(r.Service()+".d/10-listeners.conf", broker(p, r))
-	template := layout.WorkerTemplate(r.Name, "socket")
+	template := layout.InboxTemplate(r.Name)
 	s.add(template, inbox(r))
 	s.chain(r, template)
 }

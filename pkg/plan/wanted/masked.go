@@ -16,10 +16,10 @@ var maskDirs = []struct{ dir, option string }{{layout.AdminUnits, ""}, {layout.R
 // masked finds a unit that cannot be started because it is masked. A listener
 // that is masked was switched off, as msrpcctl transport does it.
 func (s *State) masked(f Finding, n layout.Unit) (Finding, bool) {
-	if n.Transport != "" {
+	if n.Kind == layout.KindListener {
 		return f, false
 	}
-	what := map[bool]string{true: "no client is served by it", false: "it cannot be started"}[n.Worker || n.Broker]
+	what := map[bool]string{true: "no client is served by it", false: "it cannot be started"}[n.Kind == layout.KindWorker || n.Kind == layout.KindBroker]
 	switch f.Unit {
 	case layout.PreflightService:
 		what = "no named pipe is served"
@@ -27,7 +27,7 @@ func (s *State) masked(f Finding, n layout.Unit) (Finding, bool) {
 		what = "changes of programs and configuration go unnoticed"
 	}
 	unmask := "systemctl unmask " + f.Unit
-	if name, option, ok := maskOf(f.Unit, n.Template); ok {
+	if name, option, ok := maskOf(f.Unit, n.Template()); ok {
 		unmask = "systemctl unmask" + option + " " + name
 	}
 	f.What = fmt.Sprintf("%s is masked: %s", f.Unit, what)

@@ -256,7 +256,7 @@ func (m *mender) drain(ctx context.Context, r *plan.Rpcd, service string, i int)
 func (m *mender) renew(ctx context.Context, f Finding) {
 	n, _ := layout.ParseUnit(f.mend.unit)
 	r := m.s.Plan.Rpcd(f.mend.rpcd)
-	if n.Worker && r != nil && m.drain(ctx, r, f.mend.unit, n.Index) {
+	if n.Kind == layout.KindWorker && r != nil && m.drain(ctx, r, f.mend.unit, n.Index) {
 		return
 	}
 	m.restart(ctx, f.mend.unit)

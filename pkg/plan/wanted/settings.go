@@ -71,8 +71,8 @@ func (o settings) Check(_ context.Context, s *State) []Finding {
 // leaves reports whether a worker takes no new clients any more: its old settings
 // end with its last connection.
 func (s *State) leaves(r *plan.Rpcd, service string) bool {
-	n, ok := layout.ParseUnit(service)
-	return ok && n.Worker && !r.Direct && s.statuses[r.Name].leaves[n.Index]
+	n, _ := layout.ParseUnit(service)
+	return n.Kind == layout.KindWorker && !r.Direct && s.statuses[r.Name].leaves[n.Index]
 }
 
 // sockets compares a service's listeners with those that systemd gives it.

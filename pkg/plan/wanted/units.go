@@ -41,7 +41,7 @@ func (runningUnits) Check(_ context.Context, s *State) []Finding {
 	var fs []Finding
 	for _, name := range slices.Sorted(maps.Keys(s.units)) {
 		if n, _ := layout.ParseUnit(name); !strings.HasPrefix(name, "msrpc") || name == layout.PreflightService && s.units[name].Load != "masked" && s.serving() ||
-			(n.Transport != "" || n.Inbox) && s.units[name].Active == "failed" && s.serving() && s.Plan.Rpcd(n.Rpcd) != nil { // items of their own
+			(n.Kind == layout.KindListener || n.Kind == layout.KindInbox) && s.units[name].Active == "failed" && s.serving() && s.Plan.Rpcd(n.Rpcd) != nil { // items of their own
 			continue
 		}
 		if f, bad := s.checkUnit(s.units[name]); bad {
@@ -85,7 +85,7 @@ func (s *State) checkUnit(u systemctl.Unit) (Finding, bool) {
 // likeOthers names a finding so that instances of one template in the same
 // trouble, with the same files, are one cause.
 func (s *State) likeOthers(f Finding, trouble string, n layout.Unit, p systemctl.Properties) Finding {
-	of := n.Template
+	of := n.Template()
 	if of == "" {
 		of = f.Unit
 	}
@@ -117,8 +117,8 @@ func (s *State) mendable(f Finding, n layout.Unit, p systemctl.Properties) Findi
 		what = "see that its program is there and can be run; " + what
 	}
 	units := f.Unit
-	if n.Worker {
-		units = fmt.Sprintf("'%s'", strings.Replace(n.Template, "@.", "@*.", 1))
+	if n.Kind == layout.KindWorker {
+		units = fmt.Sprintf("'%s'", layout.Instances(n.Template()))
 	}
 	reset := "systemctl reset-failed " + units
 	return f.remedy(fmt.Sprintf("%s; then run %s, which begins to count anew, and %s", what, reset, refreshCommand), append(commands, reset, refreshCommand)...)
@@ -150,7 +150,7 @@ func (s *State) reason(unit string) string {
 		said = "; it said " + printable.Quote(t, 200)
 	}
 	n, _ := layout.ParseUnit(unit)
-	if r := s.Plan.Rpcd(n.Rpcd); r != nil && n.Worker && r.Kind == config.KindSamba {
+	if r := s.Plan.Rpcd(n.Rpcd); r != nil && n.Kind == layout.KindWorker && r.Kind == config.KindSamba {
 		if guest := s.Plan.Catalogue.Samba.GuestAccount; guest != "" && !s.account(guest) {
 			said += fmt.Sprintf("; `guest account = %s` of smb.conf is not in /etc/passwd, without which Samba does not start", printable.Text(guest))
 		}
