@@ -38,14 +38,15 @@ type Security interface {
 // security is the security context of a connection.
 type security struct {
 	Security
-	trailer    dcerpc.Auth // type, level and context id, which never change
-	done       bool
-	signHeader bool
+	trailer dcerpc.Auth // type, level and context id, which never change
+	done    bool
 }
 
 var (
+	errAuthLevel   = &dcerpc.Reject{Cause: "authentication level that there is not", Nak: true, Reason: dcerpc.ReasonNotSpecified, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
 	errAuthChanged = &dcerpc.Reject{Cause: "auth trailer of another security context", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
-	errAuthMissing = &dcerpc.Reject{Cause: "call without the protection that was agreed on", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
+	errAuthOther   = &dcerpc.Reject{Cause: "call in another security context", Fault: dcerpc.FaultAccessDenied}
+	errAuthMissing = &dcerpc.Reject{Cause: "call without the protection that was agreed on", Fault: dcerpc.FaultAccessDenied}
 	errAuthBegun   = &dcerpc.Reject{Cause: "call before the client is authenticated", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
 	errAuthFailed  = &dcerpc.Reject{Cause: "authentication failed", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
 	errSignature   = &dcerpc.Reject{Cause: "a fragment's signature is wrong", Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
@@ -61,14 +62,13 @@ func (c *conn) negotiateAuth(l *loop, p dcerpc.PDU) (reply *dcerpc.Auth, rej *dc
 	if s == nil {
 		a := p.Auth
 		if a.Level < dcerpc.LevelConnect || a.Level > dcerpc.LevelPrivacy {
-			return nil, dcerpc.ErrAuthType
+			return nil, errAuthLevel
 		}
 		ctx := l.begin(a.Type, a.Level, c)
 		if ctx == nil {
 			return nil, dcerpc.ErrAuthType // never served as anonymous
 		}
-		s = &security{Security: ctx, trailer: dcerpc.Auth{Type: a.Type, Level: a.Level, ContextID: a.ContextID},
-			signHeader: p.Flags&dcerpc.FlagSignHeader != 0}
+		s = &security{Security: ctx, trailer: dcerpc.Auth{Type: a.Type, Level: a.Level, ContextID: a.ContextID}}
 		c.state.security, c.changed = s, true
 	}
 	return c.stepAuth(p, s)
@@ -116,7 +116,7 @@ func (c *conn) unprotect(p dcerpc.PDU) *dcerpc.Reject {
 	s := c.state.security
 	switch {
 	case s == nil && p.AuthLength > 0:
-		return errAuthChanged
+		return errAuthOther
 	case s == nil:
 		return nil
 	case !s.done:
@@ -126,12 +126,12 @@ func (c *conn) unprotect(p dcerpc.PDU) *dcerpc.Reject {
 	case p.AuthLength == 0:
 		return nil
 	case !s.same(p.Auth):
-		return errAuthChanged
+		return errAuthOther
 	case !s.protects():
 		return nil // at level connect a trailer says nothing
 	}
 	from, to := dcerpc.StubOffset(p.Type, p.Flags), dcerpc.HeaderSize+len(p.Body)
-	if from > to || s.Unprotect(p.Raw, from, to, p.Auth.Value, s.signHeader) != nil {
+	if from > to || s.Unprotect(p.Raw, from, to, p.Auth.Value, c.state.signHeader) != nil {
 		return errSignature
 	}
 	return nil
@@ -154,7 +154,7 @@ func (c *conn) respond(l *loop, k *Call) bool {
 		l.out, value, more = f.Next(l.out)
 		pdu := l.out[start:]
 		to := len(pdu) - len(value) - trailerSize
-		if s.Protect(pdu, dcerpc.StubOffset(dcerpc.PTypeResponse, 0), to, value, s.signHeader) != nil {
+		if s.Protect(pdu, dcerpc.StubOffset(dcerpc.PTypeResponse, 0), to, value, c.state.signHeader) != nil {
 			return false
 		}
 	}

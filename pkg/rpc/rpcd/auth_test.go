@@ -255,7 +255,7 @@ func TestWhoIsNotAuthenticatedIsRefused(t *testing.T) {
 		reason uint16
 	}{
 		{name: "no authenticator", bind: toyBind(6, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonAuthType},
-		{name: "level none", auth: toyAuth{}, bind: toyBind(1, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonAuthType},
+		{name: "level none", auth: toyAuth{}, bind: toyBind(1, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonNotSpecified},
 		{name: "wrong token", auth: toyAuth{}, bind: toyBind(6, 0, "token9"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonChecksum},
 		{name: "call before the last token", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
 		{name: "call without signature", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), second: true, send: toyRequest(nil, []byte("x"), false), ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},

@@ -23,6 +23,10 @@ func (c *conn) serve(l *loop, p dcerpc.PDU) {
 		rej = c.auth3(p)
 	case p.Type == dcerpc.PTypeRequest:
 		c.request(l, p)
+	case p.Type == dcerpc.PTypeOrphaned && c.state.keepOrphan:
+		if call, ok := c.calls.Collecting(); ok && call.CallID == p.CallID {
+			c.release(l)
+		}
 	case p.Type == dcerpc.PTypeCancel, p.Type == dcerpc.PTypeOrphaned:
 		// Calls run to their end, as in Windows and Samba.
 	default:
@@ -67,9 +71,10 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	c.state.bound, c.changed = true, true
 	l.unbound.remove(c)
 	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
+	c.signHeaders(p)
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
 	start := len(l.out)
-	l.out = dcerpc.AppendBindAck(l.out, c.ackHeader(p), ack, results)
+	l.out = dcerpc.AppendBindAck(l.out, ackHeader(p, dcerpc.FlagMultiplex), ack, results)
 	c.endAck(l, start, token)
 	return nil
 }
@@ -100,20 +105,26 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	if rej != nil {
 		return rej
 	}
+	c.signHeaders(p)
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.group.id}
 	start := len(l.out)
-	l.out = dcerpc.AppendAlterContextResp(l.out, c.ackHeader(p), ack, results)
+	l.out = dcerpc.AppendAlterContextResp(l.out, ackHeader(p, 0), ack, results)
 	c.endAck(l, start, token)
 	return nil
 }
 
-// ackHeader is the header of an answer to a bind or alter_context.
-func (c *conn) ackHeader(p dcerpc.PDU) dcerpc.Header {
-	flags := dcerpc.FlagFirst | dcerpc.FlagLast | p.Flags&dcerpc.FlagMultiplex
-	if s := c.state.security; s != nil && s.signHeader {
-		flags |= dcerpc.FlagSignHeader
+// ackHeader is the header of an answer to a bind or alter_context, which repeats
+// that header signing was asked for, and the flags also.
+func ackHeader(p dcerpc.PDU, also byte) dcerpc.Header {
+	return p.Reply(dcerpc.FlagFirst | dcerpc.FlagLast | p.Flags&(dcerpc.FlagSignHeader|also))
+}
+
+// signHeaders notes that the client wants header signing: from now on, in all
+// security contexts of the connection.
+func (c *conn) signHeaders(p dcerpc.PDU) {
+	if p.Flags&dcerpc.FlagSignHeader != 0 && !c.state.signHeader {
+		c.state.signHeader, c.changed = true, true
 	}
-	return p.Reply(flags)
 }
 
 // endAck adds the token of the server, if there is one, to the PDU at start.
@@ -129,62 +140,79 @@ var (
 	errNoGroup = &dcerpc.Reject{Cause: "no such association group", Nak: true, Reason: dcerpc.ReasonNotSpecified}
 )
 
-// negotiate decides about presentation contexts.
+// negotiate decides about presentation contexts. Of those of one PDU that have
+// the same interface and transfer syntax it accepts the first.
 func (c *conn) negotiate(l *loop, list dcerpc.ContextList) ([]dcerpc.Result, *dcerpc.Reject) {
 	results := make([]dcerpc.Result, 0, list.Len())
 	featured := false
+	var seen []presentation
 	for ctx, ok := list.Next(); ok; ctx, ok = list.Next() {
 		if ctx.Transfers.Len() == 0 {
 			return nil, dcerpc.ErrNoTransfer
 		}
-		if _, ok := ctx.Transfers.At(0).Features(); ok {
+		if features, ok := ctx.Transfers.At(0).Features(); ok {
 			if featured {
 				return nil, dcerpc.ErrFeatureTwice
 			}
 			featured = true
-			results = append(results, dcerpc.FeatureResult(0))
+			features &= dcerpc.FeatureSecurityMultiplexing | dcerpc.FeatureKeepOnOrphan
+			c.state.keepOrphan = c.state.keepOrphan || features&dcerpc.FeatureKeepOnOrphan != 0
+			c.changed = true
+			results = append(results, dcerpc.FeatureResult(features))
 			continue
 		}
-		results = append(results, c.offer(l, ctx))
+		result, accepted, rej := c.offer(l, ctx, seen)
+		if rej != nil {
+			return nil, rej
+		}
+		if result.Result == dcerpc.ResultAcceptance {
+			seen = append(seen, accepted)
+		}
+		results = append(results, result)
 	}
 	return results, nil
 }
 
-// offer accepts or refuses one presentation context.
-func (c *conn) offer(l *loop, ctx dcerpc.Context) dcerpc.Result {
-	i := l.find(ctx.Abstract, &l.endpoints[c.endpoint])
-	if i == nil {
-		return dcerpc.Refuse(dcerpc.WhyAbstract)
+// offer accepts or refuses one presentation context, after those of the same PDU
+// that were accepted.
+func (c *conn) offer(l *loop, ctx dcerpc.Context, seen []presentation) (dcerpc.Result, presentation, *dcerpc.Reject) {
+	n := presentation{id: ctx.ID, iface: l.find(ctx.Abstract, &l.endpoints[c.endpoint])}
+	if n.iface == nil {
+		return dcerpc.Refuse(dcerpc.WhyAbstract), n, nil
 	}
-	n := presentation{id: ctx.ID, iface: i}
 	transfer := dcerpc.NDR
+	ndr64 := ctx.Transfers.Contains(dcerpc.NDR64)
 	switch {
 	case ctx.Transfers.Contains(dcerpc.NDR):
-	case ctx.Transfers.Contains(dcerpc.NDR64):
+		n.both = ndr64
+	case ndr64:
 		n.ndr64, transfer = true, dcerpc.NDR64
 	default:
-		return dcerpc.Refuse(dcerpc.WhyTransfer)
+		return dcerpc.Refuse(dcerpc.WhyTransfer), n, nil
 	}
-	for k := range c.state.contexts {
-		if c.state.contexts[k].id == ctx.ID {
-			if c.state.contexts[k] != n {
-				return dcerpc.Refuse(dcerpc.WhyNotSpecified)
-			}
-			return dcerpc.Accept(transfer)
+	for i := range seen {
+		if seen[i].iface == n.iface && seen[i].ndr64 == n.ndr64 {
+			return dcerpc.Refuse(dcerpc.WhyTransfer), n, nil
 		}
 	}
+	if old := c.context(ctx.ID); old != nil {
+		if *old != n {
+			return dcerpc.Result{}, n, dcerpc.ErrContextReused
+		}
+		return dcerpc.Accept(transfer), n, nil
+	}
 	if len(c.state.contexts) >= l.srv.Limits.Contexts {
-		return dcerpc.Refuse(dcerpc.WhyLimit)
+		return dcerpc.Refuse(dcerpc.WhyLimit), n, nil
 	}
 	c.state.contexts, c.changed = append(c.state.contexts, n), true
-	return dcerpc.Accept(transfer)
+	return dcerpc.Accept(transfer), n, nil
 }
 
 // find looks for an interface of that id where the client came in: equal major
 // version, and no older minor version than it asks for (C706 12.6.3.1).
 func (l *loop) find(id dcerpc.SyntaxID, e *endpoint.Endpoint) *Interface {
 	for _, i := range l.srv.Interfaces {
-		if i.UUID == id.UUID && i.Major == id.Major() && i.Minor >= id.Minor() && i.offered(e.Protseq(), e.Name) {
+		if i.UUID == id.UUID && i.Major == id.Major() && i.Minor >= id.Minor() && l.offered(i, e) {
 			return i
 		}
 	}

@@ -55,13 +55,13 @@ func TestEachContextHasItsAnswer(t *testing.T) {
 		dcerpc.Presentation{ID: 6, Abstract: newer, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
 		dcerpc.Presentation{ID: 7, Abstract: older, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
 		dcerpc.Presentation{ID: 8, Abstract: mgmt, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
-		dcerpc.Presentation{ID: 1, Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
+		dcerpc.Presentation{ID: 9, Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
 	))
 	want := []dcerpc.Result{
 		dcerpc.Accept(dcerpc.NDR), dcerpc.Accept(dcerpc.NDR), dcerpc.Accept(dcerpc.NDR64),
-		dcerpc.Refuse(dcerpc.WhyAbstract), dcerpc.Refuse(dcerpc.WhyTransfer), dcerpc.FeatureResult(0),
-		dcerpc.Refuse(dcerpc.WhyAbstract), dcerpc.Accept(dcerpc.NDR), dcerpc.Accept(dcerpc.NDR),
-		dcerpc.Refuse(dcerpc.WhyNotSpecified),
+		dcerpc.Refuse(dcerpc.WhyAbstract), dcerpc.Refuse(dcerpc.WhyTransfer), dcerpc.FeatureResult(3),
+		dcerpc.Refuse(dcerpc.WhyAbstract), dcerpc.Refuse(dcerpc.WhyTransfer), dcerpc.Accept(dcerpc.NDR),
+		dcerpc.Refuse(dcerpc.WhyTransfer),
 	}
 	if d := cmp.Diff(want, results(t, p)); d != "" {
 		t.Error(d)
@@ -113,10 +113,19 @@ func TestAlterContextAdds(t *testing.T) {
 	// It has one operation only.
 	c.fault(c.requestIn(1, 1, nil), dcerpc.NcaOpRange)
 	c.works()
-	if got := alter(dcerpc.Presentation{ID: 0, Abstract: otherID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}}); got[0] != dcerpc.Refuse(dcerpc.WhyNotSpecified) {
-		t.Errorf("a context stands for another interface afterwards: %v", got)
+	both := dcerpc.Presentation{ID: 7, Abstract: otherID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR, dcerpc.NDR64}}
+	if got := append(alter(both), alter(both)...); got[0] != dcerpc.Accept(dcerpc.NDR) || got[1] != got[0] {
+		t.Errorf("the same offer twice: %v", got)
 	}
 	c.works()
+	for _, changed := range []dcerpc.Presentation{
+		{ID: 0, Abstract: otherID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}},
+		{ID: 0, Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR64}},
+		{ID: 0, Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR, dcerpc.NDR64}},
+	} {
+		c := r.bound(layout.TCP, 0)
+		c.cut(dcerpc.AppendAlterContext(nil, c.next(), dcerpc.Offer{}, []dcerpc.Presentation{changed}), dcerpc.NcaProtoError)
+	}
 }
 
 func TestBindIsRefused(t *testing.T) {
@@ -173,35 +182,19 @@ func TestPDUOfAnotherVersionEndsABoundConnection(t *testing.T) {
 	})
 }
 
-func TestConcurrentMultiplexingIsAgreedOn(t *testing.T) {
-	r := newRig(t).start()
-	for _, flags := range []byte{0, dcerpc.FlagMultiplex} {
-		c := r.dial(layout.TCP)
-		c.h.Flags |= flags
-		if p := c.exchange(c.bind(0, presentTest)); p.Flags&dcerpc.FlagMultiplex != flags {
-			t.Errorf("flags 0x%x answered with 0x%x", c.h.Flags, p.Flags)
-		}
-	}
-}
-
 func TestAThousandContexts(t *testing.T) {
 	r := newRig(t).start()
 	other := r.bound(layout.TCP, 0)
 	c := r.bound(layout.TCP, 0)
 	accepted := 1
-	for base := 1; base < 1000; base += 250 {
-		var contexts []dcerpc.Presentation
-		for i := range 250 {
-			contexts = append(contexts, dcerpc.Presentation{ID: uint16(base + i), Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}})
-		}
-		p := c.exchange(dcerpc.AppendAlterContext(nil, c.next(), dcerpc.Offer{}, contexts))
-		for i, got := range results(t, p) {
-			switch want := dcerpc.Refuse(dcerpc.WhyLimit); {
-			case got == dcerpc.Accept(dcerpc.NDR):
-				accepted++
-			case got != want:
-				t.Fatalf("context %d: %v", base+i, got)
-			}
+	for i := 1; i < 1000; i++ {
+		p := c.exchange(dcerpc.AppendAlterContext(nil, c.next(), dcerpc.Offer{},
+			[]dcerpc.Presentation{{ID: uint16(i), Abstract: testID, Transfers: []dcerpc.SyntaxID{dcerpc.NDR}}}))
+		switch got := results(t, p)[0]; {
+		case got == dcerpc.Accept(dcerpc.NDR):
+			accepted++
+		case got != dcerpc.Refuse(dcerpc.WhyLimit):
+			t.Fatalf("context %d: %v", i, got)
 		}
 	}
 	if limit := r.srv.Limits.Contexts; accepted != limit {

@@ -97,13 +97,17 @@ func Handle[T any](c *Call, h ndr.ContextHandle) (T, dcerpc.Status) {
 
 // request collects the fragments of a call and runs it.
 func (c *conn) request(l *loop, p dcerpc.PDU) {
-	if rej := c.unprotect(p); rej != nil {
-		c.reject(l, rej, p.Header, 0)
-		return
-	}
 	q, rej := dcerpc.ParseRequest(p)
 	if rej != nil {
 		c.reject(l, rej, p.Header, 0)
+		return
+	}
+	if rej := c.unprotect(p); rej != nil {
+		ctx := q.ContextID
+		if rej == errAuthBegun {
+			ctx = 0
+		}
+		c.reject(l, rej, p.Header, ctx)
 		return
 	}
 	call, done, rej := c.calls.Add(p.Header, q)
@@ -132,7 +136,7 @@ var errPartial = &dcerpc.Reject{Cause: "unfinished calls hold too much memory", 
 func (c *conn) run(l *loop, call dcerpc.Call) {
 	ctx := c.context(call.ContextID)
 	if ctx == nil {
-		c.reject(l, dcerpc.ErrUnknownContext, call.Header, call.ContextID)
+		c.reject(l, dcerpc.ErrUnknownContext, call.Header, 0)
 		return
 	}
 	if int(call.Opnum) >= len(ctx.iface.Ops) || ctx.iface.Ops[call.Opnum].Run == nil {

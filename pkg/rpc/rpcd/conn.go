@@ -59,12 +59,16 @@ type state struct {
 	group    *group
 	security *security // nil: nobody asked for any
 	contexts []presentation
+
+	signHeader bool // header signing, in all security contexts
+	keepOrphan bool // bind time feature: an orphaned call is forgotten
 }
 
 // presentation is an accepted presentation context.
 type presentation struct {
 	id    uint16
-	ndr64 bool
+	ndr64 bool // transfer syntax
+	both  bool // NDR64 was offered too
 	iface *Interface
 }
 

@@ -27,6 +27,8 @@ func Main(s *Server, args []string) int {
 	flags := flag.NewFlagSet("rpcd_"+s.Name, flag.ContinueOnError)
 	list := flags.Bool("list-interfaces", false, "print what is served and where, as rpcds of Samba do, and exit")
 	flags.String("configfile", "", "ignored: rpcds of Samba read smb.conf")
+	var listen addresses
+	flags.Var(&listen, "listen", "serve by hand, for development: all interfaces at `ADDRESS`, which is tcp:HOST:PORT or ncalrpc:/PATH; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return 0
@@ -51,7 +53,7 @@ func Main(s *Server, args []string) int {
 		log.Warn(e.Error())
 	}
 	if err == nil {
-		err = s.serve(env, log)
+		err = s.serve(env, log, listen)
 	}
 	if status := exitStatus(err); status != 1 {
 		return status
@@ -86,6 +88,8 @@ type environment struct {
 	maxParked    int           // MSRPC_MAX_PARKED, 0: as many as fit
 	bindTimeout  time.Duration // MSRPC_BIND_TIMEOUT_SEC
 	maxNPA       int           // MSRPC_MAX_NPA
+
+	byHand bool // --listen
 }
 
 func readEnvironment(s *Server, getenv func(string) string) (environment, error) {
@@ -126,10 +130,16 @@ func readEnvironment(s *Server, getenv func(string) string) (environment, error)
 }
 
 // serve runs the loop until it is idle or told to stop.
-func (s *Server) serve(env environment, log *slog.Logger) error {
+func (s *Server) serve(env environment, log *slog.Logger, listen addresses) error {
 	fds, err := sys.PassedFDs()
 	if err != nil {
 		return err
+	}
+	if env.byHand = len(listen) > 0; env.byHand {
+		env.idle = 0
+		if fds, err = listen.open(os.Stdout); err != nil {
+			return err
+		}
 	}
 	l, err := newLoop(s, env, log)
 	if err != nil {
@@ -140,17 +150,12 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 			return err
 		}
 	}
-	if l.line, err = inbox.TakeLine(s.Name, env.index); err != nil {
-		return err
-	}
-	defer func() {
-		l.line.Clear()
-		if l.passedOn {
-			l.line.Flags.Store(status.Kept)
+	if !env.byHand {
+		if err := l.takeLine(); err != nil {
+			return err
 		}
-	}()
-	l.line.PID.Store(uint32(os.Getpid()))
-	l.serving = &l.line.Serving
+		defer l.leaveLine()
+	}
 	if err := l.takeListeners(fds); err != nil {
 		return err
 	}
@@ -168,4 +173,21 @@ func (s *Server) serve(env environment, log *slog.Logger) error {
 	}()
 	log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDWorkerReady)
 	return l.run()
+}
+
+// takeLine makes the process known in the status file.
+func (l *loop) takeLine() (err error) {
+	if l.line, err = inbox.TakeLine(l.srv.Name, l.env.index); err != nil {
+		return err
+	}
+	l.line.PID.Store(uint32(os.Getpid()))
+	l.serving = &l.line.Serving
+	return nil
+}
+
+func (l *loop) leaveLine() {
+	l.line.Clear()
+	if l.passedOn {
+		l.line.Flags.Store(status.Kept)
+	}
 }

@@ -39,7 +39,7 @@ type ifID struct {
 // inqIfIDs writes an rpc_if_id_vector_t: a unique pointer to a count and an
 // array of unique pointers to interface ids.
 func (l *loop) inqIfIDs(c *Call) dcerpc.Status {
-	if err := c.In.Close(); err != nil {
+	if err := c.In.Err(); err != nil {
 		return dcerpc.FaultBadStubData
 	}
 	ids := l.offeredIDs(c)
@@ -67,7 +67,7 @@ func (l *loop) offeredIDs(c *Call) []ifID {
 	e := &l.endpoints[c.conn.endpoint]
 	ids := l.ids[:0]
 	for _, i := range l.srv.Interfaces {
-		if i.offered(e.Protseq(), e.Name) {
+		if l.offered(i, e) {
 			ids = append(ids, ifID{i.UUID, i.Major, i.Minor})
 		}
 	}
@@ -108,7 +108,7 @@ func stopServerListening(c *Call) dcerpc.Status {
 func inqPrincName(c *Call) dcerpc.Status {
 	c.In.Uint32()
 	size := c.In.Uint32()
-	if err := c.In.Close(); err != nil || size == 0 {
+	if err := c.In.Err(); err != nil || size == 0 {
 		return dcerpc.FaultBadStubData
 	}
 	c.Out.Count(int(size))

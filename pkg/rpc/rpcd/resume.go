@@ -142,6 +142,7 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 func (l *loop) resumeState(c *conn, s *saved) error {
 	c.calls.MaxStub = l.srv.Limits.Stub
 	c.calls.Multiplex = s.flags&savedMultiplex != 0
+	c.state.signHeader, c.state.keepOrphan = s.flags&savedSignHeader != 0, s.flags&savedKeepOrphan != 0
 	c.state.bound, c.state.maxFrag = s.flags&savedBound != 0, s.maxFrag
 	if c.state.bound && s.maxFrag < dcerpc.MustRecvFragSize {
 		return errSaved
@@ -154,7 +155,7 @@ func (l *loop) resumeState(c *conn, s *saved) error {
 		if i == nil {
 			return errGone
 		}
-		c.state.contexts = append(c.state.contexts, presentation{id: x.id, ndr64: x.ndr64, iface: i})
+		c.state.contexts = append(c.state.contexts, presentation{id: x.id, ndr64: x.ndr64, both: x.both, iface: i})
 	}
 	if s.flags&savedSystem != 0 {
 		if err := l.resumeSystem(c, s); err != nil {

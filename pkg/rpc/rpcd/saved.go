@@ -25,7 +25,8 @@ import (
 //
 //	00 u16 flags | 02 u16 longest fragment | 04 u32 association group
 //	08 u64 generation of the handles | 10 u16 number of contexts | 12 u16 0
-//	contexts, 24 bytes each: interface, u32 version, u16 id, u16 1 = NDR64
+//	contexts, 24 bytes each: interface, u32 version, u16 id, u16 bits: 1 = NDR64,
+//	  2 = it was offered besides NDR
 //	u32 length, bytes that were read and not served
 //	u32 length, answers that were not sent
 //	with savedCall: header of the call that is being collected
@@ -33,7 +34,7 @@ import (
 //	  u16 opnum, object, u32 length, stub)
 //	with savedHandles: u32 number, for each handle: id, interface, u32 version,
 //	  u32 length, bytes of Snapshot
-//	with savedSystem: u32 auth_context_id, u32 1 = header signing was agreed on
+//	with savedSystem: u32 auth_context_id
 const (
 	savedMagic   = 0x4352534d
 	savedVersion = 1
@@ -47,14 +48,16 @@ const (
 
 // Flags of a state.
 const (
-	savedBound     = 1 << iota
-	savedMultiplex // concurrent multiplexing was negotiated
-	savedWantNPA   // the named pipe auth request is not complete
-	savedCall      // a call of several fragments is being collected
-	savedHandles   // the handles of the group are here
-	savedLost      // the group has a handle that can not be kept
-	savedSystem    // the client is authenticated as the local system
-	savedAll       = 1<<iota - 1
+	savedBound      = 1 << iota
+	savedMultiplex  // concurrent multiplexing was negotiated
+	savedWantNPA    // the named pipe auth request is not complete
+	savedCall       // a call of several fragments is being collected
+	savedHandles    // the handles of the group are here
+	savedLost       // the group has a handle that can not be kept
+	savedSystem     // the client is authenticated as the local system
+	savedSignHeader // header signing was agreed on
+	savedKeepOrphan // an orphaned call is to be forgotten
+	savedAll        = 1<<iota - 1
 )
 
 var errSaved = errors.New("not the state of a connection of this version")
@@ -71,13 +74,13 @@ type saved struct {
 	handles    []savedHandle
 
 	authContext uint32 // with savedSystem
-	signHeader  bool
 }
 
 type savedContext struct {
 	iface dcerpc.SyntaxID
 	id    uint16
 	ndr64 bool
+	both  bool
 }
 
 type savedHandle struct {
@@ -107,11 +110,14 @@ func (s *saved) append(dst []byte) []byte {
 	for i := range s.contexts {
 		x := &s.contexts[i]
 		dst = le.AppendUint16(appendID(dst, x.iface), x.id)
-		var ndr64 uint16
+		var bits uint16
 		if x.ndr64 {
-			ndr64 = 1
+			bits = 1
 		}
-		dst = le.AppendUint16(dst, ndr64)
+		if x.both {
+			bits |= 2
+		}
+		dst = le.AppendUint16(dst, bits)
 	}
 	dst = appendBytes(appendBytes(dst, s.in), s.out)
 	if k := &s.call; s.flags&savedCall != 0 {
@@ -133,11 +139,6 @@ func (s *saved) append(dst []byte) []byte {
 	}
 	if s.flags&savedSystem != 0 {
 		dst = le.AppendUint32(dst, s.authContext)
-		var sign uint32
-		if s.signHeader {
-			sign = 1
-		}
-		dst = le.AppendUint32(dst, sign)
 	}
 	return dst
 }
@@ -186,9 +187,9 @@ func parseSaved(b []byte) (s saved, err error) {
 	}
 	for range n {
 		x := savedContext{iface: r.id(), id: r.u16()}
-		ndr64 := r.u16()
-		x.ndr64 = ndr64 == 1
-		r.bad = r.bad || ndr64 > 1
+		bits := r.u16()
+		x.ndr64, x.both = bits&1 != 0, bits&2 != 0
+		r.bad = r.bad || bits > 2
 		s.contexts = append(s.contexts, x)
 	}
 	s.in, s.out = r.bytes(), r.bytes()
@@ -214,9 +215,6 @@ func parseSaved(b []byte) (s saved, err error) {
 	}
 	if s.flags&savedSystem != 0 {
 		s.authContext = r.u32()
-		sign := r.u32()
-		s.signHeader = sign == 1
-		r.bad = r.bad || sign > 1
 	}
 	if r.bad || len(r.b) != 0 || s.flags&savedBound != 0 == (s.group == 0) {
 		return saved{}, errSaved

@@ -38,13 +38,19 @@ func (l *loop) encode(c *conn) []byte {
 	if c.phase == wantNPA {
 		s.flags |= savedWantNPA
 	}
+	if c.state.signHeader {
+		s.flags |= savedSignHeader
+	}
+	if c.state.keepOrphan {
+		s.flags |= savedKeepOrphan
+	}
 	if a := c.state.security; a != nil { // a keepable one
 		s.flags |= savedSystem
-		s.authContext, s.signHeader = a.trailer.ContextID, a.signHeader
+		s.authContext = a.trailer.ContextID
 	}
 	for i := range c.state.contexts {
 		x := &c.state.contexts[i]
-		s.contexts = append(s.contexts, savedContext{iface: x.iface.id(), id: x.id, ndr64: x.ndr64})
+		s.contexts = append(s.contexts, savedContext{iface: x.iface.id(), id: x.id, ndr64: x.ndr64, both: x.both})
 	}
 	if l.final {
 		s.in, s.out = c.in, c.out

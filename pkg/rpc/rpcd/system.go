@@ -85,7 +85,7 @@ func (l *loop) resumeSystem(c *conn, s *saved) error {
 	if !l.isSystem(c) {
 		return errSaved
 	}
-	c.state.security = &security{Security: systemContext{}, done: true, signHeader: s.signHeader,
+	c.state.security = &security{Security: systemContext{}, done: true,
 		trailer: dcerpc.Auth{Type: dcerpc.AuthNcalrpcSys, Level: dcerpc.LevelConnect, ContextID: s.authContext}}
 	return nil
 }

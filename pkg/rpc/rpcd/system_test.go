@@ -109,7 +109,11 @@ func TestNobodyElseIsTheSystem(t *testing.T) {
 		if a := systemTrailer; level != dcerpc.LevelConnect {
 			c := r.dial(layout.Ncalrpc)
 			a.Level = level
-			c.naked(c.authBind(0, a), dcerpc.ReasonAuthType)
+			reason := uint16(dcerpc.ReasonAuthType)
+			if level < dcerpc.LevelConnect || level > dcerpc.LevelPrivacy {
+				reason = dcerpc.ReasonNotSpecified
+			}
+			c.naked(c.authBind(0, a), reason)
 		}
 	}
 	for _, token := range []string{"N", "NCALRPC_AUTH_OK", systemToken + "\x00"} {
@@ -152,7 +156,8 @@ func TestTheSystemOutlivesTheProcess(t *testing.T) {
 func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 	l, c := parkedHere(t)
 	l.rootUID = uint32(os.Geteuid())
-	c.state.security = &security{Security: systemContext{}, done: true, trailer: systemTrailer, signHeader: true}
+	c.state.security = &security{Security: systemContext{}, done: true, trailer: systemTrailer}
+	c.state.signHeader = true
 	if c.settle(l); c.kept == nil || !l.save(c) {
 		t.Fatal("it is not kept")
 	}
@@ -166,7 +171,7 @@ func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 		if err != want || (err == nil) != (a != nil) {
 			t.Errorf("%v, security %+v", err, a)
 		}
-		if a != nil && (!a.done || !a.signHeader || a.trailer.ContextID != systemTrailer.ContextID) {
+		if a != nil && (!a.done || !c.state.signHeader || a.trailer.ContextID != systemTrailer.ContextID) {
 			t.Errorf("security %+v", a)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 //	void AddOne([in] unsigned long in_data, [out] unsigned long *out_data);
 func addOne(c *rpcd.Call) dcerpc.Status {
 	v := c.In.Uint32()
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	c.Out.Uint32(v + 1)
@@ -26,7 +26,7 @@ func sized(c *rpcd.Call) (data []byte, ok bool) {
 	size := c.In.Uint32()
 	n := c.In.Count(1)
 	data = c.In.Octets(n)
-	return data, c.In.Close() == nil && uint64(n) == uint64(size)
+	return data, c.In.Err() == nil && uint64(n) == uint64(size)
 }
 
 // echoData returns an array.
@@ -58,7 +58,7 @@ func sinkData(c *rpcd.Call) dcerpc.Status {
 //	void SourceData([in] unsigned long len, [out,size_is(len)] byte data[]);
 func sourceData(c *rpcd.Call) dcerpc.Status {
 	n := c.In.Uint32()
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	if n > maxArray {
@@ -76,7 +76,7 @@ func sourceData(c *rpcd.Call) dcerpc.Status {
 //	void TestCall([in,string] wchar_t *s1, [out,string] wchar_t **s2);
 func testCall(c *rpcd.Call) dcerpc.Status {
 	s := c.In.WString()
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	c.Out.Unique(true)
@@ -96,7 +96,7 @@ func testDoublePointer(c *rpcd.Call) dcerpc.Status {
 			v = c.In.Uint16()
 		}
 	}
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	c.Out.Uint16(v)
@@ -107,7 +107,7 @@ func testDoublePointer(c *rpcd.Call) dcerpc.Status {
 // those: the way of operations whose types are described as values.
 func answer(c *rpcd.Call, in, out ndr.Value, f func() dcerpc.Status) dcerpc.Status {
 	c.In.Params(in)
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	if status := f(); status != 0 {

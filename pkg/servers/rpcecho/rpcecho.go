@@ -9,8 +9,8 @@
 //     to pointers, described once as ndr.Value for both directions.
 //   - this file: the interface itself, and an operation that blocks.
 //
-// An operation reads its arguments with c.In, closes it, which finds whatever
-// was wrong with them, and writes its results with c.Out. It keeps nothing.
+// An operation reads its arguments with c.In, asks it whether anything was wrong
+// with them, and writes its results with c.Out. It keeps nothing.
 package rpcecho
 
 import (
@@ -64,7 +64,7 @@ func Server() *rpcd.Server {
 //	unsigned long TestSleep([in] unsigned long seconds);
 func testSleep(c *rpcd.Call) dcerpc.Status {
 	seconds := c.In.Uint32()
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	t := time.NewTimer(time.Duration(seconds) * time.Second)

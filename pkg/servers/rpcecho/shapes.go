@@ -70,7 +70,7 @@ func (x *call2) NDR(c *ndr.Codec) {
 //	NTSTATUS TestCall2([in] unsigned short level, [out,switch_is(level)] union info *info);
 func testCall2(c *rpcd.Call) dcerpc.Status {
 	level := c.In.Uint16()
-	if c.In.Close() != nil {
+	if c.In.Err() != nil {
 		return dcerpc.FaultBadStubData
 	}
 	numbers := [...][2]uint64{1: {10}, {20}, {30}, {40}, {50, 60}, {70, 80}, {80, 90}}

@@ -11,7 +11,8 @@ import "msrpcd/pkg/wire/uuid"
 //
 // A stub is cut at multiples of 16 bytes, so that fragments need no auth
 // padding, the last one excepted. alloc_hint is what is left of the stub, as
-// MS-RPCE 2.2.2.6 wants it.
+// MS-RPCE 2.2.2.6 wants it. Of p_cont_id a response has the low byte alone, as
+// from Windows and Samba.
 type Fragmenter struct {
 	Header      Header    // Type PTypeRequest or PTypeResponse, flags without first and last
 	ContextID   uint16    // p_cont_id
@@ -53,7 +54,7 @@ func (f *Fragmenter) Next(dst []byte) (out, value []byte, more bool) {
 	if h.Type == PTypeRequest {
 		out = AppendRequest(dst, h, Request{AllocHint: hint, ContextID: f.ContextID, Opnum: f.Opnum, Object: f.Object, Stub: stub})
 	} else {
-		out = AppendResponse(dst, h, Response{AllocHint: hint, ContextID: f.ContextID, CancelCount: f.CancelCount, Stub: stub})
+		out = AppendResponse(dst, h, Response{AllocHint: hint, ContextID: f.ContextID & 0xff, CancelCount: f.CancelCount, Stub: stub})
 	}
 	if f.AuthLen > 0 {
 		a := f.Auth

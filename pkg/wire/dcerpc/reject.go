@@ -92,13 +92,14 @@ var (
 // connection. ErrSecondBind, ErrNoTransfer, ErrFeatureTwice and ErrAuthType are
 // for the server to use: they are about the meaning of a well-formed PDU.
 var (
-	ErrSecondBind   = &Reject{Cause: "a second bind on the connection", Nak: true, Reason: ReasonNotSpecified}
-	ErrContexts     = protocolError("presentation contexts are beyond frag_length")
-	ErrNoContext    = badOffer("a bind without presentation context")
-	ErrNoTransfer   = badOffer("a presentation context without transfer syntax")
-	ErrFeatureTwice = badOffer("two bind time feature negotiations in one bind")
-	ErrNoAuth       = protocolError("an auth3 without auth trailer")
-	ErrAuthType     = &Reject{Cause: "authentication type that is not served", Nak: true, Reason: ReasonAuthType, Fault: FaultSecurityPackage, Flags: FlagNotExecuted}
+	ErrSecondBind    = &Reject{Cause: "a second bind on the connection", Nak: true, Reason: ReasonNotSpecified}
+	ErrContextReused = protocolError("a presentation context that stands for something else already")
+	ErrContexts      = protocolError("presentation contexts are beyond frag_length")
+	ErrNoContext     = badOffer("a bind without presentation context")
+	ErrNoTransfer    = badOffer("a presentation context without transfer syntax")
+	ErrFeatureTwice  = badOffer("two bind time feature negotiations in one bind")
+	ErrNoAuth        = protocolError("an auth3 without auth trailer")
+	ErrAuthType      = &Reject{Cause: "authentication type that is not served", Nak: true, Reason: ReasonAuthType, Fault: FaultSecurityPackage, Flags: FlagNotExecuted}
 )
 
 // What can be wrong with the fragments of a call, all found by Reassembler.

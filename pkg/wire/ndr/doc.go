@@ -12,9 +12,12 @@
 //	d := ndr.NewDecoder(stub, format) // format from ndr.FormatOf
 //	level := d.Uint32()
 //	name := d.WString()               // points into stub
-//	if err := d.Close(); err != nil { // or look at d.Rest() oneself
+//	if err := d.Err(); err != nil {
 //		... // fault 0x6f7, or nca_s_fault_ndr
 //	}
+//
+// What follows the arguments is ignored, as in Windows and Samba: d.Close is for
+// those who want to know.
 //
 // As parameters, a [ref] pointer is nothing, a [unique] pointer is d.Unique()
 // and, when that is true, what it points to.
