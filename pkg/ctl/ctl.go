@@ -20,6 +20,7 @@ import (
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
+	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/refresh"
@@ -113,7 +114,7 @@ func (e *env) run(ctx context.Context, args []string) int {
 		return 0
 	case errors.As(err, &refused):
 		if !errors.Is(refused.error, errSilent) {
-			fmt.Fprintf(e.err, "msrpcctl: %s: %v\n", called.Name(), err)
+			fmt.Fprintf(e.err, "msrpcctl: %s: %v\n", called.Name(), sys.Hint(err))
 		}
 		return statusRefused
 	case errors.Is(err, errSilent):
@@ -129,13 +130,25 @@ func (e *env) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(e.err, "msrpcctl: %s; see %s --help\n", strings.TrimSuffix(text, ` for "msrpcctl"`), called.CommandPath())
 		return 2
 	}
-	for _, line := range strings.Split(err.Error(), "\n") { // joined errors
+	for _, line := range lines(err) {
 		fmt.Fprintf(e.err, "msrpcctl: %s: %s\n", called.Name(), line)
 	}
 	if errors.As(err, new(blindError)) {
 		return statusBlind
 	}
 	return 1
+}
+
+// lines are joined errors, each with what people can do about it.
+func lines(err error) (texts []string) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || !strings.Contains(err.Error(), "\n") {
+		return strings.Split(sys.Hint(err).Error(), "\n")
+	}
+	for _, e := range joined.Unwrap() {
+		texts = append(texts, lines(e)...)
+	}
+	return texts
 }
 
 // unknownCommand knows cobra's error, which has no type.

@@ -91,7 +91,7 @@ func (e *env) logged(log *slog.Logger, err error, id string) error {
 	if err == nil || errors.Is(err, context.Canceled) || !journal.IsStream(os.Stderr) {
 		return err
 	}
-	for _, line := range strings.Split(err.Error(), "\n") { // joined errors
+	for _, line := range lines(err) {
 		log.Error(line, journal.MessageID, id)
 	}
 	return errSilent

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/sys"
 )
 
 // Main is the program msrpc-samba-worker: it returns the exit code.
@@ -29,7 +30,7 @@ func Main(args []string) int {
 		if errors.As(err, &known) {
 			log = log.With(journal.MessageID, known.MessageID())
 		}
-		log.Error(err.Error())
+		log.Error(sys.Hint(err).Error())
 		return 1
 	}
 	return 0

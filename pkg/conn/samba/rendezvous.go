@@ -49,11 +49,11 @@ func OpenRendezvous(messagingDir, lockDir string) (*Rendezvous, error) {
 		return nil, err
 	}
 	if err := r.takeLock(); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", r.lockPath(os.Getpid()), err)
+		return nil, &os.PathError{Op: "lock", Path: r.lockPath(os.Getpid()), Err: err}
 	}
 	if err := r.bind(); err != nil {
 		unix.Close(r.lock)
-		return nil, fmt.Errorf("messaging socket %s: %w", r.sockPath(os.Getpid()), err)
+		return nil, &os.PathError{Op: "messaging socket", Path: r.sockPath(os.Getpid()), Err: err}
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ package status
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,7 +67,8 @@ func keep(path string, workers, uid, gid int) (kept bool, err error) {
 }
 
 // reshape gives a file the length and the header for capacity indices, where it
-// has others. Lines that are new are zero.
+// has others. Lines that are new are zero. All of it has room on its file system:
+// who has it mapped would be ended by SIGBUS when a hole cannot be filled.
 func reshape(f *os.File, capacity int) error {
 	st, err := f.Stat()
 	if err != nil {
@@ -76,6 +78,9 @@ func reshape(f *os.File, capacity int) error {
 		if err := f.Truncate(int64(size(capacity))); err != nil {
 			return err
 		}
+	}
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, int64(size(capacity))); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return &os.PathError{Op: "allocate", Path: f.Name(), Err: err}
 	}
 	var is, wanted [16]byte
 	binary.NativeEndian.PutUint64(wanted[:], magic)

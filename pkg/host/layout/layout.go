@@ -97,7 +97,7 @@ func Catalogue() string { return filepath.Join(State, "catalogue.db") }
 
 // LastUnits is where msrpc-generator keeps its last good set: below /run, the
 // one place that a generator may write to.
-func LastUnits() string { return filepath.Join(VolatileConf, "generator.last") }
+func LastUnits() string { return filepath.Join(VolatileConf, "units") }
 
 // RpcdDir holds the inboxes and the status file of one rpcd.
 func RpcdDir(name string) string { return filepath.Join(Runtime, name) }

@@ -23,6 +23,7 @@ const (
 	errNoUnitForPID  = "org.freedesktop.systemd1.NoUnitForPID"
 	errUnitMasked    = "org.freedesktop.systemd1.UnitMasked"
 	errReadOnly      = "System.Error.EROFS"
+	errNoSpace       = "System.Error.ENOSPC"
 	errAccess        = "org.freedesktop.DBus.Error.AccessDenied"
 	errInteractive   = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
 )

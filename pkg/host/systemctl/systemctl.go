@@ -12,10 +12,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	"golang.org/x/sys/unix"
 )
 
 // ErrNotBooted says that PID 1 is not systemd (sd_booted(3)).
@@ -79,10 +81,16 @@ func (c *Conn) DaemonReload(ctx context.Context) error {
 // start them. A daemon-reload makes it known. It stops nothing.
 func (c *Conn) Mask(ctx context.Context, runtime bool, units ...string) error {
 	if _, err := c.bus.MaskUnitFilesContext(ctx, units, runtime, true); err != nil {
+		if busError(err) == errNoSpace {
+			err = &fs.PathError{Op: "write", Path: unitDirs[runtime], Err: unix.ENOSPC}
+		}
 		return fmt.Errorf("mask %s: %w", join(units), explain(err))
 	}
 	return nil
 }
+
+// unitDirs are where systemd puts masks: those until the next boot, and the others.
+var unitDirs = map[bool]string{true: "/run/systemd/system", false: "/etc/systemd/system"}
 
 // Unmask undoes Mask, and a mask that holds until the next boot. A
 // daemon-reload makes it known.

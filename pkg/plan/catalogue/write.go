@@ -13,7 +13,6 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/listing"
 )
 
@@ -26,7 +25,7 @@ func Write(path string, c *Catalogue) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".catalogue-")
 	if err != nil {
-		return fmt.Errorf("write catalogue: %w", sys.Hint(err))
+		return fmt.Errorf("write catalogue: %w", err)
 	}
 	name := tmp.Name()
 	tmp.Close()
@@ -39,7 +38,7 @@ func Write(path string, c *Catalogue) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("write catalogue %s: %w", path, sys.Hint(err))
+		return fmt.Errorf("write catalogue %s: %w", path, err)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type applier struct {
 	rep          *Report
 	log          *slog.Logger
 	generatorDir string
+	keep         func() error                        // keeps the planned units for the generator; nil: it does that itself
 	look         func(context.Context) *wanted.State // nil: nothing is mended
 
 	self string // unit that this process runs in, "" for none
@@ -56,6 +57,7 @@ func (a *applier) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.keep = func() error { return unitgen.Keep(layout.LastUnits(), files) }
 	return a.apply(ctx, unitgen.Texts(files))
 }
 
@@ -97,6 +99,11 @@ func (a *applier) targetWanted(ctx context.Context) (bool, error) {
 }
 
 func (a *applier) change(ctx context.Context, c changes, planned map[string]string, wanted bool) error {
+	if a.keep != nil { // for which there may be no room: then nothing is stopped
+		if err := a.keep(); err != nil {
+			return err
+		}
+	}
 	if link := layout.Target + ".wants/" + layout.NetworkSocket; slices.Contains(c.files, link) && planned[link] == "" {
 		if up, err := a.up(ctx, layout.NetworkSocket); a.note(err) && up {
 			a.note(a.m.Stop(ctx, layout.NetworkSocket))
@@ -106,7 +113,10 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		return err
 	}
 	if err := a.m.DaemonReload(ctx); err != nil {
-		return err
+		if wanted { // with the units of before
+			a.wait(ctx, "start", layout.Target)
+		}
+		return errors.Join(append(a.errs, err)...)
 	}
 	a.did("daemon-reload: %d unit files changed", len(c.files))
 	if now, err := unitgen.ReadUnits(a.generatorDir); err != nil {

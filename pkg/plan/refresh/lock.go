@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/host/layout"
-	"msrpcd/pkg/host/sys"
 )
 
 const (
@@ -24,11 +23,11 @@ const (
 // so with the process at the latest.
 func lock(ctx context.Context, path string, c clock) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("lock: %w", sys.Hint(err))
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock: %w", sys.Hint(err))
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	start := c.now()
 	for {

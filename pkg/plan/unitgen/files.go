@@ -25,6 +25,7 @@ var (
 type File struct {
 	Data []byte
 	Link string // target
+	Kept string // path of a file with this Data that may be linked to, "" for none
 }
 
 // set collects files. Every path is below the generator's normal directory.

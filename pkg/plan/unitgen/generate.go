@@ -5,11 +5,11 @@ package unitgen
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
@@ -18,7 +18,7 @@ import (
 // Inputs is what the generator reads, and where it keeps its last good set.
 type Inputs struct {
 	Catalogue string // path
-	LastGood  string // path; below /run, the one place a generator may write to
+	LastGood  string // path; below /run, the one place a generator may write to, and where links to it work
 	Config    func() (*config.Config, error)
 }
 
@@ -34,25 +34,29 @@ func DefaultInputs() Inputs {
 // Generate writes units below dir, the generator's normal directory:
 //
 //   - catalogue and configuration are good: their units;
-//   - they are not, or the catalogue is gone: the last good units, and a unit
-//     that says why;
+//   - they are not, the catalogue is gone, or there is no room to write: the last
+//     good units, and a unit that says why;
 //   - no catalogue and no last good units (first boot, or /var is not mounted
 //     yet): only a link that makes the target run a refresh.
 //
 // The error is one of writing; nothing is left below dir then. What could not
-// be kept for the next time is no error.
+// be kept for the next time, or said in a unit, is no error.
 func Generate(dir string, in Inputs) error {
 	files, err := in.plan()
-	if err == nil {
-		if err := Write(dir, files); err != nil {
-			return err
-		}
-		if err := writeLastGood(in.LastGood, files); err != nil {
-			fmt.Fprintln(journal.Stderr, "msrpc-generator:", err)
-		}
-		return nil
+	if err != nil {
+		return in.fallback(dir, err, true)
 	}
-	return Write(dir, in.fallback(err))
+	if err := Write(dir, files); err != nil {
+		return in.fallback(dir, sys.Hint(err), false)
+	}
+	complain(Keep(in.LastGood, files))
+	return nil
+}
+
+func complain(err error) {
+	if err != nil {
+		fmt.Fprintln(journal.Stderr, "msrpc-generator:", sys.Hint(err))
+	}
 }
 
 // plan makes the files of the two inputs. An error says that they cannot be
@@ -72,18 +76,30 @@ func (in Inputs) plan() (map[string]File, error) {
 	return Files(plan.New(c, cfg))
 }
 
-// fallback makes the files for a run whose inputs gave cause.
-func (in Inputs) fallback(cause error) map[string]File {
+// fallback writes the last good units for a run that cause has ended. With refresh
+// the target starts one.
+func (in Inputs) fallback(dir string, cause error, refresh bool) error {
 	s := &set{files: map[string]File{}, builders: map[string]*builder{}}
 	last, err := readLastGood(in.LastGood)
 	switch {
 	case err == nil:
-		maps.Copy(s.files, last)
 		s.problems([]string{fmt.Sprintf("%v; the units are those of the last good run; try msrpcctl refresh", cause)})
 	case !errors.Is(cause, catalogue.ErrNone):
 		s.problems([]string{fmt.Sprintf("%v; there are no units until msrpcctl refresh succeeds", cause)})
 	}
-	// The target is not ordered after the refresh, which starts the target.
-	s.want(layout.Target, layout.RefreshService, filepath.Join(UnitDir, layout.RefreshService))
-	return s.files
+	if refresh { // the target is not ordered after the refresh, which starts the target
+		s.want(layout.Target, layout.RefreshService, filepath.Join(UnitDir, layout.RefreshService))
+	}
+	for path := range s.files { // an older problem
+		delete(last, path)
+	}
+	if err := Write(dir, last); err != nil {
+		return sys.Hint(err)
+	}
+	err = Write(dir, s.files)
+	if err != nil && len(last) > 0 {
+		complain(fmt.Errorf("%w; %w", cause, err))
+		return nil
+	}
+	return err
 }

@@ -60,6 +60,10 @@ func writeOne(full string, f File, done *[]string) error {
 		}
 		return err
 	}
+	if f.Kept != "" && os.Link(f.Kept, full) == nil {
+		*done = append(*done, full)
+		return nil
+	}
 	out, err := os.OpenFile(full, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err

@@ -99,55 +99,47 @@ func TestWriteRefusesPaths(t *testing.T) {
 }
 
 func TestLastGood(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "new", "generator.last")
+	units := map[string]File{"msrpc-a.socket": {Data: []byte("[Socket]\n")}, "msrpc.target.wants/msrpc-a.socket": {Link: "../msrpc-a.socket"}}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "new", "units")
 	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
 		t.Errorf("absent: error %v", err)
 	}
-	if err := writeLastGood(path, some); err != nil {
-		t.Fatal(err)
-	}
-	got, err := readLastGood(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(some, got); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
-	before, _ := os.Stat(path)
-	if err := writeLastGood(path, some); err != nil {
-		t.Fatal(err)
-	}
-	if after, _ := os.Stat(path); !os.SameFile(before, after) {
-		t.Error("the same set was written again")
-	}
-
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{
-		"empty": nil, "no line": []byte("x"), "cut": whole[:len(whole)-5],
-		"changed":   []byte(strings.Replace(string(whole), "[Socket]", "[socket]", 1)),
-		"a path up": pack(map[string]File{"../x": {}}),
-		"a length":  resum("file 99 a\nb\n"), "no newline": resum("file 1 a\nbc\n"), "a kind": resum("dir 0 a\n\n"),
-	} {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
+	keep := func(files map[string]File) os.FileInfo {
+		t.Helper()
+		if err := Keep(path, files); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
-			t.Errorf("%s: error %v", name, err)
+		got, err := readLastGood(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if d := cmp.Diff(Texts(files), Texts(got)); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+		st, err := os.Stat(path)
+		if left, _ := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+			t.Errorf("beside it: %v, %v", left, err)
+		}
+		return st
 	}
-	if err := os.WriteFile(path, whole, 0o600); err != nil {
-		t.Fatal(err)
+	if before := keep(units); !os.SameFile(before, keep(units)) {
+		t.Error("the same set was written again")
 	}
-	if err := os.Chmod(path, 0o666); err != nil {
+	units["msrpc-b.socket"] = File{}
+	keep(units)
+	if err := Keep(path, map[string]File{"../x": {}}); err == nil {
+		t.Error("a path up was kept")
+	}
+	keep(units)
+
+	if err := os.Chmod(path, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
 		t.Errorf("writable by all: error %v", err)
 	}
-	link := path + ".link"
+	link := filepath.Join(dir, "link")
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
@@ -156,21 +148,23 @@ func TestLastGood(t *testing.T) {
 	}
 }
 
-// resum puts a right first line before body.
-func resum(body string) []byte { return seal([]byte(body)) }
-
-func FuzzUnpack(f *testing.F) {
-	f.Add(pack(some))
-	f.Add([]byte("file 1 a\nb\nlink 2 c\n/x\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, in := range [][]byte{b, seal(b)} {
-			files, err := unpack(in)
-			if err != nil {
-				continue
-			}
-			if again, err := unpack(pack(files)); err != nil || cmp.Diff(files, again) != "" {
-				t.Errorf("%q: %v", in, err)
-			}
-		}
-	})
+// What is kept is linked to where that works, and written where it does not.
+func TestWriteLinksWhatIsKept(t *testing.T) {
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "kept")
+	if err := os.WriteFile(kept, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	if err := Write(out, map[string]File{"a": {Data: []byte("x"), Kept: kept}, "b": {Data: []byte("y"), Kept: kept + "-gone"}}); err != nil {
+		t.Fatal(err)
+	}
+	a, errA := os.Stat(filepath.Join(out, "a"))
+	k, errK := os.Stat(kept)
+	if errA != nil || errK != nil || !os.SameFile(a, k) {
+		t.Errorf("not the same file: %v, %v", errA, errK)
+	}
+	if d := cmp.Diff(map[string]File{"a": {Data: []byte("x")}, "b": {Data: []byte("y")}}, tree(t, out)); d != "" {
+		t.Error(d)
+	}
 }

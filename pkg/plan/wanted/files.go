@@ -84,6 +84,6 @@ func (unitFiles) Check(_ context.Context, s *State) []Finding {
 	if n := len(files); n > 1 {
 		more = fmt.Sprintf(" (and %d more)", n-1)
 	}
-	f := found(checkUnitFiles, "generated unit file %s%s is not as planned", files[0], more).named("unit files").refreshed(mend{})
+	f := found(checkUnitFiles, "generated unit file %s%s is not as planned", files[0], more).named("unit files", fileSystemID).refreshed(mend{})
 	return append([]Finding{f}, s.notLoaded()...)
 }

@@ -24,6 +24,7 @@ const (
 	checkSmbd          = "smbd"
 	checkDcerpcd       = "samba-dcerpcd"
 	checkSandbox       = "sandbox"
+	checkFileSystems   = "file systems"
 	checkTarget        = "target"
 	checkPreflight     = "preflight"
 	checkDirectories   = "directories"
@@ -39,13 +40,13 @@ const (
 )
 
 // Checks are the names of all checks, in the order in which they are made.
-var Checks = []string{checkConfiguration, checkCatalogue, checkSmbConf, checkSmbd, checkDcerpcd, checkSandbox,
+var Checks = []string{checkConfiguration, checkCatalogue, checkSmbConf, checkSmbd, checkDcerpcd, checkSandbox, checkFileSystems,
 	checkTarget, checkPreflight, checkDirectories, checkStatusFiles, checkUnitFiles, checkUnits, checkSockets,
 	checkInboxes, checkSettings, checkProgress, CheckPorts, checkAddresses}
 
 // Items is the wanted state.
 func Items(p *plan.Plan) []Item {
-	items := []Item{configuration{}, programs{}, smbConf{}, smbd{}, dcerpcd{}, sandbox{}, target{}, preflightUnit{}}
+	items := []Item{configuration{}, programs{}, smbConf{}, smbd{}, dcerpcd{}, sandbox{}, fileSystem{layout.State}, fileSystem{layout.VolatileConf}, target{}, preflightUnit{}}
 	for _, d := range preflight.Directories(p) {
 		items = append(items, directory{d})
 	}

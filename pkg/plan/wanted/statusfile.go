@@ -121,7 +121,7 @@ func (o statusOf) Check(_ context.Context, s *State) []Finding {
 		s.unknown(checkStatusFiles, errNotRoot, false)
 		return nil
 	}
-	return []Finding{found(checkStatusFiles, "%v", err).of(o.r.Name, "").named("status "+o.r.Name, directoryID(layout.RpcdDir(o.r.Name))).
+	return []Finding{found(checkStatusFiles, "%v", err).of(o.r.Name, "").named("status "+o.r.Name, directoryID(layout.RpcdDir(o.r.Name)), fileSystemID).
 		refreshed(mend{step: stepDirectories, rpcd: o.r.Name})}
 }
 

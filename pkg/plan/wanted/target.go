@@ -66,7 +66,7 @@ func (preflightUnit) Check(_ context.Context, s *State) []Finding {
 	}
 	what := fmt.Sprintf("%s is %s: no named pipe is served", layout.PreflightService, u.Active)
 	f := found(checkPreflight, "%s%s", what, s.reason(layout.PreflightService)).of("", layout.PreflightService).
-		named("preflight", "smb.conf").refreshed(mend{step: stepDirectories})
+		named("preflight", "smb.conf", fileSystemID).refreshed(mend{step: stepDirectories})
 	if s.sambaErr != nil || s.samba != nil && s.samba.HelpersOnDemand {
 		f.Mends, f.mend = false, mend{}
 	}
@@ -108,7 +108,7 @@ func (d directory) Check(_ context.Context, s *State) []Finding {
 	if !s.Root && errors.Is(err, preflight.ErrOwner) {
 		return nil // it is compared with the user who asks
 	}
-	return []Finding{found(checkDirectories, "%v", err).named(directoryID(d.d.Path), directoryID(filepath.Dir(d.d.Path)), "target").
+	return []Finding{found(checkDirectories, "%v", err).named(directoryID(d.d.Path), directoryID(filepath.Dir(d.d.Path)), fileSystemID, "target").
 		refreshed(mend{step: stepDirectories}).
 		remedy(runRefresh+", or systemctl reload-or-restart "+layout.PreflightService, "systemctl reload-or-restart "+layout.PreflightService, refreshCommand)}
 }

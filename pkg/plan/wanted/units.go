@@ -137,7 +137,7 @@ func (s *State) causes(unit string, p systemctl.Properties) []string {
 		}
 	}
 	n, _ := layout.ParseUnit(unit)
-	return append(ids, "inbox "+n.Rpcd, "status "+n.Rpcd, directoryID(layout.RpcdDir(n.Rpcd)))
+	return append(ids, "inbox "+n.Rpcd, "status "+n.Rpcd, directoryID(layout.RpcdDir(n.Rpcd)), fileSystemID)
 }
 
 // reason is why a unit ended, in systemd's words and with what is behind them.

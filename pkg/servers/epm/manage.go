@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/rpc/rpcd"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
@@ -70,7 +71,7 @@ func (m *mapper) changed(err error) Status {
 	case m.added.path == "":
 		return CantCreate
 	}
-	slog.Error(err.Error(), journal.MessageID, journal.IDEntriesUnusable)
+	slog.Error(sys.Hint(err).Error(), journal.MessageID, journal.IDEntriesUnusable)
 	return UpdateFailed
 }
 
