@@ -45,35 +45,3 @@ const (
 func derive(key []byte, magic string) [16]byte {
 	return md5.Sum(append(append(make([]byte, 0, 96), key...), magic...))
 }
-
-// rc4 is the cipher of that name, with a state that can be saved: crypto/rc4 has
-// none.
-type rc4 struct {
-	S    [256]byte
-	I, J byte
-}
-
-func (c *rc4) init(key []byte) {
-	*c = rc4{}
-	for i := range c.S {
-		c.S[i] = byte(i)
-	}
-	var j byte
-	for i := range c.S {
-		j += c.S[i] + key[i%len(key)]
-		c.S[i], c.S[j] = c.S[j], c.S[i]
-	}
-}
-
-func (c *rc4) crypt(b []byte) {
-	i, j := c.I, c.J
-	for k := range b {
-		i++
-		x := c.S[i]
-		j += x
-		y := c.S[j]
-		c.S[i], c.S[j] = y, x
-		b[k] ^= c.S[x+y]
-	}
-	c.I, c.J = i, j
-}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/rpc/auth/rc4"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -115,10 +116,10 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 		if len(a.key) != 16 {
 			return malformed("client without the key that it exchanges")
 		}
-		var r rc4
-		r.init(key)
+		var r rc4.Cipher
+		r.Init(key)
 		copy(key, a.key)
-		r.crypt(key)
+		r.Crypt(key)
 	}
 	c.caller.SessionKey = key
 	if mic && !c.micHolds(token, key) {

@@ -13,6 +13,7 @@ import (
 	"hash"
 
 	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/rpc/auth/rc4"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -21,7 +22,7 @@ const signatureSize = 16
 // direction is one of the two, with all that its messages change.
 type direction struct {
 	SignKey, SealKey [16]byte
-	Cipher           rc4
+	Cipher           rc4.Cipher
 	Seq              uint32
 	KeyExch          bool // the checksum is enciphered
 
@@ -31,7 +32,7 @@ type direction struct {
 
 func newDirection(key []byte, sign, seal string, keyExch bool) *direction {
 	d := &direction{SignKey: derive(key, sign), SealKey: derive(key, seal), KeyExch: keyExch}
-	d.Cipher.init(d.SealKey[:])
+	d.Cipher.Init(d.SealKey[:])
 	d.start()
 	return d
 }
@@ -49,7 +50,7 @@ func (d *direction) sign(message []byte) []byte {
 	copy(s[4:12], s[:8])
 	le.PutUint32(s, 1)
 	if d.KeyExch {
-		d.Cipher.crypt(s[4:12])
+		d.Cipher.Crypt(s[4:12])
 	}
 	le.PutUint32(s[12:], d.Seq)
 	d.Seq++
@@ -72,9 +73,9 @@ func (c *securityContext) Protect(f auth.Fragment) error {
 	d.KeyExch = false
 	s := d.sign(f.Signed())
 	d.KeyExch = keyExch
-	d.Cipher.crypt(f.Stub())
+	d.Cipher.Crypt(f.Stub())
 	if keyExch {
-		d.Cipher.crypt(s[4:12])
+		d.Cipher.Crypt(s[4:12])
 	}
 	copy(f.Value(), s)
 	return nil
@@ -86,7 +87,7 @@ func (c *securityContext) Unprotect(f auth.Fragment) error {
 		return err
 	}
 	if c.level == dcerpc.LevelPrivacy {
-		c.in.Cipher.crypt(f.Stub())
+		c.in.Cipher.Crypt(f.Stub())
 	}
 	if subtle.ConstantTimeCompare(c.in.sign(f.Signed()), f.Value()) != 1 {
 		c.Close()
@@ -140,7 +141,7 @@ func (c *securityContext) CheckMIC(message, mic []byte) error {
 func (c *securityContext) EndMIC() {
 	for _, d := range []*direction{c.in, c.out} {
 		if d != nil {
-			d.Cipher.init(d.SealKey[:])
+			d.Cipher.Init(d.SealKey[:])
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/authtest"
+	"msrpcd/pkg/rpc/auth/rc4"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -32,10 +33,10 @@ func TestVectorsOfMSNLMP(t *testing.T) {
 		t.Fatalf("SessionBaseKey %x, %v, want %s", key, ok, want)
 	}
 	random := unhex("55555555555555555555555555555555")
-	var r rc4
-	r.init(key[:])
+	var r rc4.Cipher
+	r.Init(key[:])
 	exchanged := append([]byte(nil), random...)
-	if r.crypt(exchanged); hex.EncodeToString(exchanged) != "c5dad2544fc9799094ce1ce90bc9d03e" {
+	if r.Crypt(exchanged); hex.EncodeToString(exchanged) != "c5dad2544fc9799094ce1ce90bc9d03e" {
 		t.Errorf("EncryptedRandomSessionKey %x", exchanged)
 	}
 	c := &securityContext{level: dcerpc.LevelPrivacy, in: newDirection(random, signToClient, sealToClient, true), out: newDirection(random, signToServer, sealToServer, true)}
