@@ -12,6 +12,7 @@ import (
 
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -51,7 +52,7 @@ func (b *Broker) takeListeners(fds []sys.PassedFD) error {
 }
 
 func (b *Broker) watchListener(i int) {
-	b.ep.Add(b.listeners[i].fd, unix.EPOLLIN, token(kindListener, 0, i))
+	b.loop.Add(b.listeners[i].fd, unix.EPOLLIN, event.Token(kindListener, 0, i))
 }
 
 // bindingIndex finds or adds a binding.
@@ -80,7 +81,7 @@ func (b *Broker) bindingsText() string {
 // accept takes connections from a listener until it is empty or the others
 // should have their turn.
 func (b *Broker) accept(l *listener) {
-	if b.acceptAfter > b.now {
+	if b.acceptAfter > b.loop.Now {
 		return
 	}
 	for range acceptBatch {
@@ -98,7 +99,7 @@ func (b *Broker) accept(l *listener) {
 			b.pauseAccept(errno)
 			return
 		}
-		b.lastActive = b.now
+		b.lastActive = b.loop.Now
 		b.status.Broker().Accepted.Add(1)
 		c := b.admit(fd, l.binding)
 		bind := &b.bindings[l.binding]
@@ -159,21 +160,21 @@ func (b *Broker) pauseAccept(errno sys.Errno) {
 	b.limiter.Log(b.log, slog.LevelError, "accept", journal.IDAcceptFailed,
 		"accept fails, clients wait in the listen queue; look at LimitNOFILE= of the broker and at fs.file-max",
 		journal.Error, errno.Error())
-	b.acceptAfter = b.now + int64(acceptPause)
+	b.acceptAfter = b.loop.Now + acceptPause
 	for _, l := range b.listeners {
-		b.ep.Delete(l.fd)
+		b.loop.Delete(l.fd)
 	}
 }
 
 // resumeAccept looks at the listeners again if there is a descriptor for the
 // next connection.
 func (b *Broker) resumeAccept() {
-	fd, err := unix.FcntlInt(uintptr(b.wake), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := unix.FcntlInt(uintptr(b.listeners[0].fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err == nil {
 		sys.Close(fd)
 	}
 	if (err != nil || fd >= b.fdLimit) && !b.sacrifice(-1) {
-		b.acceptAfter = b.now + int64(acceptPause)
+		b.acceptAfter = b.loop.Now + acceptPause
 		return
 	}
 	b.acceptAfter = 0

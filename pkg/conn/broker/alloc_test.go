@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,9 +33,9 @@ func TestWarmPathDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		sys.Send(c, pdu)
-		b.tick()
-		for events, _ := b.ep.Wait(1000); events > 0; events-- {
-			b.dispatch(b.ep.Event(0))
+		b.loop.Tick()
+		for events, _ := b.loop.Wait(b.loop.Now + time.Second); events > 0; events-- {
+			b.dispatch(b.loop.Event(0))
 		}
 		_, nfds, errno := r.received.Recv(r.inboxes[0], buf, 0)
 		if errno != 0 || nfds != 1 {

@@ -28,7 +28,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"time"
@@ -38,6 +37,7 @@ import (
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
@@ -49,11 +49,10 @@ type Broker struct {
 	cfg     Config
 	log     *slog.Logger
 	limiter journal.Limiter
-	notify  *sys.Notifier
+	manager *event.Manager
 
-	ep        *sys.Epoll
+	loop      *event.Loop
 	msg       sys.Msg
-	wake      int // eventfd, readable when a signal asks to stop
 	listeners []listener
 	bindings  []binding
 	conns     conns
@@ -75,23 +74,16 @@ type Broker struct {
 	lot    *parking.Lot
 	self   *program.Self
 
-	base        time.Time // for now
-	baseNS      int64
-	now         int64 // CLOCK_MONOTONIC in ns, at the last wake-up
-	caughtUp    bool  // the loop has slept since its start
-	prompt      bool  // who waits is parked at once
+	caughtUp    bool // the loop has slept since its start
+	prompt      bool // who waits is parked at once
 	nextID      uint64
-	acceptAfter int64 // when accept may be tried again, 0: any time
-	parkAt      int64 // when parking may be tried again, for loose and unsafe
-	unsafe      bool  // the lot has members that it does not keep
-	ready       bool  // systemd knows that we are
-	lastActive  int64
-	lastAlive   int64
-	lastReport  int64
-	swept       int64
-	lastIdle    int64
-	dirty       bool // there may be something to report
-	reported    string
+	acceptAfter time.Duration // when accept may be tried again, 0: any time
+	parkAt      time.Duration // when parking may be tried again, for loose and unsafe
+	unsafe      bool          // the lot has members that it does not keep
+	lastActive  time.Duration
+	lastAlive   time.Duration
+	swept       time.Duration
+	lastIdle    time.Duration
 
 	in  [maxPeek]byte // what was peeked
 	pdu [maxPDU]byte  // the first PDU without message headers
@@ -112,7 +104,6 @@ const (
 	stallAfter    = 100 * time.Millisecond // a worker that did not read for so long is passed over
 	startPatience = 2 * time.Second        // the same for one that is being started
 	acceptPause   = 100 * time.Millisecond // after accept failed for want of descriptors
-	reportEvery   = time.Second            // STATUS= at most so often
 	acceptBatch   = 64                     // connections of one listener before the others' turn
 	finishTime    = 5 * time.Second        // how long a stop waits for the manager
 )
@@ -120,31 +111,21 @@ const (
 // New takes over the passed descriptors. An error says which is missing or not
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
-	b := &Broker{cfg: cfg, log: log, base: time.Now(), self: program.NewSelf(),
+	b := &Broker{cfg: cfg, log: log, self: program.NewSelf(),
 		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole),
 		stalled: newList(byStall)}
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return nil, fmt.Errorf("read clock: %w", err)
-	}
-	b.baseNS = ts.Nano()
-	b.tick()
-	b.lastActive = b.now
 	var seed [4]byte
 	rand.Read(seed[:])
 	b.nextID = uint64(binary.LittleEndian.Uint32(seed[:]))<<32 | 1
 
 	var err error
-	if b.notify, err = sys.NewNotifier(); err != nil {
+	if b.loop, err = event.New(); err != nil {
 		return nil, err
 	}
-	if b.ep, err = sys.NewEpoll(); err != nil {
+	b.lastActive = b.loop.Now
+	if b.manager, err = event.NewManager(b.statusText); err != nil {
 		return nil, err
 	}
-	if b.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
-	b.ep.Add(b.wake, unix.EPOLLIN, token(kindWake, 0, 0))
 	if err := b.openStatus(); err != nil {
 		return nil, err
 	}
@@ -166,47 +147,37 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	return b, b.takeParking(fds)
 }
 
-// Stop makes Run return soon. It may be called from another goroutine.
-func (b *Broker) Stop() {
-	one := [8]byte{1}
-	unix.Write(b.wake, one[:])
-}
-
-// tick reads the clock.
-func (b *Broker) tick() { b.now = b.baseNS + int64(time.Since(b.base)) }
-
 // Run serves until Stop or until nothing has happened and nobody serves for
 // the idle time. What waits then is in the parking.
 func (b *Broker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	b.lot.Ready()
-	if err := b.tellReady(); err != nil {
+	b.countWaiting()
+	if err := b.manager.Ready(b.loop.Now); err != nil {
 		return err
 	}
 	b.log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
-	b.report() // who was parked is pending
 	for {
-		n, errno := b.wait()
-		if errno != 0 {
-			return fmt.Errorf("epoll_wait: %w", errno)
+		n, err := b.wait()
+		if err != nil {
+			return err
 		}
 		for i := range n {
-			tok, events := b.ep.Event(i)
-			if tokenKind(tok) == kindWake {
-				b.finish()
-				return nil
-			}
-			b.dispatch(tok, events)
+			b.dispatch(b.loop.Event(i))
 		}
 		b.expire()
-		b.report()
-		if b.replaced() {
+		b.countWaiting()
+		b.manager.Tell(b.loop.Now)
+		switch {
+		case b.loop.Caught(unix.SIGTERM, unix.SIGINT):
+			b.finish()
+			return nil
+		case b.replaced():
 			b.finish()
 			return ErrReplaced
-		}
-		if b.idle() {
+		case b.idle():
 			b.log.Info("no worker serves and nobody waits: exiting until the next client",
 				journal.MessageID, journal.IDBrokerIdle)
 			return nil
@@ -216,72 +187,46 @@ func (b *Broker) Run() error {
 
 // wait returns how many events there are. Before it sleeps it parks whoever it
 // has put off.
-func (b *Broker) wait() (n int, errno sys.Errno) {
+func (b *Broker) wait() (n int, err error) {
 	b.prompt = !b.caughtUp
 	if b.fresh.head != end {
-		if n, errno = b.ep.Wait(0); n > 0 || errno != 0 {
-			b.tick()
-			return n, errno
+		if n, err = b.loop.Wait(0); n > 0 || err != nil {
+			return n, err
 		}
 		for b.fresh.head != end {
 			b.settle(int(b.fresh.head))
 		}
 	}
-	b.tick()
-	before := b.now
-	n, errno = b.ep.Wait(b.timeout())
-	b.tick()
-	if b.now-before > int64(restTime) {
+	n, err = b.loop.Wait(b.due())
+	if b.loop.Slept > restTime {
 		b.caughtUp, b.prompt = true, true
 	}
-	return n, errno
+	return n, err
 }
 
-func (b *Broker) dispatch(tok uint64, events uint32) {
-	switch tokenKind(tok) {
+func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
+	switch kind {
 	case kindListener:
-		b.accept(&b.listeners[tokenIndex(tok)])
+		b.accept(&b.listeners[i])
 	case kindConn:
-		i := tokenIndex(tok)
-		if c := &b.conns[i]; c.state != free && c.gen == tokenGen(tok) {
+		if c := &b.conns[i]; c.state != free && uint32(c.gen) == gen {
 			c.hungUp = c.hungUp || events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 			if !b.hasLeft(i, events) {
 				b.advance(i)
 			}
 			// The same event may have brought the bind: it is not told of again.
-			if c = &b.conns[i]; c.gen == tokenGen(tok) && b.hasLeft(i, events) {
+			if c = &b.conns[i]; uint32(c.gen) == gen && b.hasLeft(i, events) {
 				b.leave(i)
 			}
 		}
 	case kindInbox:
-		b.flush(tokenIndex(tok))
+		b.flush(i)
 	}
 }
 
-// tellReady says READY=1; while the manager does not read, as in the middle of
-// daemon-reload, it has to be said again later.
-func (b *Broker) tellReady() error {
-	switch errno := b.notify.Send(nil, "READY=1"); errno {
-	case 0:
-		b.ready = true
-	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
-	default:
-		return fmt.Errorf("tell systemd that we are ready: %w", errno)
-	}
-	return nil
-}
-
-// Tokens of events: kind, generation of the conn, index.
+// Kinds of events.
 const (
-	kindListener = iota + 1
+	kindListener = event.KindWake + 1 + iota
 	kindConn
 	kindInbox
-	kindWake
 )
-
-func token(kind int, gen uint16, index int) uint64 {
-	return uint64(kind)<<48 | uint64(gen)<<32 | uint64(uint32(index))
-}
-func tokenKind(t uint64) int   { return int(t >> 48) }
-func tokenGen(t uint64) uint16 { return uint16(t >> 32) }
-func tokenIndex(t uint64) int  { return int(uint32(t)) }

@@ -21,7 +21,7 @@ func (b *Broker) choose(c *conn) int {
 		}
 	}
 	i := route(b.loads, &b.cfg, c.groupID, c.needIdle)
-	if i == none && c.needIdle && b.now-c.accepted > int64(spareWait) {
+	if i == none && c.needIdle && b.loop.Now-c.accepted > spareWait {
 		i = fewestConns(b.loads, b.cfg.Workers)
 	}
 	if i == none && !c.needIdle {
@@ -51,20 +51,20 @@ func (b *Broker) loadOf(i int) load {
 		running:  in.alive && flags&status.Ready != 0,
 		draining: in.alive && flags&status.Draining != 0,
 		leaving:  in.alive && flags&status.Leaving != 0,
-		absent:   in.missing && in.retryAt > b.now,
+		absent:   in.missing && in.retryAt > b.loop.Now,
 	}
 	if sent := b.status.Sent(i).Sent.Load(); sent > received {
 		l.inflight = sent - received
 	}
 	if in.seen != received || l.inflight == 0 {
-		in.seen, in.seenAt = received, b.now
+		in.seen, in.seenAt = received, b.loop.Now
 	}
 	if l.running {
 		l.open = w.Open()
 		l.groups = uint64(w.Groups.Load())
-		l.stalled = b.now-in.seenAt > int64(stallAfter)
+		l.stalled = b.loop.Now-in.seenAt > stallAfter
 	} else {
-		l.stalled = b.now-in.seenAt > int64(startPatience)
+		l.stalled = b.loop.Now-in.seenAt > startPatience
 	}
 	l.groups += l.inflight
 	return l
@@ -73,9 +73,9 @@ func (b *Broker) loadOf(i int) load {
 // refreshAlive asks the kernel which workers live (they hold a lock on their
 // line), at most every aliveEvery, and at once about a new one.
 func (b *Broker) refreshAlive() {
-	all := b.now-b.lastAlive > int64(aliveEvery)
+	all := b.loop.Now-b.lastAlive > aliveEvery
 	if all {
-		b.lastAlive = b.now
+		b.lastAlive = b.loop.Now
 	}
 	for i := range b.inboxes {
 		in := &b.inboxes[i]

@@ -3,6 +3,8 @@
 package broker
 
 import (
+	"time"
+
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/sys"
 )
@@ -40,12 +42,12 @@ type conn struct {
 	groupID    uint32
 	npaLevel   uint32
 	id         uint64
-	accepted   int64
-	request    int32  // np: bytes of the request in taken
-	stream     int32  // bytes of the stream that hold the first PDU, once it is whole
-	stalled    bool   // in Broker.stalled
-	lookAt     int64  // stalled: when to look
-	taken      []byte // what was read: on np the request, then the first bytes of the first PDU
+	accepted   time.Duration
+	request    int32         // np: bytes of the request in taken
+	stream     int32         // bytes of the stream that hold the first PDU, once it is whole
+	stalled    bool          // in Broker.stalled
+	lookAt     time.Duration // stalled: when to look
+	taken      []byte        // what was read: on np the request, then the first bytes of the first PDU
 }
 
 // npa is the named pipe auth request, as far as it was read.
@@ -60,7 +62,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 		b.conns = append(b.conns, conn{})
 	}
 	c := &b.conns[fd]
-	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.now, crowd: source.None, taken: c.taken[:0]}
+	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.loop.Now, crowd: source.None, taken: c.taken[:0]}
 	b.nextID++
 	return c
 }
@@ -71,7 +73,7 @@ func (b *Broker) drop(fd int) {
 	c := &b.conns[fd]
 	b.unpark(c)
 	if c.registered {
-		b.ep.Delete(fd) // the open file may live on in a worker
+		b.loop.Delete(fd) // the open file may live on in a worker
 	}
 	b.delist(fd)
 	b.heads -= len(c.head())

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -50,7 +51,7 @@ func (b *Broker) waitFor(fd int) {
 func (b *Broker) watch(fd int) {
 	if c := &b.conns[fd]; !c.registered {
 		c.registered = true
-		b.ep.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, token(kindConn, c.gen, fd))
+		b.loop.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, event.Token(kindConn, uint32(c.gen), fd))
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/handoff"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -22,13 +24,13 @@ type inbox struct {
 	fd       int // -1: not made yet
 	to       *sys.Address
 	queue    []waiter
-	retryAt  int64  // not to be tried before, 0: now
-	fullAt   int64  // full: to be tried by then, if epoll has not told of room
-	seen     uint64 // Received of the worker at the last look
-	seenAt   int64  // when that grew, or when nothing was in flight
-	missing  bool   // it could not be reached at the last try
-	goneAt   int64  // missing: since when
-	startID  uint64 // of the worker that was alive at the last look
+	retryAt  time.Duration // not to be tried before, 0: now
+	fullAt   time.Duration // full: to be tried by then, if epoll has not told of room
+	seen     uint64        // Received of the worker at the last look
+	seenAt   time.Duration // when that grew, or when nothing was in flight
+	missing  bool          // it could not be reached at the last try
+	goneAt   time.Duration // missing: since when
+	startID  uint64        // of the worker that was alive at the last look
 	alive    bool
 	watching bool // epoll tells when it has room
 	gone     int  // of queue, those that left it elsewhere than at its head
@@ -117,11 +119,11 @@ func (b *Broker) handOver(fd int) {
 		case 0:
 			return
 		case unix.EAGAIN:
-			in.fullAt = b.now + int64(inboxRetry)
+			in.fullAt = b.loop.Now + inboxRetry
 			b.enqueue(fd, i)
 			return
 		case unix.ETOOMANYREFS, unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE:
-			in.retryAt = b.now + int64(inboxRetry)
+			in.retryAt = b.loop.Now + inboxRetry
 			b.enqueue(fd, i)
 			return
 		}
@@ -169,10 +171,10 @@ func notThere(errno sys.Errno) bool { return errno == unix.ENOENT || errno == un
 func (b *Broker) unreachable(i int, errno sys.Errno) {
 	in := &b.inboxes[i]
 	if !in.missing {
-		in.missing, in.goneAt = true, b.now
+		in.missing, in.goneAt = true, b.loop.Now
 	}
-	in.retryAt = b.now + int64(inboxRetry)
-	if notThere(errno) && i >= b.cfg.Workers || b.now-in.goneAt < int64(inboxPatience) {
+	in.retryAt = b.loop.Now + inboxRetry
+	if notThere(errno) && i >= b.cfg.Workers || b.loop.Now-in.goneAt < inboxPatience {
 		return // a spare that is not open yet, or systemd is about to open it
 	}
 	b.limiter.Log(b.log, slog.LevelWarn, fmt.Sprint("inbox ", i), journal.IDInboxGone,
@@ -187,7 +189,7 @@ func (b *Broker) enqueue(fd, i int) {
 	c.worker = int16(i)
 	in.queue = append(in.queue, waiter{int32(fd), c.id})
 	if in.fd >= 0 && !in.watching {
-		b.ep.Add(in.fd, unix.EPOLLOUT|unix.EPOLLET, token(kindInbox, 0, i))
+		b.loop.Add(in.fd, unix.EPOLLOUT|unix.EPOLLET, event.Token(kindInbox, 0, i))
 		in.watching = true
 	}
 }
@@ -215,7 +217,7 @@ func (b *Broker) await(fd int, s state) {
 // the broker before, may fill an inbox too, so it is tried now and then.
 func (b *Broker) flush(i int) {
 	in := &b.inboxes[i]
-	if in.retryAt > b.now {
+	if in.retryAt > b.loop.Now {
 		return
 	}
 	in.retryAt, in.fullAt = 0, 0
@@ -225,11 +227,11 @@ func (b *Broker) flush(i int) {
 		if c.id == w.id && c.state == wantInbox {
 			errno := b.deliver(int(w.fd), i)
 			if errno == unix.EAGAIN {
-				in.fullAt = b.now + int64(inboxRetry)
+				in.fullAt = b.loop.Now + inboxRetry
 				break
 			}
 			if errno != 0 {
-				in.retryAt = b.now + int64(inboxRetry)
+				in.retryAt = b.loop.Now + inboxRetry
 				if notThere(errno) || errno == unix.ECONNREFUSED {
 					b.unreachable(i, errno)
 					b.reroute(i)

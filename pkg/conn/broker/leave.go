@@ -55,10 +55,10 @@ func (b *Broker) leave(fd int) {
 // sweep looks for those that have closed their sending side and have waited for
 // too long.
 func (b *Broker) sweep() {
-	b.swept = b.now
+	b.swept = b.loop.Now
 	for fd := range b.conns {
 		c := &b.conns[fd]
-		if c.hungUp && (c.state == wantInbox || c.state == wantSpare) && c.accepted+int64(b.cfg.BindTimeout) <= b.now {
+		if c.hungUp && (c.state == wantInbox || c.state == wantSpare) && c.accepted+b.cfg.BindTimeout <= b.loop.Now {
 			b.leave(fd)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
@@ -107,7 +109,7 @@ func TestQueueOfAnInboxForgetsThoseWhoLeft(t *testing.T) {
 		_, f := r.take(0)
 		f.Close()
 	}
-	r.broker.Stop()
+	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
 	if n := cap(r.broker.inboxes[0].queue); n > 2*held {
 		t.Errorf("the queue has room for %d", n)

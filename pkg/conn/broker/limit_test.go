@@ -90,7 +90,7 @@ func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 		must(t, err)
 		defer c.Close()
 	}
-	b.tick()
+	b.loop.Tick()
 	b.accept(&b.listeners[0])
 	if want := map[bool]int{true: 2, false: 1}[os.Getuid() == 0]; b.silent.n != want {
 		t.Errorf("%d silent connections of uid %d, want %d", b.silent.n, os.Getuid(), want)
@@ -264,14 +264,14 @@ func TestSilentClientsGiveTheirDescriptors(t *testing.T) {
 	r.cfg.Workers = 1
 	r.openInbox(0)
 	r.start()
-	r.broker.Stop()
+	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
 	b := r.broker
 	b.fdLimit = 0 // as if all were in use
 	var silent []net.Conn
 	for i := range 3 {
 		silent = append(silent, r.dial())
-		b.tick()
+		b.loop.Tick()
 		b.accept(&b.listeners[0])
 		b.resumeAccept()
 		if i > 0 {

@@ -165,7 +165,7 @@ func (r *rig) stop() {
 	if r.broker == nil {
 		return
 	}
-	r.broker.Stop()
+	r.broker.loop.Raise(unix.SIGTERM)
 	if err := <-r.done; err != nil {
 		r.t.Error(err)
 	}

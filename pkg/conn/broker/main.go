@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"syscall"
 
@@ -38,11 +37,6 @@ func Main(args []string) error {
 		return err
 	}
 	debug.FreeOSMemory() // what starting needed, before the long wait
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
-	go func() {
-		<-stop
-		b.Stop()
-	}()
+	b.loop.Catch(syscall.SIGTERM, syscall.SIGINT)
 	return b.Run()
 }

@@ -20,7 +20,7 @@ import (
 // takeParking adopts the parking of an earlier incarnation. Slots are made and
 // stored as they are needed.
 func (b *Broker) takeParking(fds []sys.PassedFD) error {
-	b.lot = parking.New(parking.Store(b.notify))
+	b.lot = parking.New(parking.Store(b.manager.Notifier))
 	b.lot.Limit = b.cfg.MaxParked
 	slots, _ := parking.Slots(fds)
 	var taken []int32
@@ -119,7 +119,7 @@ func (b *Broker) keep(fd int) bool {
 // loosen lets a conn wait for a place in the parking.
 func (b *Broker) loosen(fd int) {
 	if b.loose.head == end && !b.unsafe {
-		b.parkAt = b.now + int64(parkEvery)
+		b.parkAt = b.loop.Now + parkEvery
 	}
 	if b.conns[fd].age != inLoose {
 		b.age(fd, inLoose)
@@ -129,13 +129,13 @@ func (b *Broker) loosen(fd int) {
 // parkLoose tries again to park who could not be parked, the oldest first, and
 // to send what the lot had to drop.
 func (b *Broker) parkLoose() {
-	b.parkAt = b.now + int64(parkEvery)
+	b.parkAt = b.loop.Now + parkEvery
 	if b.unsafe {
 		b.unsafe = !b.lot.Mend()
 	}
 	for n := 0; b.loose.head != end; n++ {
 		if n == parkBatch {
-			b.parkAt = b.now
+			b.parkAt = b.loop.Now
 			return
 		}
 		if !b.keep(int(b.loose.head)) {
@@ -168,7 +168,7 @@ func (b *Broker) unpark(c *conn) {
 // noteUnsafe has the lot mended soon.
 func (b *Broker) noteUnsafe() {
 	if !b.unsafe && b.loose.head == end {
-		b.parkAt = b.now + int64(parkEvery)
+		b.parkAt = b.loop.Now + parkEvery
 	}
 	b.unsafe = true
 }

@@ -28,7 +28,7 @@ func (b *Broker) stall(fd int) {
 		return
 	}
 	b.unstall(fd)
-	c.stalled, c.lookAt = true, b.now+int64(stallTime)
+	c.stalled, c.lookAt = true, b.loop.Now+stallTime
 	b.conns.push(&b.stalled, fd)
 }
 
@@ -41,7 +41,7 @@ func (b *Broker) unstall(fd int) {
 
 // takeStalled reads from those to whom nothing came in time.
 func (b *Broker) takeStalled() {
-	for b.stalled.head != end && b.conns[b.stalled.head].lookAt <= b.now {
+	for b.stalled.head != end && b.conns[b.stalled.head].lookAt <= b.loop.Now {
 		fd := int(b.stalled.head)
 		b.unstall(fd)
 		if b.heads < maxHeads {

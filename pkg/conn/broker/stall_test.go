@@ -98,7 +98,7 @@ func TestStuckClientThatLeaves(t *testing.T) {
 		raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), how) })
 		r.pending(0)
 	}
-	r.broker.Stop()
+	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
 	if r.broker.heads != 0 {
 		t.Errorf("%d bytes are counted", r.broker.heads)

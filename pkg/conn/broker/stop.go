@@ -21,7 +21,7 @@ var ErrReplaced = errors.New("the broker's program was replaced")
 // replaced reports whether another program is at the broker's path and the next
 // incarnation can have all that waits.
 func (b *Broker) replaced() bool {
-	if !b.self.Replaced(time.Duration(b.now)) || b.loose.head != end || b.lot.Full() {
+	if !b.self.Replaced(b.loop.Now) || b.loose.head != end || b.lot.Full() {
 		return false
 	}
 	b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the broker restarts and keeps the %d connections that wait", b.self.Path, b.pending),
@@ -32,13 +32,13 @@ func (b *Broker) replaced() bool {
 // finish parks whoever waits, for the next incarnation. The manager may need a
 // moment until it takes what a new slot of the parking needs.
 func (b *Broker) finish() {
-	b.notify.Send(nil, "STOPPING=1")
-	for limit := b.now + int64(finishTime); ; b.tick() {
+	b.manager.Stopping()
+	for limit := b.loop.Now + finishTime; ; b.loop.Tick() {
 		for b.fresh.head != end && b.keep(int(b.fresh.head)) {
 		}
 		for b.loose.head != end && b.keep(int(b.loose.head)) {
 		}
-		if b.lot.Mend() && b.fresh.head == end && b.loose.head == end || b.lot.Full() || b.now > limit {
+		if b.lot.Mend() && b.fresh.head == end && b.loose.head == end || b.lot.Full() || b.loop.Now > limit {
 			break
 		}
 		unix.Poll(nil, int(searchEvery/time.Millisecond))

@@ -19,48 +19,42 @@ const (
 	parkEvery   = 100 * time.Millisecond // between tries to park who could not be parked
 )
 
-// timeout is how many milliseconds the loop may sleep, -1 for ever.
-func (b *Broker) timeout() int {
-	next := int64(1<<63 - 1)
-	at := func(t int64) { next = min(next, t) }
+// due is when the loop has something to do without an event.
+func (b *Broker) due() time.Duration {
+	next := b.manager.Due()
+	at := func(t time.Duration) { next = min(next, t) }
 	if b.loose.head != end || b.unsafe {
 		at(b.parkAt)
 	}
 	if b.silent.head != end {
-		at(b.conns[b.silent.head].accepted + int64(b.cfg.BindTimeout))
+		at(b.conns[b.silent.head].accepted + b.cfg.BindTimeout)
 	}
 	if b.stalled.head != end {
 		at(b.conns[b.stalled.head].lookAt)
 	}
-	if b.pending > b.silent.n || !b.ready {
-		at(b.now + int64(searchEvery))
+	if b.pending > b.silent.n {
+		at(b.loop.Now + searchEvery)
 	}
 	if b.acceptAfter > 0 {
 		at(b.acceptAfter)
 	}
-	if b.dirty {
-		at(b.lastReport + int64(reportEvery))
-	}
 	if b.cfg.Idle > 0 && b.pending == 0 {
-		at(max(b.lastActive+int64(b.cfg.Idle), b.lastIdle+int64(idleEvery)))
+		at(max(b.lastActive+b.cfg.Idle, b.lastIdle+idleEvery))
 	}
-	if next == 1<<63-1 {
-		return -1
-	}
-	return int(max(0, (next-b.now+int64(time.Millisecond)-1)/int64(time.Millisecond)))
+	return next
 }
 
 // expire does what is due: parks, cuts off those who never bind, tries again
 // where a worker could not be reached.
 func (b *Broker) expire() {
 	b.takeStalled()
-	for b.fresh.head != end && b.conns[b.fresh.head].accepted+int64(parkAfter) <= b.now {
+	for b.fresh.head != end && b.conns[b.fresh.head].accepted+parkAfter <= b.loop.Now {
 		b.settle(int(b.fresh.head))
 	}
-	if b.parkAt <= b.now {
+	if b.parkAt <= b.loop.Now {
 		b.parkLoose()
 	}
-	for b.silent.head != end && b.conns[b.silent.head].accepted+int64(b.cfg.BindTimeout) <= b.now {
+	for b.silent.head != end && b.conns[b.silent.head].accepted+b.cfg.BindTimeout <= b.loop.Now {
 		fd := int(b.silent.head)
 		b.complain(journal.Notice, "bind timeout", journal.IDBindTimeout, fd,
 			fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
@@ -68,22 +62,19 @@ func (b *Broker) expire() {
 	}
 	if b.pending > b.silent.n {
 		b.retry()
-		if b.swept+int64(sweepEvery) <= b.now {
+		if b.swept+sweepEvery <= b.loop.Now {
 			b.sweep()
 		}
 	}
-	if b.acceptAfter > 0 && b.acceptAfter <= b.now {
+	if b.acceptAfter > 0 && b.acceptAfter <= b.loop.Now {
 		b.resumeAccept()
-	}
-	if !b.ready {
-		b.tellReady()
 	}
 }
 
 // retry looks again after the conns that no worker could take.
 func (b *Broker) retry() {
 	for i := range b.inboxes {
-		if in := &b.inboxes[i]; due(in.retryAt, b.now) || due(in.fullAt, b.now) {
+		if in := &b.inboxes[i]; passed(in.retryAt, b.loop.Now) || passed(in.fullAt, b.loop.Now) {
 			b.flush(i)
 		}
 	}
@@ -95,7 +86,8 @@ func (b *Broker) retry() {
 	}
 }
 
-func due(at, now int64) bool { return at > 0 && at <= now }
+// passed reports whether a time was set and is over.
+func passed(at, now time.Duration) bool { return at > 0 && at <= now }
 
 // desert takes new groups away from workers that do not read, as soon as there
 // is another one.
@@ -135,23 +127,22 @@ func (b *Broker) openStatus() error {
 	}
 	b.status = f
 	l := f.Broker()
-	l.StartID.Store(uint64(b.now))
+	l.StartID.Store(uint64(b.loop.Now))
 	l.PID.Store(uint32(os.Getpid()))
 	l.Pending.Store(0)
 	l.Parked.Store(0)
 	return nil
 }
 
-// report keeps the status file and systemctl's status line up to date.
-func (b *Broker) report() {
+// countWaiting keeps the broker's line of the status file up to date.
+func (b *Broker) countWaiting() {
 	l := b.status.Broker()
 	l.Pending.Store(uint32(b.pending))
 	l.Parked.Store(uint32(b.lot.Len()))
-	b.dirty = true
-	if b.now-b.lastReport < int64(reportEvery) {
-		return
-	}
-	b.dirty, b.lastReport = false, b.now
+}
+
+// statusText is what systemctl status shows.
+func (b *Broker) statusText() string {
 	b.refreshAlive()
 	alive, open := 0, uint64(0)
 	for i := range b.inboxes {
@@ -160,23 +151,15 @@ func (b *Broker) report() {
 			open += b.status.Worker(i).Open()
 		}
 	}
-	s := fmt.Sprintf("STATUS=%d workers, %d connections, %d waiting", alive, open, b.pending)
-	if s == b.reported {
-		return
-	}
-	if b.notify.Send(nil, s) == 0 {
-		b.reported = s
-	} else {
-		b.dirty = true // the manager does not read right now
-	}
+	return fmt.Sprintf("Serving, workers: %d, connections: %d, waiting clients: %d", alive, open, b.pending)
 }
 
 // idle reports whether the broker may exit: systemd holds the listeners and
 // starts it again.
 func (b *Broker) idle() bool {
-	if b.cfg.Idle == 0 || b.pending > 0 || b.now < b.lastActive+int64(b.cfg.Idle) || b.now < b.lastIdle+int64(idleEvery) {
+	if b.cfg.Idle == 0 || b.pending > 0 || b.loop.Now < b.lastActive+b.cfg.Idle || b.loop.Now < b.lastIdle+idleEvery {
 		return false
 	}
-	b.lastIdle = b.now
+	b.lastIdle = b.loop.Now
 	return !b.working()
 }

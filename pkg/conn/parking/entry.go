@@ -5,15 +5,16 @@ package parking
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 )
 
 // Entry is one parked connection.
 type Entry struct {
 	Flags    uint16
 	ID       uint64
-	Accepted int64  // CLOCK_MONOTONIC, nanoseconds
-	Binding  string // of the listener it came from, up to 512 bytes
-	StateLen uint32 // bytes of its state when it was parked: what the owner knows of it beside this
+	Accepted time.Duration // by CLOCK_MONOTONIC
+	Binding  string        // of the listener it came from, up to 512 bytes
+	StateLen uint32        // bytes of its state when it was parked: what the owner knows of it beside this
 }
 
 // FlagReplied says that the NPA request is complete and answered.
@@ -90,7 +91,7 @@ func parseMessage(b []byte) (entries []parsed, descriptors int, err error) {
 			return nil, 0, ErrFormat
 		}
 		e := parsed{Entry: Entry{
-			ID: binary.LittleEndian.Uint64(b), Accepted: int64(binary.LittleEndian.Uint64(b[8:])),
+			ID: binary.LittleEndian.Uint64(b), Accepted: time.Duration(binary.LittleEndian.Uint64(b[8:])),
 			StateLen: binary.LittleEndian.Uint32(b[16:]), Flags: binary.LittleEndian.Uint16(b[22:]),
 		}}
 		nb, ns := int(binary.LittleEndian.Uint16(b[20:])), int(e.StateLen)

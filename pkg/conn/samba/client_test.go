@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/tests/vectors"
-
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/vectors"
 )
 
 // vector reads a message body captured from samba-dcerpcd and its workers.

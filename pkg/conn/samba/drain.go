@@ -50,11 +50,11 @@ func (w *worker) checkProgram() bool {
 	if w.draining || w.hold {
 		return w.hold
 	}
-	if w.line.Open() > 0 && w.now < w.lookedAt+lookEvery {
+	if w.line.Open() > 0 && w.loop.Now < w.lookedAt+lookEvery {
 		w.lookDue = true
 		return false
 	}
-	w.lookedAt, w.lookDue = w.now, false
+	w.lookedAt, w.lookDue = w.loop.Now, false
 	if what := w.replaced(); what != "" {
 		w.drain(what+" was replaced", 0)
 	}
@@ -66,11 +66,11 @@ func (w *worker) replaced() string {
 	if id, ok := w.exec.ID(); ok && id != w.execID {
 		return w.opt.Exec
 	}
-	if w.self.Replaced(w.now) {
+	if w.self.Replaced(w.loop.Now) {
 		return w.self.Path
 	}
-	if w.now >= w.librariesAt {
-		w.librariesAt = w.now + libraryEvery
+	if w.loop.Now >= w.librariesAt {
+		w.librariesAt = w.loop.Now + libraryEvery
 		return program.ReplacedLibrary(w.child.pid)
 	}
 	return ""

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 )
@@ -195,8 +196,8 @@ func TestTimeoutOfTheUnitIsDivided(t *testing.T) {
 		{60 * sec, true, 54 * time.Second, 2 * time.Second},
 		{12 * sec, true, 6 * time.Second, 2 * time.Second},
 		{3 * sec, true, 1500 * time.Millisecond, 500 * time.Millisecond},
-		{0, false, never / 2, 2 * time.Second},
-		{1 << 63, true, never / 2, 2 * time.Second},
+		{0, false, event.Never / 2, 2 * time.Second},
+		{1 << 63, true, event.Never / 2, 2 * time.Second},
 	} {
 		o := limits(tt.usec, tt.ok)
 		if o.limit != tt.limit || o.press != tt.press {

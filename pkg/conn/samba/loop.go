@@ -4,61 +4,59 @@ package samba
 
 import (
 	"fmt"
-	"math"
 	"time"
 
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/sys"
 )
 
 const (
 	takeBatch = 64                    // clients taken before statuses are looked at again
 	retryTime = 10 * time.Millisecond // after an error that no event ends
-	never     = time.Duration(math.MaxInt64)
 )
 
-func (w *worker) loop() error {
+func (w *worker) serve() error {
 	for w.phase != done {
-		n, e := w.ep.Wait(w.timeout())
-		if e != 0 {
-			return fmt.Errorf("epoll_wait: %w", e)
+		n, err := w.loop.Wait(w.due())
+		if err != nil {
+			return err
 		}
-		w.now = time.Since(w.start)
 		for i := range n {
-			if err := w.event(w.ep.Event(i)); err != nil {
+			if err := w.event(w.loop.Event(i)); err != nil {
 				return err
 			}
 		}
 		w.timers()
 		w.takeAll()
-		w.tell()
+		w.manager.Tell(w.loop.Now)
 	}
 	return nil
 }
 
-func (w *worker) event(token uint64, _ uint32) error {
-	switch token {
-	case tokenInbox:
-		w.inboxReady = true
-	case tokenBus:
-		return w.readBus()
-	case tokenChild:
-		return w.childEnded()
-	case tokenChildQ:
-		w.flush()
-	case tokenEvents:
+func (w *worker) event(kind int, _ uint32, _ int, _ uint32) error {
+	switch kind {
+	case event.KindWake:
 		w.signals()
-	case tokenProbe:
+	case kindInbox:
+		w.inboxReady = true
+	case kindBus:
+		return w.readBus()
+	case kindChild:
+		return w.childEnded()
+	case kindChildQ:
+		w.flush()
+	case kindProbe:
 		w.readProbe()
 	}
 	return nil
 }
 
-// timeout is the time until something is due, in milliseconds.
-func (w *worker) timeout() int {
+// due is when the adaptor has something to do without an event.
+func (w *worker) due() time.Duration {
 	if w.mayTake() && !w.hold {
 		return 0
 	}
-	due := min(w.probeDue(), w.text.due)
+	due := min(w.probeDue(), w.manager.Due())
 	if w.retryAt != 0 {
 		due = min(due, w.retryAt)
 	}
@@ -68,28 +66,24 @@ func (w *worker) timeout() int {
 	if w.phase == leaving || w.phase == stopping {
 		due = min(due, w.stopAt)
 	}
-	if due == never {
-		return -1
-	}
-	ms := (due - time.Since(w.start) + time.Millisecond - 1) / time.Millisecond
-	return int(min(max(ms, 0), math.MaxInt32))
+	return due
 }
 
 func (w *worker) timers() {
-	if w.retryAt != 0 && w.now >= w.retryAt {
+	if w.retryAt != 0 && w.loop.Now >= w.retryAt {
 		w.retryAt = 0
 		w.flush()
 	}
 	if w.lookDue && w.phase == serving {
 		w.checkProgram()
 	}
-	if w.phase == leaving && (w.line.Open() == 0 || w.now >= w.stopAt) {
+	if w.phase == leaving && (w.line.Open() == 0 || w.loop.Now >= w.stopAt) {
 		w.stop(w.stopWhy)
 	}
-	if w.phase == stopping && w.now >= w.stopAt {
+	if w.phase == stopping && w.loop.Now >= w.stopAt {
 		w.pressStop()
 	}
-	if w.now >= w.probeDue() {
+	if w.loop.Now >= w.probeDue() {
 		w.probeTimer()
 	}
 }
@@ -142,7 +136,7 @@ func (w *worker) status(m *Message) error {
 	if w.phase == starting {
 		return w.firstStatus(m)
 	}
-	w.lastActive = w.now
+	w.lastActive = w.loop.Now
 	w.line.Ended(1)
 	if s.HasGroups {
 		w.line.Groups.Store(s.AssocGroups)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
 )
@@ -35,7 +36,7 @@ type probe struct {
 // probeDue is when probeTimer has something to do.
 func (w *worker) probeDue() time.Duration {
 	if w.phase != serving && w.phase != leaving {
-		return never
+		return event.Never
 	}
 	if w.probe.active {
 		return w.probe.until
@@ -45,7 +46,7 @@ func (w *worker) probeDue() time.Duration {
 		wait = drainProbe
 	} else if wait == 0 {
 		if w.line.Open() == 0 {
-			return never
+			return event.Never
 		}
 		wait = settleProbe
 	}
@@ -65,7 +66,7 @@ func (w *worker) startProbe() bool {
 	if w.probe.active {
 		return true
 	}
-	w.lastProbe = w.now
+	w.lastProbe = w.loop.Now
 	var pipe [2]int
 	if w.out.Pending() || unix.Pipe2(pipe[:], unix.O_CLOEXEC) != nil {
 		return false
@@ -73,13 +74,13 @@ func (w *worker) startProbe() bool {
 	defer unix.Close(pipe[1])
 	unix.SetNonblock(pipe[0], true)
 	w.ctlFD[0] = int32(pipe[1])
-	if w.sendControl(MsgDumpStatus, w.ctlFD[:]) != 0 || w.ep.Add(pipe[0], unix.EPOLLIN, tokenProbe) != 0 {
+	if w.sendControl(MsgDumpStatus, w.ctlFD[:]) != 0 || w.loop.Add(pipe[0], unix.EPOLLIN, event.Token(kindProbe, 0, 0)) != 0 {
 		unix.Close(pipe[0])
 		return false
 	}
 	w.probe.fd, w.probe.active, w.probe.somebody = pipe[0], true, false
 	w.probe.taken = w.taken
-	w.probe.until = w.now + probeTimeout
+	w.probe.until = w.loop.Now + probeTimeout
 	return true
 }
 
@@ -128,7 +129,7 @@ func (w *worker) nobody() {
 		w.stop(w.stopWhy)
 	case w.draining:
 		w.stop(w.drainWhy)
-	case w.opt.Idle > 0 && w.now-w.lastActive >= w.opt.Idle && w.inbox.Empty():
+	case w.opt.Idle > 0 && w.loop.Now-w.lastActive >= w.opt.Idle && w.inbox.Empty():
 		w.log.Info(fmt.Sprintf("no connection for %v, exiting", w.opt.Idle), journal.MessageID, journal.IDWorkerIdle)
 		w.stop("idle")
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 )
 
@@ -77,14 +78,14 @@ func (w *worker) firstStatus(m *Message) error {
 	if w.childQ, err = w.bus.Connect(w.child.pid); err != nil {
 		return err
 	}
-	if e := w.ep.Add(w.childQ, unix.EPOLLONESHOT, tokenChildQ); e != 0 {
-		return fmt.Errorf("watch the rpcd's messaging socket: %w", e)
+	if err = w.loop.Watch(w.childQ, unix.EPOLLONESHOT, event.Token(kindChildQ, 0, 0)); err != nil {
+		return err
 	}
-	if e := w.ep.Add(w.inbox.FD, unix.EPOLLIN|unix.EPOLLET, tokenInbox); e != 0 {
-		return fmt.Errorf("watch the inbox: %w", e)
+	if err = w.loop.Watch(w.inbox.FD, unix.EPOLLIN|unix.EPOLLET, event.Token(kindInbox, 0, 0)); err != nil {
+		return err
 	}
 	w.phase, w.ready = serving, true
-	w.lastActive = w.now
+	w.lastActive = w.loop.Now
 	w.line.Flags.Store(status.Ready)
 	if w.wantHUP {
 		w.child.signal(unix.SIGHUP)
@@ -93,7 +94,7 @@ func (w *worker) firstStatus(m *Message) error {
 		w.drain("asked for by SIGWINCH", status.Leaving)
 	}
 	w.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s is ready as process %d", w.opt.Exec, w.child.pid), journal.MessageID, journal.IDWorkerReady)
-	return nil
+	return w.manager.Ready(w.loop.Now)
 }
 
 // useGuest encodes the session of anonymous clients. Without the account only

@@ -4,9 +4,6 @@ package samba
 
 import (
 	"fmt"
-	"os"
-	"os/signal"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +25,7 @@ var leaveWait = 2 * time.Second
 func (w *worker) leave(why string, brief bool) {
 	switch {
 	case w.phase == leaving && brief:
-		w.stopAt = min(w.stopAt, w.now+leaveWait)
+		w.stopAt = min(w.stopAt, w.loop.Now+leaveWait)
 		return
 	case w.phase == leaving:
 		return
@@ -36,13 +33,12 @@ func (w *worker) leave(why string, brief bool) {
 		w.stop(why)
 		return
 	}
-	w.phase, w.stopWhy, w.leaveAt, w.stopAt = leaving, why, w.now, w.now+leaveWait
+	w.phase, w.stopWhy, w.leaveAt, w.stopAt = leaving, why, w.loop.Now, w.loop.Now+leaveWait
 	w.draining = true
 	w.line.Drain(status.Leaving)
-	w.notify.Send(nil, "STOPPING=1", "STATUS=Stopping: "+why)
-	w.text.told = false
+	w.manager.Stopping()
 	if !brief {
-		go w.order.ask(w.opt.Name, w.opt.Index, w.events)
+		go w.order.ask(w.opt.Name, w.opt.Index, w.loop.Wake)
 	}
 }
 
@@ -57,7 +53,6 @@ func (w *worker) takeOrder() {
 	}
 	w.causes.Log(w.log, journal.Notice, "leave", journal.IDWorkerDrains,
 		fmt.Sprintf("%s; %d connections have %s to end%s", w.stopWhy, w.line.Open(), duration(w.stopAt-w.leaveAt), o.note))
-	w.text.told = false
 }
 
 // stop ends the child, and with it the adaptor. Connections inside the child
@@ -72,13 +67,12 @@ func (w *worker) stop(why string) {
 	}
 	w.phase, w.stopWhy = stopping, why
 	w.line.Flags.Store(0)
-	w.ep.Delete(w.inbox.FD)
+	w.loop.Delete(w.inbox.FD)
 	w.endProbe()
 	w.dropClient()
-	w.notify.Send(nil, "STOPPING=1", "STATUS=Stopping: "+why)
-	w.text.due = never
+	w.manager.Stopping()
 	if asked && w.sendControl(MsgShutdown, nil) == 0 {
-		w.stopAt = w.now + w.stopWait
+		w.stopAt = w.loop.Now + w.stopWait
 		return
 	}
 	w.pressStop()
@@ -86,7 +80,7 @@ func (w *worker) stop(why string) {
 
 // pressStop is the next, less gentle way.
 func (w *worker) pressStop() {
-	w.stopAt = w.now + w.stopWait
+	w.stopAt = w.loop.Now + w.stopWait
 	if w.stopStep++; w.stopStep == 1 {
 		w.child.signal(unix.SIGTERM)
 		return
@@ -107,46 +101,15 @@ func (w *worker) childEnded() error {
 	return w.childError(ws)
 }
 
-// signals carries signals to the loop: a goroutine of its own notes what came
-// and wakes the loop through an eventfd.
-type signals struct {
-	term, brief, hup, drain atomic.Bool
-}
-
-func (s *signals) start(eventfd int) {
-	ch := make(chan os.Signal, 4)
-	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGWINCH)
-	go func() {
-		for sig := range ch {
-			switch sig {
-			case unix.SIGHUP:
-				s.hup.Store(true)
-			case unix.SIGWINCH:
-				s.drain.Store(true)
-			case unix.SIGINT:
-				s.brief.Store(true)
-			default:
-				s.term.Store(true)
-			}
-			ring(eventfd)
-		}
-	}()
-}
-
-// ring wakes the loop.
-func ring(eventfd int) { unix.Write(eventfd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
-
 func (w *worker) signals() {
-	var count [8]byte
-	unix.Read(w.events, count[:])
-	if w.signal.hup.Swap(false) {
+	if w.loop.Caught(unix.SIGHUP) {
 		if w.phase == starting {
 			w.wantHUP = true // it would end a program that has no handler yet
 		} else {
 			w.child.signal(unix.SIGHUP)
 		}
 	}
-	if w.signal.drain.Swap(false) {
+	if w.loop.Caught(unix.SIGWINCH) {
 		switch w.phase {
 		case starting:
 			w.wantDrain = true
@@ -154,10 +117,10 @@ func (w *worker) signals() {
 			w.drain("asked for by SIGWINCH", status.Leaving)
 		}
 	}
-	if w.signal.term.Swap(false) {
+	if w.loop.Caught(unix.SIGTERM) {
 		w.leave("asked for by SIGTERM", false)
 	}
-	if w.signal.brief.Swap(false) {
+	if w.loop.Caught(unix.SIGINT) {
 		w.leave("asked for by SIGINT", true)
 	}
 	w.takeOrder()

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 )
@@ -35,7 +36,7 @@ type order struct {
 // stopOrder asks for an order in a goroutine of its own.
 type stopOrder struct{ answer atomic.Pointer[order] }
 
-func (s *stopOrder) ask(name string, index int, eventfd int) {
+func (s *stopOrder) ask(name string, index int, wake func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), orderTime)
 	defer cancel()
 	o, err := orderOf(ctx, layout.WorkerService(name, index))
@@ -43,7 +44,7 @@ func (s *stopOrder) ask(name string, index int, eventfd int) {
 		o = order{note: fmt.Sprintf(" (systemd did not say for how long: %v)", err)}
 	}
 	s.answer.Store(&o)
-	ring(eventfd)
+	wake()
 }
 
 func orderOf(ctx context.Context, unit string) (order, error) {
@@ -86,7 +87,7 @@ func targetStops(target systemctl.Properties, now time.Duration) bool {
 // limits divides TimeoutStopSec=; none means infinity.
 func limits(usec uint64, ok bool) order {
 	if !ok || usec > math.MaxInt64/1000 {
-		return order{limit: never / 2, press: stopWait}
+		return order{limit: event.Never / 2, press: stopWait}
 	}
 	all := time.Duration(usec) * time.Microsecond
 	reserve := min(stopReserve, all/2)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/handoff"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -37,7 +38,7 @@ func (w *worker) take() bool {
 			w.line.SettleLost(sent)
 		} else {
 			w.causes.Log(w.log, slog.LevelError, "inbox", journal.IDHandoverRefused, "inbox can not be read, it is tried again", journal.Error, e)
-			w.retryAt = w.now + retryTime
+			w.retryAt = w.loop.Now + retryTime
 		}
 		return false
 	}
@@ -52,7 +53,7 @@ func (w *worker) take() bool {
 		return true
 	}
 	w.taken++
-	w.lastActive = w.now
+	w.lastActive = w.loop.Now
 	w.inbox.Keep()
 	w.flush()
 	return true
@@ -163,10 +164,10 @@ func (w *worker) flush() {
 		case 0:
 			w.out.Sent()
 		case unix.EAGAIN:
-			w.ep.Modify(w.childQ, unix.EPOLLOUT|unix.EPOLLONESHOT, tokenChildQ)
+			w.loop.Modify(w.childQ, unix.EPOLLOUT|unix.EPOLLONESHOT, event.Token(kindChildQ, 0, 0))
 			return
 		case unix.ENOBUFS, unix.ENOMEM, unix.ETOOMANYREFS:
-			w.retryAt = w.now + retryTime
+			w.retryAt = w.loop.Now + retryTime
 			return
 		default: // the child is gone, which its pidfd tells; others wait for the next
 			w.childGone = true

@@ -3,7 +3,6 @@
 package samba
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
@@ -13,6 +12,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/inbox"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
@@ -35,9 +35,9 @@ type worker struct {
 	phase  phase
 	ready  bool // the rpcd was ready once
 
-	line   *inbox.Line
-	notify *sys.Notifier
-	text   statusText
+	line    *inbox.Line
+	loop    *event.Loop
+	manager *event.Manager
 
 	bus    *Rendezvous
 	child  *child
@@ -47,11 +47,8 @@ type worker struct {
 	layout Layout
 	anon   *Anonymous
 
-	ep     *sys.Epoll
 	inbox  *inbox.Inbox
 	childQ int // connected to the child's messaging socket, -1 before it is ready
-	events int // eventfd that signals wake the loop with
-	signal signals
 
 	inboxReady bool // not read to the end
 	hold       bool // inbox is left alone until a probe has answered
@@ -71,8 +68,6 @@ type worker struct {
 	ctlFD   [1]int32
 	probe   probe
 
-	start       time.Time
-	now         time.Duration // since start, once per turn of the loop
 	taken       uint64        // clients given to the child
 	lastActive  time.Duration // last client given to the child, or status received
 	lastProbe   time.Duration
@@ -99,14 +94,13 @@ const (
 	done
 )
 
-// Tokens of epoll events.
+// Kinds of events.
 const (
-	tokenInbox = iota
-	tokenBus
-	tokenChild  // pidfd
-	tokenChildQ // room in the child's queue
-	tokenEvents
-	tokenProbe
+	kindInbox = event.KindWake + 1 + iota
+	kindBus
+	kindChild  // pidfd
+	kindChildQ // room in the child's queue
+	kindProbe
 )
 
 // maxBody is the longest body of a client: the bytes of the named pipe's
@@ -118,22 +112,23 @@ const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
 // unasked, which is an error. The caller's goroutine stays on its thread.
 func Run(o Options, log *slog.Logger) error {
 	runtime.LockOSThread()
-	w := &worker{opt: o, log: log, start: time.Now(), childQ: -1, outFD: [1]int32{-1},
-		self: program.NewSelf(), stopWait: stopWait, librariesAt: libraryEvery}
+	w := &worker{opt: o, log: log, childQ: -1, outFD: [1]int32{-1},
+		self: program.NewSelf(), stopWait: stopWait}
 	defer w.close()
 	if err := w.setup(); err != nil {
 		return err
 	}
-	return w.loop()
+	return w.serve()
 }
 
 func (w *worker) setup() error {
 	var err error
-	if w.events, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return fmt.Errorf("eventfd: %w", err)
+	if w.loop, err = event.New(); err != nil {
+		return err
 	}
-	w.signal.start(w.events)
-	if w.notify, err = sys.NewNotifier(); err != nil {
+	w.librariesAt = w.loop.Now + libraryEvery
+	w.loop.Catch(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGWINCH)
+	if w.manager, err = event.NewManager(w.statusText); err != nil {
 		return err
 	}
 	fds, err := sys.PassedFDs()
@@ -166,20 +161,10 @@ func (w *worker) setup() error {
 		return err
 	}
 	w.line.ChildPID.Store(uint32(w.child.pid))
-	return w.watch()
-}
-
-func (w *worker) watch() error {
-	var err error
-	if w.ep, err = sys.NewEpoll(); err != nil {
+	if err = w.loop.Watch(w.bus.FD, unix.EPOLLIN, event.Token(kindBus, 0, 0)); err != nil {
 		return err
 	}
-	for token, fd := range map[uint64]int{tokenBus: w.bus.FD, tokenChild: w.child.pidfd, tokenEvents: w.events} {
-		if e := w.ep.Add(fd, unix.EPOLLIN, token); e != 0 {
-			return fmt.Errorf("watch descriptor: %w", e)
-		}
-	}
-	return nil
+	return w.loop.Watch(w.child.pidfd, unix.EPOLLIN, event.Token(kindChild, 0, 0))
 }
 
 // close ends what is left, on every way out.

@@ -120,7 +120,7 @@ func serveToy(t *testing.T, auth Authenticator) net.Conn {
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	t.Cleanup(func() {
 		c.Close()
-		l.stop()
+		l.Raise(unix.SIGTERM)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

@@ -190,7 +190,7 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 		l.mu.Lock()
 		l.done = append(l.done, k)
 		l.mu.Unlock()
-		l.ring()
+		l.Wake()
 	}()
 }
 

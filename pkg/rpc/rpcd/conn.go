@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -45,7 +46,7 @@ type conn struct {
 	state    state
 	calls    dcerpc.Reassembler
 	waiting                // in loop.unbound
-	since    time.Duration // l.now of its begin
+	since    time.Duration // l.Now of its begin
 	held     int           // bytes of an unfinished call, counted in loop.partial
 	id       uint64        // in the parking
 	kept     *kept         // nil: not parked
@@ -79,7 +80,7 @@ func (l *loop) add(fd, endpoint int) *conn {
 	c.calls.MaxStub = l.srv.Limits.Stub
 	l.enter(c)
 	if l.keeps {
-		l.young = append(l.young, young{fd, c.gen, l.now + keepAge})
+		l.young = append(l.young, young{fd, c.gen, l.Now + keepAge})
 	}
 	return c
 }
@@ -105,7 +106,7 @@ func (c *conn) close(l *loop) {
 	}
 	l.unpark(c)
 	if c.watching != 0 {
-		l.ep.Delete(c.fd)
+		l.Delete(c.fd)
 	}
 	l.conns[c.fd] = nil
 	sys.Close(c.fd)
@@ -169,9 +170,9 @@ func (c *conn) watch(l *loop) {
 	}
 	switch {
 	case c.watching == 0:
-		l.ep.Add(c.fd, want, token(kindConn, c.gen, c.fd))
+		l.Add(c.fd, want, event.Token(kindConn, c.gen, c.fd))
 	case c.watching != want:
-		l.ep.Modify(c.fd, want, token(kindConn, c.gen, c.fd))
+		l.Modify(c.fd, want, event.Token(kindConn, c.gen, c.fd))
 	}
 	c.watching = want
 }

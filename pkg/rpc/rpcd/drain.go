@@ -32,16 +32,8 @@ var leavePatience = 5 * time.Second
 // replacedEvery is between looks whether all connections can be kept.
 const replacedEvery = time.Second
 
-// askLeave makes run end with the last connection; from any goroutine.
-func (l *loop) askLeave() {
-	l.mu.Lock()
-	l.leaveAsked = true
-	l.mu.Unlock()
-	l.ring()
-}
-
 func (l *loop) leave() {
-	l.leaving, l.lastText = true, ""
+	l.leaving = true
 	l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("asked for by SIGWINCH: %d connections are served to their end, then the process ends", l.open),
 		journal.MessageID, journal.IDWorkerDrains)
 	if l.line != nil {
@@ -50,14 +42,25 @@ func (l *loop) leave() {
 	l.pauseListeners()
 }
 
+// statusText is what systemctl status shows.
+func (l *loop) statusText() string {
+	switch {
+	case l.draining:
+		return fmt.Sprintf("Stopping, connections: %d, calls in progress: %d", l.open, l.running)
+	case l.leaving:
+		return fmt.Sprintf("Serving, connections: %d; ends with the last one, new clients go to other workers", l.open)
+	}
+	return fmt.Sprintf("Serving, connections: %d", l.open)
+}
+
 // pauseListeners lets those who come to the listeners wait for the next process,
 // or for leavePatience.
 func (l *loop) pauseListeners() {
 	if len(l.listeners) > 0 {
-		l.acceptAt = l.now + leavePatience
+		l.acceptAt = l.Now + leavePatience
 	}
 	for _, ls := range l.listeners {
-		l.ep.Delete(ls.fd)
+		l.Delete(ls.fd)
 	}
 }
 
@@ -77,10 +80,10 @@ func (l *loop) left() bool { return l.leaving && l.open == 0 && l.running == 0 &
 // lost by it. A connection that cannot be kept puts it off, and new clients go
 // to other workers until then.
 func (l *loop) checkProgram() {
-	if !l.keeps || l.draining || l.now < l.replacedAt || !l.self.Replaced(l.now) {
+	if !l.keeps || l.draining || l.Now < l.replacedAt || !l.self.Replaced(l.Now) {
 		return
 	}
-	l.replacedAt = l.now + replacedEvery
+	l.replacedAt = l.Now + replacedEvery
 	if l.running == 0 && l.allKeepable() {
 		l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the process restarts and keeps its %d connections", l.self.Path, l.open),
 			journal.MessageID, journal.IDWorkerDrains)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
 )
@@ -24,7 +25,7 @@ func TestServerLeavesWithItsLastConnection(t *testing.T) {
 	for _, tr := range transports {
 		clients = append(clients, r.bound(tr, 0))
 	}
-	r.loop.askLeave()
+	r.loop.Raise(status.DrainSignal)
 	for range 2 {
 		clients[0].works() // it has been heard
 	}
@@ -55,7 +56,7 @@ func TestServerLeavesWithItsLastConnection(t *testing.T) {
 
 func TestServerWithoutConnectionLeavesAtOnce(t *testing.T) {
 	r := newRig(t).start()
-	r.loop.askLeave()
+	r.loop.Raise(status.DrainSignal)
 	r.ended()
 }
 

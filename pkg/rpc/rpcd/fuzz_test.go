@@ -81,9 +81,9 @@ func feed(l *loop, peer int, stream, buf []byte) (answer []byte) {
 			unix.Shutdown(peer, unix.SHUT_WR)
 			closed = true
 		}
-		n, _ := l.ep.Wait(20)
+		n, _ := l.Wait(20)
 		for i := range n {
-			l.event(l.ep.Event(i))
+			l.event(l.Event(i))
 		}
 	}
 	for receive() {

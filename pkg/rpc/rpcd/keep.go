@@ -51,9 +51,9 @@ type young struct {
 }
 
 func (l *loop) initKeep() {
-	l.lot = parking.New(parking.Store(l.notify))
+	l.lot = parking.New(parking.Store(l.manager.Notifier))
 	l.lot.Limit = l.env.maxParked
-	l.keeps = l.notify.Connected()
+	l.keeps = l.manager.Connected()
 	var seed [8]byte
 	rand.Read(seed[:])
 	l.lastID = le.Uint64(seed[:])
@@ -76,7 +76,7 @@ func (l *loop) nextYoung() *young {
 func (l *loop) keepOld() {
 	for range keepBatch {
 		y := l.nextYoung()
-		if y == nil || l.now < max(y.due, l.keepAt) {
+		if y == nil || l.Now < max(y.due, l.keepAt) {
 			return
 		}
 		c := l.conns[y.fd]
@@ -89,7 +89,7 @@ func (l *loop) keepOld() {
 				l.causes.Log(l.log, slog.LevelWarn, "parking", journal.IDLimit,
 					"a connection can not be parked, it would not outlive a crash: look at LimitNOFILE= and FileDescriptorStoreMax= of this unit", journal.Error, errno.Error())
 			}
-			l.keepAt = l.now + keepAge // the manager or the kernel needs time
+			l.keepAt = l.Now + keepAge // the manager or the kernel needs time
 			l.young = append(l.young, young{c.fd, c.gen, l.keepAt})
 			return
 		}
@@ -121,7 +121,7 @@ func (l *loop) park(c *conn) sys.Errno {
 	state := l.encode(c)
 	mark := !l.final && !c.rests()
 	l.file = appendFile(l.file[:0], mark, c.npaLevel, npa, state)
-	e := parking.Entry{ID: c.id, Accepted: l.startNS + int64(c.since), Binding: l.endpoints[c.endpoint].String()}
+	e := parking.Entry{ID: c.id, Accepted: c.since, Binding: l.endpoints[c.endpoint].String()}
 	slot, errno := l.lot.PutFile(e, c.fd, l.file)
 	if cap(l.file) > keepBuffer {
 		l.file = nil
@@ -169,7 +169,7 @@ func (l *loop) unpark(c *conn) {
 // for now.
 func (l *loop) parkLater(c *conn) {
 	l.unpark(c)
-	l.young = append(l.young, young{c.fd, c.gen, l.now + keepAge})
+	l.young = append(l.young, young{c.fd, c.gen, l.Now + keepAge})
 }
 
 // npaInfo is the NPA info, from memory or from the file.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -43,7 +45,7 @@ func TestGracefulStop(t *testing.T) {
 	handle := idle[0].open(3)
 	busy.send(busy.request(opWait, nil))
 	<-r.hooks.runs
-	r.loop.stop()
+	r.loop.Raise(unix.SIGTERM)
 	idle[0].use(handle, 3) // what is connected is served until the end
 	r.hooks.wait <- struct{}{}
 	if got, status := busy.answer(); !bytes.Equal(got, number(1)) || status != 0 {

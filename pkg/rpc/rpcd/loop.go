@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/program"
 	"msrpcd/pkg/host/sys"
@@ -24,14 +25,13 @@ import (
 // loop is the state of a serving process. One thread owns it; the goroutines of
 // blocking operations touch only done and the handles, under their locks.
 type loop struct {
-	srv    *Server
-	env    environment
-	log    *slog.Logger
-	causes journal.Limiter
-	notify *sys.Notifier
+	*event.Loop // woken by signals, and when a blocking operation has ended
+	manager     *event.Manager
+	srv         *Server
+	env         environment
+	log         *slog.Logger
+	causes      journal.Limiter
 
-	ep        *sys.Epoll
-	wake      int // eventfd: a signal, or a blocking operation has ended
 	listeners []listener
 	endpoints []endpoint.Endpoint
 	inbox     *inbox.Inbox // nil with direct activation
@@ -58,22 +58,12 @@ type loop struct {
 	partial   int        // bytes that unfinished calls hold
 	unsent    int        // bytes that answers hold which clients do not take
 
-	mu         sync.Mutex
-	done       []*Call // blocking calls that have ended
-	stopping   bool    // asked for, under mu
-	leaveAsked bool    // drain.go, under mu
+	mu   sync.Mutex
+	done []*Call // blocking calls that have ended, under mu
 
 	running    int // blocking calls
 	gen        uint32
-	now        time.Duration // since start
-	start      time.Time
-	startNS    int64 // the same by CLOCK_MONOTONIC, for the parking
 	lastActive time.Duration
-	lastTell   time.Duration
-	ready      bool   // systemd knows that we are
-	told       string // status line that systemd has
-	lastText   string // status line for lastOpen connections
-	lastOpen   int
 	acceptAt   time.Duration // accept again then, 0: any time
 	draining   bool          // no new connections; ends when no call runs
 	drainUntil time.Duration
@@ -100,82 +90,55 @@ const (
 	spinTime    = 50 * time.Microsecond
 )
 
-// Tokens of events: kind, generation of the connection, index.
+// Kinds of events.
 const (
-	kindWake = iota + 1
-	kindInbox
+	kindInbox = event.KindWake + 1 + iota
 	kindListener
 	kindConn
 )
 
-func token(kind int, gen uint32, index int) uint64 {
-	return uint64(kind)<<60 | uint64(gen&0xfffffff)<<32 | uint64(uint32(index))
-}
-
 func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 	s.Limits.setDefaults()
-	l := &loop{srv: s, env: env, log: log, start: time.Now(),
+	l := &loop{srv: s, env: env, log: log,
 		groups: newGroups(env.index, env.indexBits, s.Limits.Groups), self: program.NewSelf()}
 	l.mgmt = newMgmt(l)
 	l.serving = new(atomic.Uint64)
 	var err error
-	if l.notify, err = sys.NewNotifier(); err != nil {
+	if l.Loop, err = event.New(); err != nil {
 		return nil, err
 	}
-	if l.ep, err = sys.NewEpoll(); err != nil {
+	l.lastActive = l.Now
+	if l.manager, err = event.NewManager(l.statusText); err != nil {
 		return nil, err
 	}
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return nil, fmt.Errorf("read clock: %w", err)
-	}
-	l.startNS = ts.Nano()
 	if l.fdLimit, err = sys.DescriptorLimit(); err != nil {
 		return nil, err
 	}
-	l.ep.Spin(spinTime)
-	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
-	l.ep.Add(l.wake, unix.EPOLLIN, token(kindWake, 0, 0))
+	l.Spin(spinTime)
 	l.initKeep()
 	return l, nil
 }
 
-// stop makes run end soon; from any goroutine.
-func (l *loop) stop() {
-	l.mu.Lock()
-	l.stopping = true
-	l.mu.Unlock()
-	l.ring()
-}
-
-func (l *loop) ring() {
-	one := [8]byte{1}
-	unix.Write(l.wake, one[:])
-}
-
-// run serves until stop, or until there was no connection for the idle time.
+// run serves until SIGTERM, or until there was no connection for the idle time.
 func (l *loop) run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if l.line != nil {
 		l.line.Flags.Store(status.Ready)
 	}
-	if err := l.tellReady(); err != nil {
+	if err := l.manager.Ready(l.Now); err != nil {
 		return err
 	}
 	for {
-		n, errno := l.ep.Wait(l.timeout())
-		if errno != 0 {
-			return fmt.Errorf("epoll_wait: %w", errno)
+		n, err := l.Wait(l.due())
+		if err != nil {
+			return err
 		}
-		l.now = time.Since(l.start)
 		for i := range n {
-			l.event(l.ep.Event(i))
+			l.event(l.Event(i))
 		}
 		switch {
-		case l.acceptAt == 0 || l.now < l.acceptAt:
+		case l.acceptAt == 0 || l.Now < l.acceptAt:
 		case l.leaving:
 			l.acceptPatient()
 		default:
@@ -183,12 +146,12 @@ func (l *loop) run() error {
 		}
 		l.unbound.expire(l)
 		l.keepOld()
-		if !l.ready {
-			l.tellReady()
-		}
 		l.checkProgram()
-		l.tell()
-		if l.draining && (l.running == 0 || l.now >= l.drainUntil) {
+		if l.line != nil {
+			l.line.Groups.Store(uint32(len(l.groups.byID)))
+		}
+		l.manager.Tell(l.Now)
+		if l.draining && (l.running == 0 || l.Now >= l.drainUntil) {
 			l.shutdown()
 			return l.result()
 		}
@@ -202,28 +165,25 @@ func (l *loop) run() error {
 	}
 }
 
-func (l *loop) event(tok uint64, events uint32) {
-	index := int(uint32(tok))
-	switch tok >> 60 {
-	case kindWake:
+func (l *loop) event(kind int, gen uint32, index int, events uint32) {
+	switch kind {
+	case event.KindWake:
 		l.woken()
 	case kindInbox:
 		l.takeInbox()
 	case kindListener:
 		l.accept(&l.listeners[index])
 	case kindConn:
-		if c := l.conns[index]; c != nil && c.gen&0xfffffff == uint32(tok>>32)&0xfffffff {
+		if c := l.conns[index]; c != nil && c.gen&event.GenMask == gen {
 			c.event(l, events)
 		}
 	}
 }
 
-// woken looks after blocking calls that ended, and after a wish to stop.
+// woken looks after blocking calls that ended, and after signals.
 func (l *loop) woken() {
-	var count [8]byte
-	unix.Read(l.wake, count[:])
 	l.mu.Lock()
-	done, stop, leave := l.done, l.stopping, l.leaveAsked
+	done := l.done
 	l.done = nil
 	l.mu.Unlock()
 	for _, call := range done {
@@ -238,23 +198,23 @@ func (l *loop) woken() {
 		c.finish(l, call)
 		c.proceed(l, nil)
 	}
-	if leave && !l.leaving && !l.draining {
+	if l.Caught(status.DrainSignal) && !l.leaving && !l.draining {
 		l.leave()
 	}
-	if stop && !l.draining {
+	if l.Caught(unix.SIGTERM, unix.SIGINT) && !l.draining {
 		l.drain()
 	}
 }
 
 // drain begins a graceful stop: nobody new, calls in progress end.
 func (l *loop) drain() {
-	l.draining, l.drainUntil, l.acceptAt = true, l.now+drainLimit, 0
-	l.notify.Send(nil, "STOPPING=1")
+	l.draining, l.drainUntil, l.acceptAt = true, l.Now+drainLimit, 0
+	l.manager.Stopping()
 	for _, ls := range l.listeners {
-		l.ep.Delete(ls.fd)
+		l.Delete(ls.fd)
 	}
 	if l.inbox != nil {
-		l.ep.Delete(l.inbox.FD)
+		l.Delete(l.inbox.FD)
 	}
 	if l.line != nil {
 		l.line.Flags.Store(0)
@@ -262,16 +222,15 @@ func (l *loop) drain() {
 }
 
 func (l *loop) idle() bool {
-	return l.env.idle > 0 && l.open == 0 && !l.draining && l.now-l.lastActive >= l.env.idle &&
+	return l.env.idle > 0 && l.open == 0 && !l.draining && l.Now-l.lastActive >= l.env.idle &&
 		(l.inbox == nil || l.inbox.Empty())
 }
 
-// timeout is the time until something is due, in milliseconds, -1 for ever.
-func (l *loop) timeout() int {
-	const never = time.Duration(1<<63 - 1)
-	due := never
+// due is when the loop has something to do without an event.
+func (l *loop) due() time.Duration {
+	due := l.manager.Due()
 	if l.env.idle > 0 && l.open == 0 {
-		due = l.lastActive + l.env.idle
+		due = min(due, l.lastActive+l.env.idle)
 	}
 	if l.acceptAt > 0 {
 		due = min(due, l.acceptAt)
@@ -285,14 +244,5 @@ func (l *loop) timeout() int {
 	if l.draining {
 		due = min(due, l.drainUntil)
 	}
-	if l.told != l.text() {
-		due = min(due, l.lastTell+tellEvery)
-	}
-	if !l.ready {
-		due = min(due, l.now+readyRetry)
-	}
-	if due == never {
-		return -1
-	}
-	return int(max(0, (due-time.Since(l.start)+time.Millisecond-1)/time.Millisecond))
+	return due
 }

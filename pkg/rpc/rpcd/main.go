@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strconv"
 	"syscall"
@@ -160,17 +159,7 @@ func (s *Server) serve(env environment, log *slog.Logger, listen addresses) erro
 		return err
 	}
 	debug.FreeOSMemory() // what starting needed, before the long wait
-	stop := make(chan os.Signal, 4)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT, status.DrainSignal)
-	go func() {
-		for sig := range stop {
-			if sig == status.DrainSignal {
-				l.askLeave()
-			} else {
-				l.stop()
-			}
-		}
-	}()
+	l.Catch(syscall.SIGTERM, syscall.SIGINT, status.DrainSignal)
 	log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDWorkerReady)
 	return l.run()
 }

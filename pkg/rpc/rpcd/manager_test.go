@@ -83,7 +83,7 @@ func (m *manager) read() {
 			m.names = append(m.names, name)
 			m.mu.Unlock()
 		}
-		if text == "READY=1" || text == "SYNC" {
+		if strings.HasPrefix(text, "READY=1") || text == "SYNC" {
 			m.ready <- struct{}{}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
 )
 
@@ -70,14 +71,14 @@ func TestInboxWaitsForDescriptors(t *testing.T) {
 	must(t, err)
 	defer unix.Close(fd)
 	l.inbox = inbox.New(fd, inbox.Directories{})
-	l.ep.Add(fd, unix.EPOLLIN, token(kindInbox, 0, 0))
+	l.Add(fd, unix.EPOLLIN, event.Token(kindInbox, 0, 0))
 	l.fdLimit = l.descriptors() + spareFDs
 	l.takeInbox() // without a line: it would fail if it read
-	if l.acceptAt == 0 || l.ep.Delete(fd) == 0 {
+	if l.acceptAt == 0 || l.Delete(fd) == 0 {
 		t.Error("the inbox is still looked at")
 	}
 	l.resumeAccept()
-	if l.acceptAt != 0 || l.ep.Delete(fd) != 0 {
+	if l.acceptAt != 0 || l.Delete(fd) != 0 {
 		t.Error("the inbox is not looked at again")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -126,7 +125,7 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 		c.state.group = g
 	}
 	l.enter(c)
-	c.since = time.Duration(p.entry.Accepted - l.startNS) // who has not bound gets no more time
+	c.since = p.entry.Accepted // who has not bound gets no more time
 	c.in, c.out = append([]byte(nil), s.in...), append([]byte(nil), s.out...)
 	l.partial += len(c.in)
 	l.unsent += len(c.out)

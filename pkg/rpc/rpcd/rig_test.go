@@ -101,7 +101,7 @@ func (r *rig) stop() {
 	if r.loop == nil {
 		return
 	}
-	r.loop.stop()
+	r.loop.Raise(unix.SIGTERM)
 	r.ended()
 }
 

@@ -82,7 +82,7 @@ func (l *loop) keepLast(c *conn) bool {
 	}
 	l.unpark(c) // of an auth request more has come
 	errno := l.park(c)
-	for errno == unix.EAGAIN && l.notify.Wait(time.Until(l.keepUntil)) {
+	for errno == unix.EAGAIN && l.manager.Wait(time.Until(l.keepUntil)) {
 		errno = l.park(c)
 	}
 	return errno == 0

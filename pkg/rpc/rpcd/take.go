@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -59,7 +60,7 @@ func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
 		return err
 	}
 	l.inbox.RootUID = l.rootUID
-	l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
+	l.Add(l.inbox.FD, unix.EPOLLIN, event.Token(kindInbox, 0, 0))
 	return nil
 }
 
@@ -114,22 +115,22 @@ func (l *loop) pauseAccept(errno sys.Errno) {
 	l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
 		"no more connections can be taken, clients wait; look at LimitNOFILE= of this unit and at fs.file-max",
 		journal.Error, errno.Error())
-	l.acceptAt = l.now + acceptPause
+	l.acceptAt = l.Now + acceptPause
 	for _, ls := range l.listeners {
-		l.ep.Delete(ls.fd)
+		l.Delete(ls.fd)
 	}
 	if l.inbox != nil {
-		l.ep.Delete(l.inbox.FD)
+		l.Delete(l.inbox.FD)
 	}
 }
 
 func (l *loop) resumeAccept() {
 	l.acceptAt = 0
 	for i, ls := range l.listeners {
-		l.ep.Add(ls.fd, unix.EPOLLIN, token(kindListener, 0, i))
+		l.Add(ls.fd, unix.EPOLLIN, event.Token(kindListener, 0, i))
 	}
 	if l.inbox != nil {
-		l.ep.Add(l.inbox.FD, unix.EPOLLIN, token(kindInbox, 0, 0))
+		l.Add(l.inbox.FD, unix.EPOLLIN, event.Token(kindInbox, 0, 0))
 	}
 }
 
@@ -143,14 +144,14 @@ func (l *loop) full() {
 
 // received and ended count connections in the status file.
 func (l *loop) received() {
-	l.lastActive = l.now
+	l.lastActive = l.Now
 	if l.line != nil {
 		l.line.Received.Add(1)
 	}
 }
 
 func (l *loop) ended() {
-	l.lastActive = l.now
+	l.lastActive = l.Now
 	if l.line != nil {
 		l.line.Ended(1)
 	}

@@ -30,7 +30,7 @@ type waiting struct {
 
 // add takes in a new connection. When there are too many the oldest has to go.
 func (u *unbound) add(l *loop, c *conn) {
-	c.since, c.waiting = l.now, waiting{listed: true, source: source.None}
+	c.since, c.waiting = l.Now, waiting{listed: true, source: source.None}
 	u.all.push(c)
 	if limit := l.env.maxUnbound; limit > 0 && u.all.n > limit {
 		l.evict(u.all.first, "MaxUnbound=", limit)
@@ -90,7 +90,7 @@ func (l *loop) evict(c *conn, setting string, limit int) {
 
 // expire closes those whose time is over.
 func (u *unbound) expire(l *loop) {
-	for c := u.all.first; c != nil && l.env.bindTimeout > 0 && l.now-c.since >= l.env.bindTimeout; c = u.all.first {
+	for c := u.all.first; c != nil && l.env.bindTimeout > 0 && l.Now-c.since >= l.env.bindTimeout; c = u.all.first {
 		c.complain(l, journal.Notice, "bind timeout", journal.IDBindTimeout, "no complete bind in time: connection closed")
 		c.close(l)
 	}
