@@ -54,7 +54,7 @@ func TestVectorsOfMSNLMP(t *testing.T) {
 func pair(_ testing.TB, level byte) (server, client auth.Context) {
 	key, m := []byte("0123456789abcdef"), &Mechanism{}
 	s := &securityContext{m: m, level: level, caller: &auth.Caller{SessionKey: key}, in: newDirection(key, signToServer, sealToServer, true), out: newDirection(key, signToClient, sealToClient, true)}
-	return s, &securityContext{m: m, level: level, caller: &auth.Caller{}, in: newDirection(key, signToClient, sealToClient, true), out: newDirection(key, signToServer, sealToServer, true)}
+	return s, Mirror([16]byte(key), level)
 }
 
 func TestContextsHoldToTheRules(t *testing.T) { authtest.Contract(t, pair) }
