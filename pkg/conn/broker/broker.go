@@ -34,6 +34,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
@@ -51,39 +52,38 @@ type Broker struct {
 	limiter journal.Limiter
 	manager *event.Manager
 
-	loop      *event.Loop
-	msg       sys.Msg
-	listeners []listener
-	bindings  []binding
-	conns     conns
-	fresh     list
-	parked    list
-	loose     list
-	silent    list
-	spare     list
-	stalled   list               // silent ones on unix sockets with a part of their PDU
-	heads     int                // bytes that were read of first PDUs
-	crowds    source.Table[list] // the silent conns of each source
-	inboxes   []inbox
-	loads     []load
-	pending   int    // conns in fresh, parked and loose
-	rootUID   uint32 // of peers whose named pipe identities count: 0, except in tests
-	fdLimit   int    // a descriptor from here on says that few are left
+	loop     *event.Loop
+	msg      sys.Msg
+	door     endpoint.Door
+	accepts  []int // the binding of each listener
+	bindings []binding
+	conns    conns
+	fresh    list
+	parked   list
+	loose    list
+	silent   list
+	spare    list
+	stalled  list               // silent ones on unix sockets with a part of their PDU
+	heads    int                // bytes that were read of first PDUs
+	crowds   source.Table[list] // the silent conns of each source
+	inboxes  []inbox
+	loads    []load
+	pending  int    // conns in fresh, parked and loose
+	rootUID  uint32 // of peers whose named pipe identities count: 0, except in tests
 
 	status *status.File
 	lot    *parking.Lot
 	self   *program.Self
 
-	caughtUp    bool // the loop has slept since its start
-	prompt      bool // who waits is parked at once
-	nextID      uint64
-	acceptAfter time.Duration // when accept may be tried again, 0: any time
-	parkAt      time.Duration // when parking may be tried again, for loose and unsafe
-	unsafe      bool          // the lot has members that it does not keep
-	lastActive  time.Duration
-	lastAlive   time.Duration
-	swept       time.Duration
-	lastIdle    time.Duration
+	caughtUp   bool // the loop has slept since its start
+	prompt     bool // who waits is parked at once
+	nextID     uint64
+	parkAt     time.Duration // when parking may be tried again, for loose and unsafe
+	unsafe     bool          // the lot has members that it does not keep
+	lastActive time.Duration
+	lastAlive  time.Duration
+	swept      time.Duration
+	lastIdle   time.Duration
 
 	in  [maxPeek]byte // what was peeked
 	pdu [maxPDU]byte  // the first PDU without message headers
@@ -103,8 +103,6 @@ const (
 	aliveEvery    = 200 * time.Millisecond // how old the knowledge of living workers may be
 	stallAfter    = 100 * time.Millisecond // a worker that did not read for so long is passed over
 	startPatience = 2 * time.Second        // the same for one that is being started
-	acceptPause   = 100 * time.Millisecond // after accept failed for want of descriptors
-	acceptBatch   = 64                     // connections of one listener before the others' turn
 	finishTime    = 5 * time.Second        // how long a stop waits for the manager
 )
 
@@ -138,10 +136,7 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 		}
 		b.inboxes[i] = inbox{fd: -1, to: to, seen: b.status.Worker(i).Received.Load()}
 	}
-	if err := b.limitDescriptors(); err != nil {
-		return nil, err
-	}
-	if err := b.takeListeners(fds); err != nil {
+	if err := b.openDoor(fds); err != nil {
 		return nil, err
 	}
 	return b, b.takeParking(fds)
@@ -207,7 +202,7 @@ func (b *Broker) wait() (n int, err error) {
 func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
 	switch kind {
 	case kindListener:
-		b.accept(&b.listeners[i])
+		b.door.Accept(i)
 	case kindConn:
 		if c := &b.conns[i]; c.state != free && uint32(c.gen) == gen {
 			c.hungUp = c.hungUp || events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0

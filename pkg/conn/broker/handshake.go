@@ -131,7 +131,7 @@ func (b *Broker) fillNPA(fd int) bool {
 }
 
 func (b *Broker) rejectNPA(fd int, rej *npa.Reject) {
-	b.complain(slog.LevelWarn, rej.Cause, journal.IDBadNPA, fd, "named pipe auth refused: "+rej.Cause)
+	b.logOnce(slog.LevelWarn, rej.Cause, journal.IDBadNPA, fd, "named pipe auth refused: "+rej.Cause)
 	if rej.Reply != nil {
 		sys.Send(fd, rej.Reply)
 	}
@@ -218,7 +218,7 @@ func (b *Broker) routeBind(fd int, bind dcerpc.Bind, stream []byte, np bool) {
 
 // rejectPDU answers or closes a connection whose first PDU no worker may see.
 func (b *Broker) rejectPDU(fd int, bind dcerpc.Bind, rej *dcerpc.Reject, np bool) {
-	b.complain(journal.Notice, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
+	b.logOnce(journal.Notice, rej.Cause, journal.IDBadPDU, fd, "first PDU refused: "+rej.Cause)
 	if rej.Nak {
 		b.nak(fd, bind, rej.Reason, np)
 		return

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
@@ -148,7 +149,7 @@ func (b *Broker) deliver(fd, i int) sys.Errno {
 	case errno == unix.ETOOMANYREFS && b.lot.Shed():
 		b.noteUnsafe()
 		errno = b.send(fd, i)
-	case outOfDescriptors(errno) && b.sacrifice(fd):
+	case endpoint.OutOfDescriptors(errno) && b.closeOldestSilent(fd):
 		errno = b.send(fd, i)
 	}
 	if errno != 0 {

@@ -91,7 +91,7 @@ func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 		defer c.Close()
 	}
 	b.loop.Tick()
-	b.accept(&b.listeners[0])
+	b.door.Accept(0)
 	if want := map[bool]int{true: 2, false: 1}[os.Getuid() == 0]; b.silent.n != want {
 		t.Errorf("%d silent connections of uid %d, want %d", b.silent.n, os.Getuid(), want)
 	}
@@ -267,13 +267,14 @@ func TestSilentClientsGiveTheirDescriptors(t *testing.T) {
 	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
 	b := r.broker
-	b.fdLimit = 0 // as if all were in use
+	b.door.Limit = 0 // as if all were in use
 	var silent []net.Conn
 	for i := range 3 {
 		silent = append(silent, r.dial())
 		b.loop.Tick()
-		b.accept(&b.listeners[0])
-		b.resumeAccept()
+		b.door.Accept(0)
+		b.loop.Now += time.Second // a pause is over
+		b.door.Resume()
 		if i > 0 {
 			closed(t, silent[i-1], fmt.Sprint("silent client ", i-1))
 		}
@@ -283,10 +284,10 @@ func TestSilentClientsGiveTheirDescriptors(t *testing.T) {
 	}
 	talking := r.dial()
 	talking.Write(bindPDU(0))
-	b.accept(&b.listeners[0])
+	b.door.Accept(0)
 	_, f := r.take(0)
 	f.Close()
-	if b.acceptAfter != 0 {
+	if b.door.Paused() {
 		t.Error("accepting pauses although there was somebody to make room")
 	}
 	r.done <- nil

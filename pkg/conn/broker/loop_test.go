@@ -171,8 +171,8 @@ func (r *rig) stop() {
 	}
 	r.settled(r.notify)
 	r.broker.status.Close()
-	for _, c := range r.broker.listeners {
-		unix.Close(c.fd)
+	for _, l := range r.broker.door.Listeners {
+		unix.Close(l.FD)
 	}
 	for fd := range r.broker.conns {
 		if r.broker.conns[fd].state != free {

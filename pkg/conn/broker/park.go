@@ -104,7 +104,7 @@ func (b *Broker) keep(fd int) bool {
 	slot, errno := b.lot.Put(e, fd, c.taken)
 	if errno != 0 {
 		if b.lot.Full() {
-			b.complain(slog.LevelWarn, "parking", journal.IDLimit, fd,
+			b.logOnce(slog.LevelWarn, "parking", journal.IDLimit, fd,
 				"the parking is full: a waiting connection would not outlive the broker; see MaxParked= in msrpcd.conf(5)")
 		}
 		return false

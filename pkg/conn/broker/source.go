@@ -66,7 +66,7 @@ func (b *Broker) makeRoom() {
 
 // evict closes a silent conn for a limit.
 func (b *Broker) evict(fd int, setting string, limit int) {
-	b.complain(slog.LevelWarn, setting, journal.IDLimit, fd,
+	b.logOnce(slog.LevelWarn, setting, journal.IDLimit, fd,
 		fmt.Sprintf("more than %d connections without a bind: the oldest are closed; see %s in msrpcd.conf(5)", limit, setting))
 	b.refuse(fd)
 }

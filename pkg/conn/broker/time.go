@@ -21,7 +21,7 @@ const (
 
 // due is when the loop has something to do without an event.
 func (b *Broker) due() time.Duration {
-	next := b.manager.Due()
+	next := min(b.manager.Due(), b.door.Due())
 	at := func(t time.Duration) { next = min(next, t) }
 	if b.loose.head != end || b.unsafe {
 		at(b.parkAt)
@@ -34,9 +34,6 @@ func (b *Broker) due() time.Duration {
 	}
 	if b.pending > b.silent.n {
 		at(b.loop.Now + searchEvery)
-	}
-	if b.acceptAfter > 0 {
-		at(b.acceptAfter)
 	}
 	if b.cfg.Idle > 0 && b.pending == 0 {
 		at(max(b.lastActive+b.cfg.Idle, b.lastIdle+idleEvery))
@@ -56,7 +53,7 @@ func (b *Broker) expire() {
 	}
 	for b.silent.head != end && b.conns[b.silent.head].accepted+b.cfg.BindTimeout <= b.loop.Now {
 		fd := int(b.silent.head)
-		b.complain(journal.Notice, "bind timeout", journal.IDBindTimeout, fd,
+		b.logOnce(journal.Notice, "bind timeout", journal.IDBindTimeout, fd,
 			fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
 		b.refuse(fd)
 	}
@@ -66,9 +63,7 @@ func (b *Broker) expire() {
 			b.sweep()
 		}
 	}
-	if b.acceptAfter > 0 && b.acceptAfter <= b.loop.Now {
-		b.resumeAccept()
-	}
+	b.door.Resume()
 }
 
 // retry looks again after the conns that no worker could take.

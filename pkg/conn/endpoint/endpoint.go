@@ -118,14 +118,3 @@ func Listeners(fds []sys.PassedFD, unit, other string) ([]Listener, error) {
 	}
 	return ls, nil
 }
-
-// AcceptNext reports whether an error of accept concerns the one connection
-// and not the listener, accept(2).
-func AcceptNext(errno sys.Errno) bool {
-	switch errno {
-	case unix.ECONNABORTED, unix.EINTR, unix.EPROTO, unix.EPERM, unix.ENETDOWN, unix.EHOSTDOWN,
-		unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH, unix.ENOPROTOOPT:
-		return true
-	}
-	return false
-}
