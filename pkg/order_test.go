@@ -55,3 +55,25 @@ func rank(t *testing.T, path string) int {
 	}
 	return i
 }
+
+func TestEveryPackageSaysInDocGoWhatItIs(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		dir := filepath.Dir(path)
+		if err != nil || seen[dir] || dir == "." || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		seen[dir] = true
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, "doc.go"), nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			return err
+		}
+		if text := f.Doc.Text(); !strings.HasPrefix(text, "Package "+f.Name.Name+" ") || !strings.Contains(text, "Its API is for ") {
+			t.Errorf("%s: the comment does not begin with \"Package %s\", or does not say for whom its API is", dir, f.Name.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

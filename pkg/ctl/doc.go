@@ -6,4 +6,6 @@
 // What people read ends in what they can do: "msrpcctl: what failed: why;
 // hint". The exit status is 0, 1 when something failed or verify found
 // something, and 2 when the command line is wrong.
+//
+// Its API is for msrpcd alone and may change with any version.
 package ctl

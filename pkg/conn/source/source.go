@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package source tells connections by who opened them, for limits that hold for
-// each source: one that floods pushes out only its own.
-//
-// This file owns the rule of what is one source, table.go what is known of each.
-// Nothing here allocates for a connection.
 package source
 
 import (
@@ -18,6 +13,9 @@ import (
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/npa"
 )
+
+// This file owns the rule of what is one source, table.go what is known of each.
+// Nothing here allocates for a connection.
 
 // Source is who opened a connection: an address (TCP, and named pipes as smbd
 // tells) or a user (ncalrpc).

@@ -14,4 +14,6 @@
 //		...                         // what is due at l.Now
 //		manager.Tell(l.Now)
 //	}
+//
+// Its API is for msrpcd alone and may change with any version.
 package event

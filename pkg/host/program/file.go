@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package program tells whether a program was replaced while it runs: whether
-// the file at its path is still the one that was started. A package upgrade
-// renames a new file over the old one, so device, inode, size or time of the
-// last change differ. Shared libraries are looked at apart, libraries.go.
 package program
 
 import (

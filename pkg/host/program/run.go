@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package program runs other programs for their output: bounded in time and
-// size, in a process group that is killed as a whole, with an environment of
-// its own and no standard input. What a program says is untrusted: an error
-// has the end of it, since that is where programs say why they fail, fit for
-// one line.
 package program
 
 import (

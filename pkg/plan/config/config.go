@@ -1,15 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package config reads what packages, the administrator and smb.conf say:
-// msrpcd.conf(5), msrpcd-rpcd.d(5), and smb.conf through testparm(1).
-//
-// A mistake in a file of msrpcd never stops anything: it becomes a Problem
-// with file and line, the setting keeps the value it had, and the rest holds.
-// So the generator can always go on, and whoever has a journal or a terminal
-// shows the problems.
-//
-// This file has the values; load.go finds files, syntax.go and setting.go read
-// them, resolve.go makes Rpcds, samba.go and testparm.go do smb.conf.
 package config
 
 import (
@@ -17,6 +7,9 @@ import (
 
 	"msrpcd/pkg/host/layout"
 )
+
+// This file has the values; load.go finds files, syntax.go and setting.go read
+// them, resolve.go makes Rpcds, samba.go and testparm.go do smb.conf.
 
 // Kind is the contract that a program fulfils.
 type Kind string

@@ -31,4 +31,6 @@
 // an open unit lose addresses, so only those that come need one of their own.
 // FreeBind= alone would do for addresses that smb.conf names, not for names of
 // interfaces.
+//
+// Its API is for msrpcd alone and may change with any version.
 package refresh

@@ -9,4 +9,6 @@
 // What always holds: a mistake in the input never makes a unit that systemd
 // reads differently from what was meant, since every text that ends in a unit
 // goes through package unittext; what that refuses is in plan.Plan.Problems.
+//
+// Its API is for msrpcd alone and may change with any version.
 package unitgen

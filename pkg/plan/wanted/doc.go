@@ -16,4 +16,6 @@
 // finding is true: what cannot be seen, for want of privilege or of systemd, is
 // named in State.Unknown and never found. Mend closes no listener that is well
 // and ends no connection that is served.
+//
+// Its API is for msrpcd alone and may change with any version.
 package wanted

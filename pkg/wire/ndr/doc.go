@@ -113,4 +113,6 @@
 //     of a fixed [string] array, such as an annotation, have 4 bytes instead of
 //     8, and the length inside of an endpoint mapper's tower 8 instead of 4.
 //     This package does as MS-RPCE says.
+//
+// Its API is for others to import.
 package ndr

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package npa is the server's side of Samba's named pipe authentication: what
-// smbd says on np/<pipe> before the pipe's own bytes flow.
-//
+package npa
+
+import "encoding/binary"
+
 // This file owns the envelope, request.go the walk through a request as far as
 // routing needs it, session.go the whole identity, identity.go the walk through
 // it, sid.go its SIDs, and frame.go the message-mode framing that follows the
 // reply. A request is an identity: it counts only when the peer is uid 0, which
 // the caller checks. Nothing here reads outside its slice or, ParseSession
 // apart, allocates for a good request.
-//
-// A request is a big-endian u32 with the number of bytes after it, "NPAM", the
-// level, the level again as the tag of a union, and one
-// named_pipe_auth_req_info in NDR, little-endian, aligned to the request.
-package npa
-
-import "encoding/binary"
 
 // HeaderSize is the length of what stands before the named_pipe_auth_req_info:
 // length, magic, level, level.

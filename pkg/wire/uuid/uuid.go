@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package uuid is the UUID of DCE (C706 appendix A) in its two shapes: text
-// and the wire, where its first three fields have the byte order of the PDU.
 package uuid
 
 import (

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plantest has the hosts that tests of plans, and of what reads plans,
-// are about. Nothing but tests imports it.
 package plantest
 
 import (

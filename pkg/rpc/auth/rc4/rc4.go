@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rc4 is the cipher of that name, with a state that can be saved and made
-// anew without an allocation, as NTLM and old Kerberos need: crypto/rc4 can do
-// neither.
 package rc4
 
 // Cipher is where the stream of a key is.
