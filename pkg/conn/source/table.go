@@ -18,8 +18,8 @@ type row[T any] struct {
 // None is the index of no row.
 const None = int32(-1)
 
-// few rows are not worth to be given back.
-const few = 64
+// fewRows are not worth to be given back.
+const fewRows = 64
 
 // Len is the number of sources.
 func (t *Table[T]) Len() int { return len(t.index) }
@@ -56,7 +56,7 @@ func (t *Table[T]) At(i int32) *T { return &t.rows[i].value }
 func (t *Table[T]) Remove(i int32) {
 	delete(t.index, t.rows[i].source)
 	t.rows[i] = row[T]{}
-	if t.free = append(t.free, i); len(t.index) == 0 && len(t.rows) > few {
+	if t.free = append(t.free, i); len(t.index) == 0 && len(t.rows) > fewRows {
 		*t = Table[T]{}
 	}
 }
