@@ -21,7 +21,7 @@ const (
 )
 
 // Limit bounds a resource, in all and for each source; 0 is no bound. The local
-// system has no share: it is counted in the total and never pays.
+// system has no share, and pays only when it has more than half of the total.
 type Limit struct{ Total, Address, User int }
 
 func (l Limit) share(s Source) int {
@@ -157,11 +157,14 @@ func (l *Ledger[T]) Over(r Resource) bool {
 	return limit > 0 && l.Total(r) > limit
 }
 
-// Largest is a source that holds the most of r, or nearly so; nil when only the
-// local system holds some. As long as it is that it stays the same one, and then
+// Largest is a source that holds the most of r, or nearly so; nil when there is none
+// that has to pay. As long as it is that it stays the same one, and then
 // comes the turn of the next: asking again and again, for each to give up one,
 // costs a look at all sources only each time that the most has sunk by an eighth.
 func (l *Ledger[T]) Largest(r Resource) *Holder[T] {
+	if limit := l.Limits[r].Total; limit > 0 && l.system.Use(r) > limit/2 {
+		return &l.system
+	}
 	for n, high := len(l.all), int64(math.MaxInt64); high > 0; {
 		peak := l.peak[r].Load()
 		high = 0

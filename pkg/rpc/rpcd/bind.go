@@ -57,10 +57,10 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	}
 	g := (*group)(nil)
 	if offer.AssocGroup == 0 {
-		if g = l.groups.add(e.Transport); g == nil {
+		if g = l.groups.add(e.Transport, c.from); g == nil {
 			return errGroups
 		}
-	} else if g = l.groups.join(offer.AssocGroup, e.Transport); g == nil {
+	} else if g = l.join(c, offer.AssocGroup); g == nil {
 		return errNoGroup
 	}
 	c.state.group, c.state.maxFrag = g, dcerpc.ServerFragSize(own, offer)
@@ -69,7 +69,8 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return rej
 	}
 	c.state.bound, c.changed = true, true
-	l.unbound.remove(c)
+	l.unbound.remove(l, c)
+	l.bound(c, false)
 	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
 	c.signHeaders(p)
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"testing"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -114,7 +115,7 @@ func TestMuchBehindABlockingCall(t *testing.T) {
 
 func TestTooManyBlockingOperations(t *testing.T) {
 	r := newRig(t)
-	r.srv.Limits.Blocking = 2
+	r.env.limits[source.Blocking].Address = 2
 	r.start()
 	var clients []*client
 	for range 2 {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
@@ -65,10 +66,19 @@ func (c *Call) AssocGroup() uint32 { return c.group.id }
 // connection a value that is a Rundowner is run down. ok is false when the
 // client has too many handles.
 func (c *Call) NewHandle(value any) (h ndr.ContextHandle, ok bool) {
-	c.loop.handles.Lock()
-	defer c.loop.handles.Unlock()
-	id, ok := c.group.newHandle(c.iface, value, c.loop.srv.Limits.Handles)
-	c.group.dirty.Store(true)
+	l, g := c.loop, c.group
+	l.handles.Lock()
+	defer l.handles.Unlock()
+	if !l.ledger.Take(g.owner, source.Handles, 1) {
+		setting, text := l.limitText(g.owner, source.Handles, true, "another one is refused")
+		l.causes.Log(l.log, slog.LevelWarn, setting, journal.IDLimit, text)
+		return h, false
+	}
+	id, ok := g.newHandle(c.iface, value, l.srv.Limits.Handles)
+	if !ok {
+		l.ledger.Give(g.owner, source.Handles, 1)
+	}
+	g.dirty.Store(true)
 	return ndr.ContextHandle{UUID: id}, ok
 }
 
@@ -77,7 +87,10 @@ func (c *Call) NewHandle(value any) (h ndr.ContextHandle, ok bool) {
 func (c *Call) DropHandle(h ndr.ContextHandle) {
 	c.loop.handles.Lock()
 	defer c.loop.handles.Unlock()
-	delete(c.group.handles, h.UUID)
+	if _, ok := c.group.handles[h.UUID]; ok {
+		delete(c.group.handles, h.UUID)
+		c.loop.ledger.Give(c.group.owner, source.Handles, 1)
+	}
 	c.group.dirty.Store(true)
 }
 
@@ -117,15 +130,16 @@ func (c *conn) request(l *loop, p dcerpc.PDU) {
 		return
 	}
 	if !done {
-		l.partial += len(q.Stub)
-		c.held += len(q.Stub)
-		if l.partial > l.srv.Limits.Partial {
+		if !l.ledger.Take(c.from, source.Partial, len(q.Stub)) {
 			c.release(l)
+			c.limit(l, source.Partial, true, "the connection is closed")
 			c.reject(l, errPartial, p.Header, q.ContextID)
+			return
 		}
+		c.held += len(q.Stub)
 		return
 	}
-	l.partial -= c.held
+	l.ledger.Give(c.from, source.Partial, c.held)
 	c.held = 0
 	c.run(l, call)
 }
@@ -151,7 +165,7 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 	op := &ctx.iface.Ops[call.Opnum]
 	k := &l.call
 	if op.Blocking {
-		if l.running >= l.srv.Limits.Blocking {
+		if !l.mayBlock(c) {
 			c.reject(l, errBlocking, call.Header, call.ContextID)
 			return
 		}
@@ -192,6 +206,20 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 		l.mu.Unlock()
 		l.Wake()
 	}()
+}
+
+// mayBlock counts a blocking operation. Those whose client has gone may run on
+// for a while, uncounted, which has a bound, too.
+func (l *loop) mayBlock(c *conn) bool {
+	if limit := l.env.limits[source.Blocking].Total; limit > 0 && l.running >= 2*limit {
+		c.limit(l, source.Blocking, false, "the call is refused")
+		return false
+	}
+	if !l.ledger.Take(c.from, source.Blocking, 1) {
+		c.limit(l, source.Blocking, true, "the call is refused")
+		return false
+	}
+	return true
 }
 
 var errBlocking = &dcerpc.Reject{Cause: "too many blocking operations", Fault: dcerpc.NcaServerTooBusy, Flags: dcerpc.FlagNotExecuted, Keep: true}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -227,7 +228,7 @@ func TestClientThatDoesNotReadItsAnswers(t *testing.T) {
 // Unfinished calls of all clients together have a bound.
 func TestPartialCallsHaveABound(t *testing.T) {
 	r := newRig(t)
-	r.srv.Limits.Partial = 100000
+	r.env.limits[source.Partial].Address = 100000
 	r.start()
 	other := r.bound(layout.TCP, 0)
 	// split makes a call of which the last fragment is kept back.
@@ -260,11 +261,11 @@ func TestPartialCallsHaveABound(t *testing.T) {
 // So have answers that are not taken.
 func TestUnsentAnswersHaveABound(t *testing.T) {
 	r := newRig(t)
-	r.srv.Limits.Unsent = 8 << 20
+	r.env.limits[source.Unsent].Address = 1 << 20
 	r.start()
 	other := r.bound(layout.TCP, 0)
-	c := r.bound(layout.Ncalrpc, 0)
-	c.send(c.request(opBig, number(9<<20)))
+	c := r.bound(layout.TCP, 0)
+	c.send(c.request(opBig, number(16<<20)))
 	for p, err := c.receive(); err == nil; p, err = c.receive() {
 		if p.Flags&dcerpc.FlagLast != 0 {
 			t.Fatal("the whole answer came")

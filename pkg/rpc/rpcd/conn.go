@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
@@ -45,9 +46,13 @@ type conn struct {
 	out      []byte // answers that the client has not taken yet
 	state    state
 	calls    dcerpc.Reassembler
-	waiting                // in loop.unbound
+	from     *holder // whose it is
+	places   [nPlaces]place
+	silent   bool          // in loop.unbound
+	counted  bool          // silent: among those of its source
 	since    time.Duration // l.Now of its begin
-	held     int           // bytes of an unfinished call, counted in loop.partial
+	active   time.Duration // l.Now of its last event
+	held     int           // bytes of an unfinished call
 	id       uint64        // in the parking
 	kept     *kept         // nil: not parked
 	changed  bool          // state is not what the file of kept says
@@ -94,9 +99,30 @@ func (l *loop) enter(c *conn) {
 	c.gen = l.gen
 	l.conns[c.fd] = c
 	l.open++
-	if !c.state.bound {
+	c.active = l.Now
+	c.from = l.ledger.Enter(c.source(l))
+	if c.state.bound {
+		l.bound(c, true)
+	} else {
 		l.unbound.add(l, c)
 	}
+}
+
+// source is whose the connection is: the local system's where nothing tells.
+func (c *conn) source(l *loop) source.Source {
+	if c.phase == wantNPA {
+		return source.Source{}
+	}
+	if s, ok := source.Of(l.endpoints[c.endpoint].Transport, c.fd, c.npaLevel, c.npaInfo()); ok {
+		return s
+	}
+	return source.Source{}
+}
+
+// known is called when a silent connection has told whose it is.
+func (c *conn) known(l *loop) {
+	l.ledger.Leave(c.from)
+	c.from = l.ledger.Enter(c.source(l))
 }
 
 // close ends the connection and what only it kept alive.
@@ -111,10 +137,15 @@ func (c *conn) close(l *loop) {
 	l.conns[c.fd] = nil
 	sys.Close(c.fd)
 	c.fd = -1
-	l.unbound.remove(c)
+	l.unbound.remove(l, c)
+	if c.state.bound {
+		c.from.Own.bound.remove(c)
+		l.ledger.Give(c.from, source.Bound, 1)
+	}
 	c.release(l)
-	l.partial -= len(c.in)
-	l.unsent -= len(c.out)
+	l.ledger.Give(c.from, source.Partial, len(c.in))
+	l.ledger.Give(c.from, source.Unsent, len(c.out))
+	l.ledger.Give(c.from, source.Blocking, c.running)
 	c.in, c.out = nil, nil
 	if c.running > 0 {
 		close(c.gone) // the operations may still make handles: the last one leaves the group
@@ -127,6 +158,7 @@ func (c *conn) close(l *loop) {
 
 // leave takes the connection out of its group and runs down what only it kept.
 func (c *conn) leave(l *loop) {
+	defer l.ledger.Leave(c.from)
 	if c.state.group == nil {
 		return
 	}
@@ -141,7 +173,7 @@ func (c *conn) leave(l *loop) {
 
 // release forgets the unfinished call.
 func (c *conn) release(l *loop) {
-	l.partial -= c.held
+	l.ledger.Give(c.from, source.Partial, c.held)
 	c.held = 0
 	c.calls.Drop()
 }
@@ -178,6 +210,11 @@ func (c *conn) watch(l *loop) {
 }
 
 func (c *conn) event(l *loop, events uint32) {
+	c.active = l.Now
+	if q := &c.from.Own.bound; c.state.bound && q.last != c {
+		q.remove(c)
+		q.push(c)
+	}
 	if c.kept != nil {
 		l.serving.Store(c.id)
 		defer l.serving.Store(0)

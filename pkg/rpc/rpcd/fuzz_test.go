@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
@@ -36,7 +37,7 @@ func FuzzStream(f *testing.F) {
 			}
 		}
 	}()
-	l, err := newLoop(s, environment{indexBits: 16, maxPerSource: 1, maxPerUser: 1, maxNPA: maxNPA}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, environment{indexBits: 16, limits: defaultLimits(), maxNPA: maxNPA}, slog.New(slog.DiscardHandler))
 	must(f, err)
 	l.endpoints = []endpoint.Endpoint{
 		{Transport: layout.TCP, Name: "49152"}, {Transport: layout.Ncalrpc, Name: "TEST"}, {Transport: layout.NP, Name: `\pipe\test`},
@@ -53,8 +54,13 @@ func FuzzStream(f *testing.F) {
 		}
 		c.readable(l)
 		answer := feed(l, p[1], stream, buf)
-		if l.partial != 0 || l.unsent != 0 || l.unbound.all.n+l.unbound.sources.Len() != 0 || len(l.groups.byID) != 0 || len(l.out) != 0 || l.unbound.all.first != nil {
-			t.Errorf("it keeps %d bytes of calls, %d of answers, %d groups, %d unsent", l.partial, l.unsent, len(l.groups.byID), len(l.out))
+		for r := range source.Resources {
+			if n := l.ledger.Total(r); n != 0 {
+				t.Errorf("it keeps %d of %s", n, limited[r].what)
+			}
+		}
+		if l.ledger.Len() != 0 || l.unbound.all.n != 0 || len(l.groups.byID) != 0 || len(l.out) != 0 || l.unbound.all.first != nil {
+			t.Errorf("it keeps %d sources, %d silent connections, %d groups, %d unsent", l.ledger.Len(), l.unbound.all.n, len(l.groups.byID), len(l.out))
 		}
 		if handshake && len(answer) > 0 {
 			answer = answer[min(len(answer), 36):] // of the handshake

@@ -3,11 +3,13 @@
 package rpcd
 
 import (
-	"crypto/rand"
-	"encoding/binary"
+	crand "crypto/rand"
+	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -20,6 +22,7 @@ type group struct {
 	transport layout.Transport
 	conns     int
 	handles   map[[16]byte]handle
+	owner     *holder // who made it: its handles count for that source
 
 	// Of keep.go:
 	kept       int         // of conns, those that are parked
@@ -53,64 +56,91 @@ type handle struct {
 // without closing it (context handle rundown, C706 5.1.6).
 type Rundowner interface{ Rundown() }
 
-// groups is the table of all association groups of the process.
+// groups is the table of all association groups of the process. Ids cannot be
+// guessed: they are random but for the worker's index.
 type groups struct {
 	byID      map[uint32]*group
 	index     uint32 // of this worker, in the high bits of each id
 	indexBits int
-	max       int
-	last      uint32
+	random    *rand.ChaCha8
+	ledger    *source.Ledger[crowd]
 }
 
-func newGroups(index, indexBits, max int) *groups {
-	var seed [4]byte
-	rand.Read(seed[:])
-	return &groups{byID: map[uint32]*group{}, index: uint32(index), indexBits: indexBits, max: max,
-		last: binary.LittleEndian.Uint32(seed[:])}
+func newGroups(index, indexBits int, ledger *source.Ledger[crowd]) *groups {
+	var seed [32]byte
+	crand.Read(seed[:])
+	return &groups{byID: map[uint32]*group{}, index: uint32(index), indexBits: indexBits, random: rand.NewChaCha8(seed), ledger: ledger}
 }
 
 // add makes a new group with one connection; nil when there are too many.
-func (gs *groups) add(t layout.Transport) *group {
+func (gs *groups) add(t layout.Transport, owner *holder) *group {
 	room := uint32(1)<<(32-gs.indexBits) - 1 // ids but 0
-	if len(gs.byID) >= gs.max || uint32(len(gs.byID)) >= room {
+	if uint32(len(gs.byID)) >= room {
 		return nil
 	}
 	for {
-		gs.last++
-		low := gs.last & room
+		low := uint32(gs.random.Uint64()) & room
 		id := gs.index<<(32-gs.indexBits) | low
 		if low == 0 || gs.byID[id] != nil {
 			continue
 		}
-		g := &group{id: id, transport: t, conns: 1}
+		g := &group{id: id, transport: t, conns: 1, owner: gs.ledger.Again(owner)}
 		gs.byID[id] = g
 		return g
 	}
 }
 
-// resume makes the group of a kept connection, or adds the connection to it;
-// nil when it can not be one of this worker.
+// resume makes the group of a kept connection, its owner not known yet, or adds
+// the connection to it; nil when it cannot be one of this worker.
 func (gs *groups) resume(id uint32, t layout.Transport) *group {
-	if g := gs.join(id, t); g != nil {
-		return g
-	}
-	if gs.byID[id] != nil || id>>(32-gs.indexBits) != gs.index || len(gs.byID) >= gs.max {
+	g := gs.byID[id]
+	if g != nil && g.transport != t || g == nil && id>>(32-gs.indexBits) != gs.index {
 		return nil
 	}
-	g := &group{id: id, transport: t, conns: 1}
-	gs.byID[id] = g
+	if g == nil {
+		g = &group{id: id, transport: t}
+		gs.byID[id] = g
+	}
+	g.conns++
 	return g
 }
 
-// join adds a connection to the group id; nil when there is no such group of
-// that transport.
-func (gs *groups) join(id uint32, t layout.Transport) *group {
-	g := gs.byID[id]
-	if g == nil || g.transport != t {
+// join adds a connection to the group id. There is no such group for one of
+// another transport, or of another source, unless both are authenticated as the
+// same user.
+func (l *loop) join(c *conn, id uint32) *group {
+	g := l.groups.byID[id]
+	if g == nil || g.transport != l.endpoints[c.endpoint].Transport || g.owner != c.from && !l.sameUser(g, c) {
 		return nil
 	}
 	g.conns++
 	return g
+}
+
+// sameUser reports whether c is authenticated as the user of a group.
+func (l *loop) sameUser(g *group, c *conn) bool {
+	user := c.user(l)
+	if user == nil || !reflect.ValueOf(user).Comparable() {
+		return false
+	}
+	for _, other := range l.conns {
+		if other != nil && other.state.group == g {
+			return other.user(l) == user
+		}
+	}
+	return false
+}
+
+// user is the client as it is authenticated, by its security context or, on a
+// named pipe, by the SMB server; nil when it is not.
+func (c *conn) user(l *loop) any {
+	if s := c.state.security; s != nil && s.done {
+		return s.Identity()
+	}
+	if who := c.identify(l); who.Session != nil && who.Session.Authenticated() {
+		return who.Session.SIDs[0]
+	}
+	return nil
 }
 
 // leave takes a connection out. With the last one it returns what is to be run
@@ -125,6 +155,8 @@ func (gs *groups) leave(g *group) (run []Rundowner) {
 			run = append(run, r)
 		}
 	}
+	gs.ledger.Give(g.owner, source.Handles, len(g.handles))
+	gs.ledger.Leave(g.owner)
 	g.handles = nil
 	return run
 }
@@ -138,7 +170,7 @@ func (g *group) newHandle(i *Interface, value any, max int) (id [16]byte, ok boo
 		g.handles = map[[16]byte]handle{}
 	}
 	for ok = false; !ok; {
-		rand.Read(id[:])
+		crand.Read(id[:])
 		_, taken := g.handles[id]
 		ok = !taken && id != [16]byte{}
 	}

@@ -47,6 +47,7 @@ func (c *conn) readNPA(l *loop) {
 		return
 	}
 	c.phase, c.npa, c.npaLevel = serving, c.npa[npa.HeaderSize:], req.Level
+	c.known(l)
 	if c.kept != nil { // with nothing of the request in its file
 		l.parkLater(c)
 		l.park(c)

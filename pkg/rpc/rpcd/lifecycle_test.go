@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -82,7 +83,7 @@ func TestNobodyWaitsForABindForEver(t *testing.T) {
 
 func TestSilentClientsKeepNoTalkingOneOut(t *testing.T) {
 	r := newRig(t)
-	r.env.maxUnbound = 3
+	r.env.limits[source.Unbound].Total = 3
 	r.start()
 	first := r.bound(layout.TCP, 0)
 	var silent []*client
@@ -98,37 +99,4 @@ func TestSilentClientsKeepNoTalkingOneOut(t *testing.T) {
 	}
 	r.bound(layout.NP, 0).works()
 	first.works()
-}
-
-func TestTooManyConnections(t *testing.T) {
-	r := newRig(t)
-	r.srv.Limits.Connections = 3
-	r.start()
-	var clients []*client
-	for _, tr := range transports {
-		clients = append(clients, r.bound(tr, 0))
-	}
-	r.dial(layout.TCP).over()
-	for _, c := range clients {
-		c.works()
-	}
-	clients[0].Close()
-	for {
-		c := r.dial(layout.TCP)
-		c.send(c.bind(0, presentTest))
-		if p, err := c.receive(); err == nil && p.Type == dcerpc.PTypeBindAck {
-			break
-		}
-	}
-}
-
-func TestTooManyGroups(t *testing.T) {
-	r := newRig(t)
-	r.srv.Limits.Groups = 2
-	r.start()
-	first := r.bound(layout.TCP, 0)
-	r.bound(layout.NP, 0)
-	c := r.dial(layout.Ncalrpc)
-	c.naked(c.bind(0, presentTest), dcerpc.ReasonLocalLimit)
-	r.bound(layout.TCP, first.group).works()
 }

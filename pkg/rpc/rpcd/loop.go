@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
@@ -40,6 +41,7 @@ type loop struct {
 	open      int
 	fdLimit   int // RLIMIT_NOFILE
 	unbound   unbound
+	ledger    source.Ledger[crowd]
 	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
 	groups    *groups
 	keeps     bool // there is a service manager to keep connections
@@ -55,8 +57,6 @@ type loop struct {
 	ids       []ifID     // of mgmt, reused
 	stats     [4]uint32  // of mgmt: calls in, calls out, PDUs in, PDUs out
 	handles   sync.Mutex // of all groups
-	partial   int        // bytes that unfinished calls hold
-	unsent    int        // bytes that answers hold which clients do not take
 
 	mu   sync.Mutex
 	done []*Call // blocking calls that have ended, under mu
@@ -100,7 +100,9 @@ const (
 func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
 	s.Limits.setDefaults()
 	l := &loop{srv: s, env: env, log: log,
-		groups: newGroups(env.index, env.indexBits, s.Limits.Groups), self: program.NewSelf()}
+		unbound: unbound{queue{by: byAge}}, self: program.NewSelf()}
+	l.ledger.Limits = env.limits
+	l.groups = newGroups(env.index, env.indexBits, &l.ledger)
 	l.mgmt = newMgmt(l)
 	l.serving = new(atomic.Uint64)
 	var err error
@@ -145,6 +147,7 @@ func (l *loop) run() error {
 			l.resumeAccept()
 		}
 		l.unbound.expire(l)
+		l.reclaim()
 		l.keepOld()
 		l.checkProgram()
 		if l.line != nil {
@@ -195,6 +198,7 @@ func (l *loop) woken() {
 			}
 			continue
 		}
+		l.ledger.Give(c.from, source.Blocking, 1)
 		c.finish(l, call)
 		c.proceed(l, nil)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/conn/inbox"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
@@ -81,19 +82,18 @@ type environment struct {
 	npDir     string        // MSRPC_NP_DIR
 
 	// Of direct activation; behind a broker it is the broker that heeds them.
-	maxUnbound   int           // MSRPC_MAX_UNBOUND
-	maxPerSource int           // MSRPC_MAX_UNBOUND_SOURCE, 0: none
-	maxPerUser   int           // MSRPC_MAX_UNBOUND_USER, 0: none
-	maxParked    int           // MSRPC_MAX_PARKED, 0: as many as fit
-	bindTimeout  time.Duration // MSRPC_BIND_TIMEOUT_SEC
-	maxNPA       int           // MSRPC_MAX_NPA
+	maxParked   int           // MSRPC_MAX_PARKED, 0: as many as fit
+	bindTimeout time.Duration // MSRPC_BIND_TIMEOUT_SEC
+	maxNPA      int           // MSRPC_MAX_NPA
+
+	limits [source.Resources]source.Limit // MSRPC_MAX_UNBOUND, ...
 
 	byHand bool // --listen
 }
 
 func readEnvironment(s *Server, getenv func(string) string) (environment, error) {
 	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR"),
-		maxUnbound: 4096, bindTimeout: 30 * time.Second, maxNPA: maxNPA}
+		limits: defaultLimits(), bindTimeout: 30 * time.Second, maxNPA: maxNPA}
 	if s.IdleSec > 0 {
 		e.idle = time.Duration(s.IdleSec) * time.Second
 	}
@@ -105,9 +105,9 @@ func readEnvironment(s *Server, getenv func(string) string) (environment, error)
 		{"MSRPC_WORKER", 0, 1<<16 - 1, func(n int) { e.index = n }},
 		{"MSRPC_INDEX_BITS", 8, 16, func(n int) { e.indexBits = n }},
 		{"MSRPC_IDLE_SEC", 0, 1 << 30, func(n int) { e.idle = time.Duration(n) * time.Second }},
-		{"MSRPC_MAX_UNBOUND", 1, 1 << 20, func(n int) { e.maxUnbound = n }},
-		{"MSRPC_MAX_UNBOUND_SOURCE", 1, 1 << 20, func(n int) { e.maxPerSource = n }},
-		{"MSRPC_MAX_UNBOUND_USER", 1, 1 << 20, func(n int) { e.maxPerUser = n }},
+		{"MSRPC_MAX_UNBOUND", 1, 1 << 20, func(n int) { e.limits[source.Unbound].Total = n }},
+		{"MSRPC_MAX_UNBOUND_SOURCE", 1, 1 << 20, func(n int) { e.limits[source.Unbound].Address = n }},
+		{"MSRPC_MAX_UNBOUND_USER", 1, 1 << 20, func(n int) { e.limits[source.Unbound].User = n }},
 		{"MSRPC_MAX_PARKED", 1, 1 << 20, func(n int) { e.maxParked = n }},
 		{"MSRPC_MAX_NPA", 4096, maxNPA, func(n int) { e.maxNPA = n }},
 		{"MSRPC_BIND_TIMEOUT_SEC", 1, 1 << 30, func(n int) { e.bindTimeout = time.Duration(n) * time.Second }},

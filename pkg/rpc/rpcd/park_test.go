@@ -66,7 +66,8 @@ func TestParkingLeavesDescriptorsToNewcomers(t *testing.T) {
 // TestInboxWaitsForDescriptors: what is received without room for its descriptor
 // is lost, so that it stays in the inbox.
 func TestInboxWaitsForDescriptors(t *testing.T) {
-	l, _ := parkedHere(t)
+	l, c := parkedHere(t)
+	c.close(l) // no connection is left that could make room
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
 	defer unix.Close(fd)

@@ -13,8 +13,8 @@ type queue struct {
 
 // places of a connection.
 const (
-	byAge    = iota // among all that are unbound
-	bySource        // among those of its source
+	bySource = iota // among those of its source that are silent, or bound
+	byAge           // among all that are unbound
 	nPlaces
 )
 

@@ -3,11 +3,9 @@
 package rpcd
 
 import (
-	"log/slog"
-
 	"golang.org/x/sys/unix"
 
-	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
@@ -18,7 +16,7 @@ import (
 // PDUs, and these are served one after the other, each once the answers to the
 // one before are on their way. While a client does not take its answers, or has
 // a blocking operation running, nothing of it is read. What is left of the
-// bytes is in conn.in and counted in loop.partial.
+// bytes is in conn.in and counted in the ledger.
 
 // readable reads what is there and serves it.
 func (c *conn) readable(l *loop) {
@@ -84,16 +82,17 @@ func (c *conn) keep(l *loop, stream []byte) {
 	if c.phase != serving {
 		stream = nil
 	}
-	l.partial += len(stream) - len(c.in)
+	l.ledger.Give(c.from, source.Partial, len(c.in))
 	if len(stream) == 0 {
 		c.in = nil
 		return
 	}
-	c.in = append(c.in[:0], stream...)
-	if l.partial > l.srv.Limits.Partial {
-		c.complain(l, slog.LevelWarn, errPartial.Cause, journal.IDLimit, errPartial.Cause+": connection closed")
-		c.phase = ending
+	if !l.ledger.Take(c.from, source.Partial, len(stream)) {
+		c.limit(l, source.Partial, true, "the connection is closed")
+		c.in, c.phase = nil, ending
+		return
 	}
+	c.in = append(c.in[:0], stream...)
 }
 
 // maxRead is how much is read at once at least.

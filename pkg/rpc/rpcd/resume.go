@@ -14,6 +14,7 @@ import (
 
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -118,17 +119,20 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 	var g *group
 	if c.state.bound {
 		if g = l.groups.resume(s.group, e.Transport); g == nil {
-			l.partial -= c.held
 			return nil, s, errNotGroup
 		}
 		g.kept++
 		c.state.group = g
 	}
 	l.enter(c)
+	if g != nil && g.owner == nil {
+		g.owner = l.ledger.Again(c.from)
+	}
+	l.ledger.Force(c.from, source.Partial, c.held)
 	c.since = p.entry.Accepted // who has not bound gets no more time
 	c.in, c.out = append([]byte(nil), s.in...), append([]byte(nil), s.out...)
-	l.partial += len(c.in)
-	l.unsent += len(c.out)
+	l.ledger.Force(c.from, source.Partial, len(c.in))
+	l.ledger.Force(c.from, source.Unsent, len(c.out))
 	if len(s.in) > 0 || len(s.out) > 0 || s.flags&savedCall != 0 {
 		if k.stale = true; !k.marked {
 			c.mark(l)
@@ -168,7 +172,6 @@ func (l *loop) resumeState(c *conn, s *saved) error {
 		return errSaved
 	}
 	c.held = len(s.call.Stub)
-	l.partial += c.held
 	return nil
 }
 
@@ -209,6 +212,7 @@ func (l *loop) resumeHandles(g *group, s saved) {
 			g.handles = map[[16]byte]handle{}
 		}
 		g.handles[h.id] = handle{i, value}
+		l.ledger.Force(g.owner, source.Handles, 1)
 	}
 }
 

@@ -33,6 +33,7 @@ type rig struct {
 	self    *program.Self // nil: its own
 	loop    *loop
 	done    chan error
+	tooFew  int // descriptors for connections, 0: as many as there are
 	tcp     net.Listener
 	np      net.Listener
 	ncalrpc net.Listener
@@ -43,7 +44,7 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	loopback.Need(t)
 	dir := t.TempDir()
-	r := &rig{t: t, env: environment{index: 3, indexBits: 16, maxNPA: maxNPA}, root: uint32(os.Geteuid()), done: make(chan error, 1)}
+	r := &rig{t: t, env: environment{index: 3, indexBits: 16, maxNPA: maxNPA, limits: defaultLimits()}, root: uint32(os.Geteuid()), done: make(chan error, 1)}
 	r.srv, r.hooks = newTestServer()
 	var err error
 	r.tcp, err = net.Listen("tcp", "127.0.0.1:0")
@@ -65,6 +66,16 @@ func must(t testing.TB, err error) {
 
 // start serves. The listeners' copies are the server's.
 func (r *rig) start() *rig {
+	r.t.Helper()
+	l := r.make()
+	r.loop = l
+	go func() { r.done <- l.run() }()
+	r.t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// make is a server that does not run.
+func (r *rig) make() *loop {
 	r.t.Helper()
 	var fds []sys.PassedFD
 	for _, p := range []struct {
@@ -90,10 +101,10 @@ func (r *rig) start() *rig {
 		l.self = r.self
 	}
 	must(r.t, l.takeListeners(fds))
-	r.loop = l
-	go func() { r.done <- l.run() }()
-	r.t.Cleanup(func() { r.stop() })
-	return r
+	if r.tooFew > 0 {
+		l.fdLimit = spareFDs + r.tooFew
+	}
+	return l
 }
 
 // stop ends the server as SIGTERM does.

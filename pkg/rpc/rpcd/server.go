@@ -25,16 +25,13 @@ type Server struct {
 	Limits Limits
 }
 
-// Limits bound what peers can take.
+// Limits bound what a connection or an association group can take. What all
+// clients and those of one source can take is up to the administrator,
+// msrpcd.conf(5).
 type Limits struct {
-	Connections int // at once, 20,000
-	Contexts    int // presentation contexts of a connection, 128
-	Groups      int // association groups, 20,000
-	Handles     int // context handles of an association group, 1,024
-	Stub        int // bytes of the stub data of a request, 4 MiB
-	Partial     int // bytes of unfinished PDUs and requests of all connections, 64 MiB
-	Unsent      int // bytes of answers that clients do not take, of all connections, 256 MiB
-	Blocking    int // blocking operations at once, 1,024
+	Contexts int // presentation contexts of a connection, 128
+	Handles  int // context handles of an association group, 1,024
+	Stub     int // bytes of the stub data of a request, 4 MiB
 }
 
 func (l *Limits) setDefaults() {
@@ -42,8 +39,7 @@ func (l *Limits) setDefaults() {
 		value    *int
 		standard int
 	}{
-		{&l.Connections, 20000}, {&l.Contexts, 128}, {&l.Groups, 20000}, {&l.Handles, 1024},
-		{&l.Stub, 4 << 20}, {&l.Partial, 64 << 20}, {&l.Unsent, 256 << 20}, {&l.Blocking, 1024},
+		{&l.Contexts, 128}, {&l.Handles, 1024}, {&l.Stub, 4 << 20},
 	} {
 		if *f.value == 0 {
 			*f.value = f.standard

@@ -3,8 +3,6 @@
 package rpcd
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"path"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
@@ -79,6 +78,9 @@ func (l *loop) endpointIndex(e endpoint.Endpoint) int {
 func (l *loop) accept(ls *listener) {
 	for range acceptBatch {
 		fd, errno := sys.Accept(ls.fd)
+		if (errno == unix.EMFILE || errno == unix.ENFILE) && l.makeRoom() {
+			fd, errno = sys.Accept(ls.fd)
+		}
 		switch {
 		case errno == 0:
 		case errno == unix.EAGAIN:
@@ -90,12 +92,6 @@ func (l *loop) accept(ls *listener) {
 			return
 		}
 		l.received()
-		if l.open >= l.srv.Limits.Connections {
-			l.full()
-			sys.Close(fd)
-			l.ended()
-			continue
-		}
 		c := l.add(fd, ls.endpoint)
 		if l.endpoints[ls.endpoint].Transport == layout.NP {
 			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != l.rootUID {
@@ -106,6 +102,10 @@ func (l *loop) accept(ls *listener) {
 			c.phase = wantNPA
 		}
 		c.readable(l)
+		if !l.room() {
+			l.pauseAccept(unix.EMFILE)
+			return
+		}
 	}
 }
 
@@ -137,11 +137,6 @@ func (l *loop) resumeAccept() {
 // spareFDs are left to the loop itself, and to what one hand-over brings.
 const spareFDs = 32
 
-func (l *loop) full() {
-	l.causes.Log(l.log, slog.LevelError, "connections", journal.IDLimit,
-		fmt.Sprintf("more than %d connections at once: new ones are closed", l.srv.Limits.Connections))
-}
-
 // received and ended count connections in the status file.
 func (l *loop) received() {
 	l.lastActive = l.Now
@@ -160,7 +155,7 @@ func (l *loop) ended() {
 // takeInbox takes what the broker handed over.
 func (l *loop) takeInbox() {
 	for range acceptBatch {
-		if l.descriptors() >= l.fdLimit-spareFDs {
+		if !l.room() {
 			l.pauseAccept(unix.EMFILE) // received without room for it, a descriptor would be lost
 			return
 		}
@@ -185,17 +180,11 @@ func (l *loop) takeInbox() {
 	}
 }
 
-var errFull = errors.New("too many connections")
-
 func (l *loop) takeOne(n int) (*conn, error) {
 	if err := l.inbox.Check(n); err != nil {
 		return nil, err
 	}
 	m, p := &l.inbox.Message, &l.inbox.Peer
-	if l.open >= l.srv.Limits.Connections {
-		l.full()
-		return nil, errFull
-	}
 	var info []byte
 	if p.Transport == layout.NP {
 		var err error
@@ -206,10 +195,12 @@ func (l *loop) takeOne(n int) (*conn, error) {
 	e, _ := endpoint.Parse(string(m.Binding)) // it agrees with the socket
 	c := l.add(l.inbox.Conn(), l.endpointIndex(e))
 	l.inbox.Keep()
-	c.npa, c.npaLevel = info, m.NPALevel
+	if c.npa, c.npaLevel = info, m.NPALevel; info != nil {
+		c.known(l)
+	}
 	if len(m.Head) > 0 {
 		c.in = append(c.in, m.Head...)
-		l.partial += len(c.in)
+		l.ledger.Force(c.from, source.Partial, len(c.in))
 	}
 	return c, nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/tests/vectors"
@@ -41,7 +42,7 @@ func (r *rig) served(c *client) {
 
 func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 	r := newRig(t)
-	r.env.maxUnbound, r.env.maxPerSource = 100, 3
+	r.env.limits[source.Unbound] = source.Limit{Total: 100, Address: 3}
 	r.start()
 	other := r.dialFrom("127.0.0.2") // the oldest of all
 	half := r.dialFrom("127.0.0.3")
@@ -78,7 +79,7 @@ func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 // Their peer is always the SMB server; whose they are is in its request.
 func TestPipesCountByTheirClient(t *testing.T) {
 	r := newRig(t)
-	r.env.maxPerSource = 2
+	r.env.limits[source.Unbound].Address = 2
 	r.start()
 	request := vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	half := &client{Conn: connect(t, r.np.Addr()), t: t, np: true, max: dcerpc.FragSizeNP, h: r.bound(layout.TCP, 0).h}
@@ -95,7 +96,7 @@ func TestPipesCountByTheirClient(t *testing.T) {
 
 func TestUsersOfNcalrpcHaveALimitAndRootHasNone(t *testing.T) {
 	r := newRig(t)
-	r.env.maxPerUser = 1
+	r.env.limits[source.Unbound].User = 1
 	r.start()
 	first, second := r.dial(layout.Ncalrpc), r.dial(layout.Ncalrpc)
 	r.served(second)
@@ -149,14 +150,14 @@ func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
 
 func TestWaitingCostsNoAllocation(t *testing.T) {
 	s, _ := newTestServer()
-	l, err := newLoop(s, environment{indexBits: 16, maxUnbound: 10, maxPerUser: 5}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, environment{indexBits: 16, limits: defaultLimits()}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
 	defer unix.Close(p[1])
 	c := l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"}))
 	if n := testing.AllocsPerRun(100, func() {
-		l.unbound.remove(c)
+		l.unbound.remove(l, c)
 		l.unbound.add(l, c)
 		l.unbound.count(l, c)
 	}); n > 0 {

@@ -3,10 +3,9 @@
 package rpcd
 
 import (
-	"log/slog"
-
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -15,7 +14,7 @@ import (
 
 // This file owns the way out of a connection: answers are collected in loop.out
 // while it is its turn, and sent at once. What the client does not take then is
-// in conn.out and counted in loop.unsent; it goes first whenever there is room.
+// in conn.out and counted in the ledger; it goes first whenever there is room.
 
 // reject answers a PDU that is not acceptable and, unless the connection may go
 // on, ends it.
@@ -72,9 +71,8 @@ func (c *conn) send(l *loop) {
 			out = out[n:]
 		}
 	}
-	if l.unsent += len(out); l.unsent > l.srv.Limits.Unsent {
-		l.unsent -= len(out)
-		c.complain(l, slog.LevelWarn, "unsent", journal.IDLimit, "answers that clients do not take hold too much memory: connection closed")
+	if !l.ledger.Take(c.from, source.Unsent, len(out)) {
+		c.limit(l, source.Unsent, true, "the connection is closed")
 		c.close(l)
 		return
 	}
@@ -91,7 +89,7 @@ func (c *conn) drainOut(l *loop) {
 		c.close(l)
 		return
 	}
-	l.unsent -= n
+	l.ledger.Give(c.from, source.Unsent, n)
 	if c.out = c.out[n:]; len(c.out) > 0 {
 		return
 	}

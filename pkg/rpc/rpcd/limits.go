@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"fmt"
+	"log/slog"
+
+	"msrpcd/pkg/conn/source"
+	"msrpcd/pkg/host/journal"
+)
+
+// This file owns what clients may take up, in all and for each source (package
+// source). A source that has its share pays itself: its longest idle connection
+// goes, or what it asks for is refused. When more than a total is held, which is
+// looked at between events, the largest holder pays, never a newcomer. Root on
+// ncalrpc, and the SMB server where it speaks for no client, have no share.
+//
+// Association groups have no limit of their own: each has a bound connection.
+
+type holder = source.Holder[crowd]
+
+// crowd is what is known of one source.
+type crowd struct {
+	silent queue // connections that wait for their bind, the oldest first
+	bound  queue // the longest idle first
+}
+
+// defaultLimits are those of a unit that says nothing else.
+func defaultLimits() (l [source.Resources]source.Limit) {
+	l[source.Unbound] = source.Limit{Total: 4096}
+	l[source.Bound] = source.Limit{Total: 20000, Address: 4096, User: 4096}
+	l[source.Handles] = source.Limit{Total: 1 << 18, Address: 1 << 14, User: 1 << 14}
+	l[source.Partial] = source.Limit{Total: 64 << 20, Address: 16 << 20, User: 16 << 20}
+	l[source.Blocking] = source.Limit{Total: 1024, Address: 256, User: 256}
+	l[source.Unsent] = source.Limit{Total: 256 << 20, Address: 64 << 20, User: 64 << 20}
+	return l
+}
+
+// limited is how resources are called where a limit is told of.
+var limited = [source.Resources]struct{ what, setting string }{
+	source.Unbound:  {"connections without a bind", "MaxUnbound"},
+	source.Bound:    {"bound connections", "MaxBound"},
+	source.Handles:  {"context handles", "MaxHandles"},
+	source.Partial:  {"bytes of unfinished requests", "MaxPartial"},
+	source.Blocking: {"blocking operations", "MaxBlocking"},
+	source.Unsent:   {"bytes of answers that clients do not take", "MaxUnsent"},
+}
+
+// limitText says which limit was reached and what happens then.
+func (l *loop) limitText(h *holder, r source.Resource, share bool, then string) (setting, text string) {
+	limit, n, whose := l.env.limits[r], 0, "in all"
+	setting = limited[r].setting + "="
+	switch {
+	case !share:
+		n = limit.Total
+	case h.IsUser():
+		n, whose = limit.User, "of one user"
+		if setting = limited[r].setting + "PerSource="; r == source.Unbound {
+			setting = "MaxUnboundPerUser="
+		}
+	default:
+		n, whose, setting = limit.Address, "of one address", limited[r].setting+"PerSource="
+	}
+	return setting, fmt.Sprintf("more than %d %s %s: %s; see %s in msrpcd.conf(5)", n, limited[r].what, whose, then, setting)
+}
+
+// limit logs that a connection meets a limit.
+func (c *conn) limit(l *loop, r source.Resource, share bool, then string) {
+	setting, text := l.limitText(c.from, r, share, then)
+	c.complain(l, slog.LevelWarn, setting, journal.IDLimit, text)
+}
+
+// bound counts a connection that has bound. One that is resumed has its place
+// whatever the share is.
+func (l *loop) bound(c *conn, resumed bool) {
+	for !resumed && !l.ledger.Take(c.from, source.Bound, 1) {
+		idle := c.from.Own.bound.first
+		if idle == nil {
+			resumed = true
+			break
+		}
+		idle.limit(l, source.Bound, true, "the longest idle one is closed")
+		idle.close(l)
+	}
+	if resumed {
+		l.ledger.Force(c.from, source.Bound, 1)
+	}
+	c.from.Own.bound.push(c)
+}
+
+// reclaim has the largest holders give up what is held beyond the totals.
+func (l *loop) reclaim() {
+	for r := range source.Resources {
+		for l.ledger.Over(r) {
+			before := l.ledger.Total(r)
+			if !l.pay(r) || l.ledger.Total(r) >= before {
+				break
+			}
+		}
+	}
+}
+
+// pay closes the connection of the largest holder of r that was idle the longest,
+// of handles all those of its association group.
+func (l *loop) pay(r source.Resource) bool {
+	c := (*conn)(nil)
+	h := l.ledger.Largest(r)
+	switch {
+	case h == nil && r == source.Unbound:
+		c = l.unbound.all.first
+	case h == nil:
+	case r == source.Unbound:
+		c = h.Own.silent.first
+	case r == source.Bound:
+		c = h.Own.bound.first
+	default:
+		c = l.idlestHolding(h, r)
+	}
+	if c == nil {
+		return false
+	}
+	c.limit(l, r, false, "the longest idle one of the source that has the most is closed")
+	if g := c.state.group; r == source.Handles && g.conns > 1 {
+		for _, other := range l.conns {
+			if other != nil && other != c && other.state.group == g {
+				other.close(l)
+			}
+		}
+	}
+	c.close(l)
+	return true
+}
+
+func (l *loop) idlestHolding(h *holder, r source.Resource) (idle *conn) {
+	for _, c := range l.conns {
+		if c != nil && c.holds(l, h, r) && (idle == nil || c.active < idle.active) {
+			idle = c
+		}
+	}
+	return idle
+}
+
+// holds reports whether a connection has some of r that is counted for h.
+func (c *conn) holds(l *loop, h *holder, r source.Resource) bool {
+	if r == source.Handles {
+		g := c.state.group
+		if g == nil || g.owner != h {
+			return false
+		}
+		l.handles.Lock()
+		defer l.handles.Unlock()
+		return len(g.handles) > 0
+	}
+	if c.from != h {
+		return false
+	}
+	switch r {
+	case source.Partial:
+		return len(c.in)+c.held > 0
+	case source.Blocking:
+		return c.running > 0
+	}
+	return len(c.out) > 0
+}
+
+// room reports whether there is a descriptor for one more connection. Where
+// descriptors are short, which may be sooner than the totals say, the source
+// with the most connections pays, too.
+func (l *loop) room() bool {
+	return l.descriptors() < l.fdLimit-spareFDs || l.makeRoom()
+}
+
+func (l *loop) makeRoom() bool {
+	r, bound, silent := source.Bound, l.ledger.Largest(source.Bound), l.ledger.Largest(source.Unbound)
+	if bound == nil || silent != nil && silent.Use(source.Unbound) > bound.Use(source.Bound) {
+		r = source.Unbound
+	}
+	l.causes.Log(l.log, slog.LevelWarn, "descriptors", journal.IDLimit,
+		"descriptors run out: the longest idle connections of the source that has the most are closed; look at LimitNOFILE= of this unit")
+	return l.pay(r)
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd
+
+import (
+	"testing"
+
+	"msrpcd/pkg/conn/source"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/dcerpc"
+)
+
+// boundFrom is a client of another address, in a group or, with 0, a new one.
+func (r *rig) boundFrom(ip string, group uint32) *client {
+	r.t.Helper()
+	c := r.dialFrom(ip)
+	p := c.exchange(c.bind(group, presentTest))
+	ack, _, rej := dcerpc.ParseBindAck(p)
+	if rej != nil {
+		r.t.Fatalf("answer to a bind from %s: %s", ip, dcerpc.TypeName(p.Type))
+	}
+	c.group = ack.AssocGroup
+	return c
+}
+
+func TestASourceHasItsShareOfBoundConnections(t *testing.T) {
+	r := newRig(t)
+	r.env.limits[source.Bound] = source.Limit{Total: 100, Address: 5}
+	r.start()
+	other := r.boundFrom("127.0.0.2", 0)
+	var flood []*client
+	for range 20 {
+		flood = append(flood, r.boundFrom("127.0.0.3", 0))
+		if len(flood) > 1 {
+			flood[0].works() // it is never the one that is idle the longest
+		}
+	}
+	for _, c := range flood[1:16] {
+		c.over()
+	}
+	for _, c := range append(flood[16:], flood[0], other, r.bound(layout.Ncalrpc, 0), r.bound(layout.NP, 0)) {
+		c.works()
+	}
+}
+
+func TestTheLargestHolderOfConnectionsMakesRoom(t *testing.T) {
+	r := newRig(t)
+	r.env.limits[source.Bound] = source.Limit{Total: 10}
+	r.start()
+	var many, others []*client
+	for range 8 {
+		many = append(many, r.boundFrom("127.0.0.3", 0))
+	}
+	for range 2 {
+		others = append(others, r.boundFrom("127.0.0.2", 0))
+	}
+	for _, ip := range []string{"127.0.0.4", "127.0.0.5", "127.0.0.2"} {
+		others = append(others, r.boundFrom(ip, 0))
+	}
+	for _, c := range many[:3] {
+		c.over()
+	}
+	for _, c := range append(many[3:], others...) {
+		c.works()
+	}
+}
+
+// Where the unit has fewer descriptors than connections are allowed it is the same.
+func TestTheLargestHolderMakesRoomWhenDescriptorsRunOut(t *testing.T) {
+	r := newRig(t)
+	r.tooFew = 12
+	r.start()
+	other := r.boundFrom("127.0.0.2", 0)
+	for range 30 {
+		r.boundFrom("127.0.0.3", 0).works()
+	}
+	r.dialFrom("127.0.0.4")
+	r.boundFrom("127.0.0.5", 0).works()
+	other.works()
+}
+
+func TestTheLargestHolderOfHandlesMakesRoom(t *testing.T) {
+	r := newRig(t)
+	r.env.limits[source.Handles] = source.Limit{Total: 10, Address: 9}
+	r.start()
+	open := func(c *client) []byte {
+		t.Helper()
+		h, status := c.call(opOpen, number(1))
+		if status != 0 {
+			t.Fatalf("open: %v", status)
+		}
+		return h
+	}
+	many, second := r.boundFrom("127.0.0.3", 0), r.boundFrom("127.0.0.3", 0)
+	joined := r.boundFrom("127.0.0.3", many.group)
+	for range 5 {
+		open(many)
+	}
+	for range 4 {
+		open(second)
+	}
+	if _, status := second.call(opOpen, number(1)); status != dcerpc.NcaServerTooBusy {
+		t.Errorf("one more than the share: %v", status)
+	}
+	other := r.boundFrom("127.0.0.2", 0)
+	mine := [][]byte{open(other), open(other)}
+	many.over()
+	joined.over()
+	for range 5 {
+		<-r.hooks.ran // they are run down
+	}
+	for _, h := range mine {
+		if _, status := other.call(opUse, h); status != 0 {
+			t.Errorf("a handle of another source: %v", status)
+		}
+	}
+	second.works()
+}
+
+func TestAGroupIsThatOfItsSource(t *testing.T) {
+	r := newRig(t).start()
+	ids := map[uint32]bool{}
+	var last, steps uint32
+	for range 20 {
+		c := r.boundFrom("127.0.0.2", 0)
+		if ids[c.group] = true; c.group>>16 != 3 {
+			t.Errorf("group %08x, want one of worker 3", c.group)
+		}
+		if c.group-last == 1 {
+			steps++
+		}
+		last = c.group
+	}
+	if steps > 2 || len(ids) != 20 {
+		t.Errorf("%d groups for 20 clients, %d of them follow the one before", len(ids), steps)
+	}
+	c := r.dialFrom("127.0.0.3")
+	c.naked(c.bind(last, presentTest), dcerpc.ReasonNotSpecified)
+	r.boundFrom("127.0.0.2", last).works()
+}
