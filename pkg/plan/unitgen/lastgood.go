@@ -3,14 +3,15 @@
 // The last good set: a directory with the units as files. Its place is replaced
 // as a whole, and a new set is complete before. It is on the file system of the
 // generator's output, so that links put it there when there is no room for as
-// much as one more byte.
+// much as one more byte. A checksum beside them tells one set from another.
 
 package unitgen
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,13 +44,27 @@ func readLastGood(path string) (map[string]File, error) {
 			files[rel] = File{Data: []byte(text), Kept: filepath.Join(path, rel)}
 		}
 	}
+	if is, err := os.ReadFile(filepath.Join(path, sumName)); err != nil || string(is) != checksum(files) {
+		return nil, fmt.Errorf("%w: the checksum of %s is wrong", errLastGood, path)
+	}
 	return files, nil
+}
+
+const sumName = ".sum" // no unit
+
+func checksum(files map[string]File) string {
+	h := sha256.New()
+	for _, p := range sortedPaths(files) {
+		fmt.Fprintf(h, "%s %d %d\n%s%s", p, len(files[p].Link), len(files[p].Data), files[p].Link, files[p].Data)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Keep makes files the last good set in the directory at path, if it is another
 // one. After an error the old one is still there.
 func Keep(path string, files map[string]File) error {
-	if old, err := readLastGood(path); err == nil && maps.Equal(Texts(old), Texts(files)) {
+	sum := checksum(files)
+	if old, err := os.ReadFile(filepath.Join(path, sumName)); err == nil && string(old) == sum {
 		return nil
 	}
 	dir := filepath.Dir(path)
@@ -63,7 +78,9 @@ func Keep(path string, files map[string]File) error {
 	defer os.RemoveAll(tmp)
 	if err = os.Chmod(tmp, 0o755); err == nil {
 		if err = Write(tmp, files); err == nil {
-			err = replace(tmp, path)
+			if err = os.WriteFile(filepath.Join(tmp, sumName), []byte(sum), 0o644); err == nil {
+				err = replace(tmp, path)
+			}
 		}
 	}
 	if err != nil {

@@ -133,6 +133,12 @@ func TestLastGood(t *testing.T) {
 	}
 	keep(units)
 
+	if err := os.WriteFile(filepath.Join(path, "msrpc-c.socket"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
+		t.Errorf("with a file more: error %v", err)
+	}
 	if err := os.Chmod(path, 0o777); err != nil {
 		t.Fatal(err)
 	}
