@@ -151,7 +151,7 @@ func (c *Catalogue) Validate() error {
 		}
 	}
 	if s := c.Samba; s != nil {
-		for _, p := range []string{s.ConfigFile, s.NcalrpcDir, s.NPDir, s.LockDir, s.PrivateDir, s.LogDir} {
+		for _, p := range append([]string{s.ConfigFile, s.NcalrpcDir, s.NPDir, s.LockDir, s.PrivateDir, s.LogDir}, s.Includes...) {
 			if p != "" && !validPath(p) {
 				return fmt.Errorf("%q of smb.conf is not a clean absolute path", p)
 			}

@@ -35,6 +35,7 @@ var (
 // characters, but names may have blanks and quotes. LogDir is "" where only the build of Samba knows it.
 type Samba struct {
 	ConfigFile         string   // smb.conf
+	Includes           []string // files that it includes, whether they are there or not; sorted
 	Version            string   // "4.17.12-Debian"; ParseVersion reads it; "" in NoSamba
 	NcalrpcDir         string   // ncalrpc dir
 	NPDir              string   // directory of pipe nodes: (external_rpc_pipe:socket_dir or ncalrpc dir) + "/np"
@@ -96,6 +97,7 @@ func ReadSamba(ctx context.Context, cfg Global) (*Samba, error) {
 	if s.Version, err = AskVersion(ctx, testparm); err != nil {
 		return nil, err
 	}
+	s.Includes = includes(s.ConfigFile, s.macros())
 	return s, nil
 }
 

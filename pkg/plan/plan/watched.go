@@ -12,12 +12,12 @@ import (
 	"msrpcd/pkg/plan/unittext"
 )
 
-// watched collects smb.conf, the directories of programs and of drop-ins. What
+// watched collects smb.conf and what it includes, the directories of programs and of drop-ins. What
 // cannot stand in a unit is left out, as its rpcd is.
 func watched(c *catalogue.Catalogue, cfg *config.Config) []string {
 	paths := []string{cfg.Global.SambaConfig}
 	if c.Samba != nil {
-		paths = append(paths, c.Samba.ConfigFile)
+		paths = append(append(paths, c.Samba.ConfigFile), c.Samba.Includes...)
 	}
 	for i := range c.Rpcds {
 		paths = append(paths, path.Dir(c.Rpcds[i].Exec))

@@ -15,8 +15,9 @@
 //
 //	programs, their versions          msrpc-refresh.path (their directories), Stale
 //	smb.conf: directories, port range, netbios name, guest account, role, interfaces,
-//	and the host name that it follows msrpc-refresh.path (the file), Stale, verify
-//	registry configuration            Stale at the start of the target, verify
+//	and the host name that it follows msrpc-refresh.path (the file, what it includes), Stale, verify
+//	registry configuration            Stale at the start of the target, verify: each program that only
+//	                                  reads the registry, testparm too, is a writer to inotify(7)
 //	rpcd.d, msrpcd.conf               msrpc-refresh.path, Stale
 //	network addresses                 msrpc-network.socket, Stale, verify
 //	an rpcd that could not be listed  msrpc-retry.timer, msrpc-network.socket, Stale

@@ -71,6 +71,9 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Samba.Includes) == config.MaxIncludes {
+		problems = append(problems, fmt.Sprintf("%s includes %d files or more: changes of the others go unnoticed until msrpcctl refresh", c.Samba.ConfigFile, config.MaxIncludes))
+	}
 	host, err := HostInterfaces()
 	if err != nil {
 		return nil, err
@@ -166,6 +169,9 @@ func programs(cfg *config.Config) []string {
 // inputs are the files and directories that msrpc-refresh.path watches.
 func (r *Refresher) inputs(cfg *config.Config) []string {
 	files := []string{cfg.Global.SambaConfig}
+	if c, err := catalogue.Read(r.Catalogue); err == nil && c.Samba != nil {
+		files = append(files, c.Samba.Includes...)
+	}
 	for _, dir := range []string{layout.VendorConfig, layout.VolatileConf, layout.AdminConfig} {
 		files = append(files, filepath.Join(r.Root, dir, "msrpcd.conf"), filepath.Join(r.Root, dir, "rpcd.d"))
 	}
