@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
@@ -103,14 +104,7 @@ type Caller struct {
 }
 
 // Has reports whether the caller has a SID.
-func (c *Caller) Has(sid npa.SID) bool {
-	for _, s := range c.SIDs {
-		if s == sid {
-			return true
-		}
-	}
-	return false
-}
+func (c *Caller) Has(sid npa.SID) bool { return slices.Contains(c.SIDs, sid) }
 
 // Errors of Step and Unprotect, wrapped with what happened.
 var (

@@ -86,7 +86,7 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 	if types.IsFlagSet(&q.APOptions, 1) {
 		return nil, fmt.Errorf("%w: the ticket is for user-to-user authentication", auth.ErrDenied)
 	}
-	t, err := l.open(&q.Ticket)
+	t, with, err := l.open(&q.Ticket)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +110,9 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 	r = &request{client: t.CName.PrincipalNameString(), realm: t.CRealm, session: key{t.Key.KeyType, t.Key.KeyValue},
 		seq: uint32(a.SeqNumber), time: a.CTime, microseconds: a.Cusec,
 		flags: binary.LittleEndian.Uint32(a.Cksum.Checksum[20:]), pac: pacOf(t.AuthorizationData)}
+	if r.pac != nil && !signedPAC(r.pac, with) {
+		return nil, fmt.Errorf("%w: the PAC of the ticket is not signed with the key of this host", auth.ErrDenied)
+	}
 	r.context = r.session
 	if len(a.SubKey.KeyValue) > 0 {
 		r.context = key{a.SubKey.KeyType, a.SubKey.KeyValue}
@@ -117,9 +120,9 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 	return r, nil
 }
 
-// open deciphers a ticket with any key that fits: clients name this host as they
-// like, and whoever has the key is this host.
-func (l gokrb5) open(t *messages.Ticket) (*messages.EncTicketPart, error) {
+// open deciphers a ticket with any key that fits, and returns that: clients name
+// this host as they like, and whoever has the key is this host.
+func (l gokrb5) open(t *messages.Ticket) (*messages.EncTicketPart, types.EncryptionKey, error) {
 	for i := range l.keytab.Entries {
 		e := &l.keytab.Entries[i]
 		if e.Key.KeyType != t.EncPart.EType || t.EncPart.KVNO != 0 && e.KVNO != uint32(t.EncPart.KVNO) {
@@ -131,37 +134,15 @@ func (l gokrb5) open(t *messages.Ticket) (*messages.EncTicketPart, error) {
 		}
 		p := &t.DecryptedEncPart
 		if err := p.Unmarshal(plain); err != nil {
-			return nil, fmt.Errorf("%w: ticket: %v", auth.ErrToken, err)
+			return nil, types.EncryptionKey{}, fmt.Errorf("%w: ticket: %v", auth.ErrToken, err)
 		}
 		if ok, err := t.Valid(skew); err != nil || !ok {
-			return nil, fmt.Errorf("%w: the ticket is not valid now", auth.ErrDenied)
+			return nil, types.EncryptionKey{}, fmt.Errorf("%w: the ticket is not valid now", auth.ErrDenied)
 		}
-		return p, nil
+		return p, e.Key, nil
 	}
-	return nil, fmt.Errorf("%w: no key of the keytab opens the ticket for %.200q of realm %.200q, key version %d, encryption type %d; is the keytab current?",
+	return nil, types.EncryptionKey{}, fmt.Errorf("%w: no key of the keytab opens the ticket for %.200q of realm %.200q, key version %d, encryption type %d; is the keytab current?",
 		auth.ErrDenied, t.SName.PrincipalNameString(), t.Realm, t.EncPart.KVNO, t.EncPart.EType)
-}
-
-// Types of authorization data.
-const (
-	adIfRelevant = 1
-	adPAC        = 128
-)
-
-// pacOf is the PAC in the authorization data of a ticket.
-func pacOf(list types.AuthorizationData) []byte {
-	for _, outer := range list {
-		var inner types.AuthorizationData
-		if outer.ADType != adIfRelevant || inner.Unmarshal(outer.ADData) != nil {
-			continue
-		}
-		for _, e := range inner {
-			if e.ADType == adPAC {
-				return e.ADData
-			}
-		}
-	}
-	return nil
 }
 
 func (gokrb5) reply(r *request, seq uint32) (token []byte, err error) {

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package winbind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/wire/printable"
+)
+
+// Timeout is how long one question may take.
+const Timeout = 10 * time.Second
+
+// Statuses of NT after which another name of the domain is tried.
+const (
+	noSuchUser     = 0xc0000064
+	noLogonServers = 0xc000005e
+	noSuchDomain   = 0xc00000df
+)
+
+// Accounts are those of one winbindd.
+type Accounts struct {
+	pipe string
+
+	mu    sync.Mutex
+	abi   abi // zero: not asked yet, or to be asked again
+	names auth.Names
+}
+
+// New uses the winbindd of a privileged pipe.
+func New(pipe string) *Accounts { return &Accounts{pipe: pipe} }
+
+// ask sends a request and reads the answer.
+func (w *Accounts) ask(ctx context.Context, request []byte) (r response, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", w.pipe)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := conn.Write(request); err != nil {
+		return nil, err
+	}
+	r = make(response, responseSize)
+	if _, err := io.ReadFull(conn, r); err != nil {
+		return nil, err
+	}
+	n := order.Uint32(r)
+	if n < responseSize || n > responseSize+maxExtra {
+		return nil, garbage(fmt.Sprintf("%d bytes", n))
+	}
+	r = append(r, make([]byte, n-responseSize)...)
+	_, err = io.ReadFull(conn, r[responseSize:])
+	return r, err
+}
+
+// version asks for the version of the interface: a request of another size than
+// winbindd's own ends the connection.
+func (w *Accounts) version(ctx context.Context) (abi, error) {
+	var last error
+	for _, size := range []int{2136, 2128} {
+		r, err := w.ask(ctx, abi{size: size}.request(cmdVersion, 0, nil))
+		if err != nil {
+			last = err
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, auth.ErrUnavailable) {
+				break
+			}
+			continue
+		}
+		a, known := abis[r.u32(atVersion)]
+		if !known || a.size != size || !r.ok() {
+			return abi{}, fmt.Errorf("%w: winbindd has version %d of its interface, 31 to 33 (Samba 4.16 to 4.25) are known", auth.ErrUnavailable, r.u32(atVersion))
+		}
+		return a, nil
+	}
+	return abi{}, w.unavailable(last)
+}
+
+func (w *Accounts) unavailable(err error) error {
+	if errors.Is(err, auth.ErrUnavailable) || errors.Is(err, auth.ErrDenied) {
+		return err
+	}
+	hint := "is winbindd running, and this process in group winbindd_priv?"
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		hint = "it does not answer in time"
+	}
+	return fmt.Errorf("%w: winbindd: %v; %s", auth.ErrUnavailable, err, hint)
+}
+
+// connect finds out about winbindd, once.
+func (w *Accounts) connect(ctx context.Context) (abi, auth.Names, error) {
+	w.mu.Lock()
+	a, names := w.abi, w.names
+	w.mu.Unlock()
+	if a.size != 0 {
+		return a, names, nil
+	}
+	a, err := w.version(ctx)
+	if err != nil {
+		return a, names, err
+	}
+	name := func(cmd uint32) (s string) {
+		if err == nil {
+			var r response
+			if r, err = w.ask(ctx, a.request(cmd, 0, nil)); err == nil && !r.ok() {
+				err = garbage("it does not tell the names of the host")
+			}
+			if err == nil {
+				s = r.text(atText)
+			}
+		}
+		return s
+	}
+	names = auth.Names{Computer: name(a.netbios), Domain: name(cmdDomainName)}
+	var info response
+	if err == nil {
+		request := a.request(cmdDomainInfo, 0, nil)
+		if err = putText(request[atDomain:], names.Domain); err == nil {
+			info, err = w.ask(ctx, request)
+		}
+	}
+	if err != nil {
+		return a, names, w.unavailable(err)
+	}
+	if info.ok() {
+		names.DNSDomain = info.text(atAltName)
+	} else { // a standalone host, whose accounts are its own
+		names.Domain = names.Computer
+	}
+	names.DNSComputer = strings.ToLower(names.Computer)
+	if names.DNSDomain != "" {
+		names.DNSComputer += "." + names.DNSDomain
+	}
+	w.mu.Lock()
+	w.abi, w.names = a, names
+	w.mu.Unlock()
+	return a, names, nil
+}
+
+// Names implements auth.Accounts.
+func (w *Accounts) Names(ctx context.Context) (auth.Names, error) {
+	_, names, err := w.connect(ctx)
+	return names, err
+}
+
+// forget makes the next question begin anew: another winbindd may be there then.
+func (w *Accounts) forget() {
+	w.mu.Lock()
+	w.abi = abi{}
+	w.mu.Unlock()
+}
+
+// Logon implements auth.Accounts.
+func (w *Accounts) Logon(ctx context.Context, l *auth.Logon) (*auth.Account, error) {
+	a, names, err := w.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, domain := range slices.Compact([]string{l.Domain, names.Computer}) {
+		var request []byte
+		if request, err = a.logon(l, domain); err != nil {
+			return nil, err
+		}
+		var r response
+		if r, err = w.ask(ctx, request); err != nil {
+			break
+		}
+		var status uint32
+		if status, err = r.status(); err == nil {
+			return r.account()
+		}
+		if status != noSuchUser && status != noLogonServers && status != noSuchDomain {
+			return nil, err
+		}
+	}
+	if !errors.Is(err, auth.ErrDenied) {
+		w.forget()
+	}
+	return nil, w.unavailable(err)
+}
+
+// PAC implements auth.Accounts.
+func (w *Accounts) PAC(ctx context.Context, pac []byte) (*auth.Account, error) {
+	a, _, err := w.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(pac) > maxExtra {
+		return nil, fmt.Errorf("%w: PAC of %d bytes", auth.ErrDenied, len(pac))
+	}
+	r, err := w.ask(ctx, a.request(cmdAuthCRAP, flagPAC|flagInfo3Text, pac))
+	if err != nil {
+		w.forget()
+		return nil, w.unavailable(err)
+	}
+	if _, err := r.status(); err != nil {
+		return nil, err
+	}
+	return r.account()
+}
+
+// status is what winbindd says of a logon.
+func (r response) status() (uint32, error) {
+	status := r.u32(atStatus)
+	switch {
+	case r.ok() && status == 0:
+		return 0, nil
+	case status == noLogonServers:
+		return status, fmt.Errorf("%w: winbindd: %s", auth.ErrUnavailable, printable.Text(r.text(atStatusText)))
+	}
+	return status, fmt.Errorf("%w: winbindd: %s (0x%08x)", auth.ErrDenied, printable.Text(r.text(atStatusText)), status)
+}
