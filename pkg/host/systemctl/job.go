@@ -67,11 +67,6 @@ func (c *Conn) Restart(ctx context.Context, unit string) error {
 	return c.job(ctx, "restart", unit, true)
 }
 
-// TryRestart restarts a unit that runs and waits until it is up again.
-func (c *Conn) TryRestart(ctx context.Context, unit string) error {
-	return c.job(ctx, "try-restart", unit, true)
-}
-
 // RestartNoWait queues the restart of a unit, for a caller that starts what can
 // only be started while the unit is down.
 func (c *Conn) RestartNoWait(ctx context.Context, unit string) error {
@@ -110,11 +105,10 @@ func (c *Conn) job(ctx context.Context, verb, unit string, wait bool) error {
 		done = make(chan string, 1)
 	}
 	queue := map[string]func(context.Context, string, string, chan<- string) (int, error){
-		"start":       c.bus.StartUnitContext,
-		"stop":        c.bus.StopUnitContext,
-		"restart":     c.bus.RestartUnitContext,
-		"try-restart": c.bus.TryRestartUnitContext,
-		"reload":      c.bus.ReloadUnitContext,
+		"start":   c.bus.StartUnitContext,
+		"stop":    c.bus.StopUnitContext,
+		"restart": c.bus.RestartUnitContext,
+		"reload":  c.bus.ReloadUnitContext,
 	}[verb]
 	if _, err := queue(ctx, unit, "replace", done); err != nil {
 		if verb == "stop" && busError(err) == errNoSuchUnit {

@@ -2,10 +2,10 @@
 
 package ndr
 
+import "msrpcd/pkg/wire/uuid"
+
 // This file owns UUIDs and context handles, which are 4-aligned and of fixed
 // size in both syntaxes.
-
-import "encoding/binary"
 
 // ContextHandle is ndr_context_handle of C706: 20 bytes.
 type ContextHandle struct {
@@ -23,27 +23,13 @@ func (d *Decoder) UUID() (u [16]byte) {
 	if p == nil {
 		return u
 	}
-	copy(u[:], p)
-	if !d.big {
-		swapUUID(&u)
-	}
-	return u
+	return uuid.FromWire([16]byte(p), d.big)
 }
 
 // UUID writes a UUID given in text order.
 func (e *Encoder) UUID(u [16]byte) {
-	if !e.big {
-		swapUUID(&u)
-	}
 	e.align(4)
-	e.b = append(e.b, u[:]...)
-}
-
-// swapUUID turns the three integers of a UUID around.
-func swapUUID(u *[16]byte) {
-	binary.LittleEndian.PutUint32(u[0:], binary.BigEndian.Uint32(u[0:]))
-	binary.LittleEndian.PutUint16(u[4:], binary.BigEndian.Uint16(u[4:]))
-	binary.LittleEndian.PutUint16(u[6:], binary.BigEndian.Uint16(u[6:]))
+	e.b = uuid.UUID(u).AppendWire(e.b, e.big)
 }
 
 // ContextHandle reads a context handle.

@@ -15,11 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var uuid = [16]byte{0x60, 0xa1, 0x5e, 0xc5, 0x4d, 0xe8, 0x11, 0xd7, 0xa6, 0x37, 0x00, 0x50, 0x56, 0xa2, 0x01, 0x82}
+var textUUID = [16]byte{0x60, 0xa1, 0x5e, 0xc5, 0x4d, 0xe8, 0x11, 0xd7, 0xa6, 0x37, 0x00, 0x50, 0x56, 0xa2, 0x01, 0x82}
 
 // onePrims is what the vectors of primitives say.
 var onePrims = prims{A: 1, B: 0x0203, C: -2, D: 0x04050607, E: true, F: 0x08090a0b0c0d0e0f, G: 0x1011, H: 0x12131415,
-	I: 1.5, J: -2.25, K: uuid, L: ContextHandle{0, uuid}, M: -3, N: -4, O: -5, P: [3]byte{7, 8, 9}}
+	I: 1.5, J: -2.25, K: textUUID, L: ContextHandle{0, textUUID}, M: -3, N: -4, O: -5, P: [3]byte{7, 8, 9}}
 
 var oneTexts = texts{Narrow: []byte("ab"), Wide: MakeUTF16("é😀"), Fixed: []byte("x"), Max: 5, Chars: MakeUTF16("yz"),
 	NMax: 2, NChars: []byte("q"), WFixed: MakeUTF16("w")}
@@ -108,7 +108,7 @@ var formatVectors = []struct {
 		0900000000000000 09000000 010001000702000400 000000
 		00000000 00000000 0000 0000 0000 000000000000 04000000`},
 	{"an annotation, NDR64", NDR64, &eptLookupOut{N: 1, Entries: VaryingArray[eptEntry, *eptEntry]{Max: 1,
-		Elem: []eptEntry{{Object: uuid, Annotation: []byte("abc")}}}}, `
+		Elem: []eptEntry{{Object: textUUID, Annotation: []byte("abc")}}}}, `
 		00000000 00000000 0000 0000 0000 000000000000 01000000
 		0100000000000000 0000000000000000 0100000000000000
 		c55ea160 e84d d711 a637 005056a20182 0000000000000000
@@ -183,7 +183,7 @@ func TestSharedReferentIsOne(t *testing.T) {
 
 func TestRest(t *testing.T) {
 	d := NewDecoder([]byte{1, 2, 3}, 0)
-	if d.Uint8(); !bytes.Equal(d.Rest(), []byte{2, 3}) || !(ContextHandle{}).IsNil() || (ContextHandle{1, uuid}).IsNil() {
+	if d.Uint8(); !bytes.Equal(d.Rest(), []byte{2, 3}) || !(ContextHandle{}).IsNil() || (ContextHandle{1, textUUID}).IsNil() {
 		t.Errorf("% x", d.Rest())
 	}
 }
