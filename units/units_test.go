@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/plan/unitgen"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/units"
@@ -98,12 +99,10 @@ func generated(t *testing.T, programs string) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	yes := true
-	native, direct := config.KindNative, config.ActivationDirect
-	cfg := &config.Config{Files: []config.RpcdFile{
-		{Name: "a", Path: "/etc/msrpcd/rpcd.d/a.conf", Exec: []string{programs + "/rpcd_spoolss"}, Prestart: &yes},
-		{Name: "b", Path: "/etc/msrpcd/rpcd.d/b.conf", Exec: []string{programs + "/rpcd_native"}, Kind: &native},
-		{Name: "c", Path: "/etc/msrpcd/rpcd.d/c.conf", Exec: []string{programs + "/rpcd_direct"}, Kind: &native, Activation: &direct, Prestart: &yes},
+	cfg := &config.Config{Global: config.DefaultGlobal(), Files: []config.RpcdFile{
+		plantest.File("/etc/msrpcd/rpcd.d/a.conf", "Exec="+programs+"/rpcd_spoolss", "Prestart=yes"),
+		plantest.File("/etc/msrpcd/rpcd.d/b.conf", "Exec="+programs+"/rpcd_native", "Kind=native"),
+		plantest.File("/etc/msrpcd/rpcd.d/c.conf", "Exec="+programs+"/rpcd_direct", "Kind=native", "Activation=direct", "Prestart=yes"),
 	}}
 	p := plan.New(&catalogue.Catalogue{
 		Samba: &config.Samba{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -111,7 +112,7 @@ func listedEntry(served *plan.Plan, entry *catalogue.Entry) listed {
 		return l
 	}
 	l.Activation = activation(r)
-	l.Workers, l.Spares, l.IdleSec = r.Workers, r.Spares, r.IdleSec
+	l.Workers, l.Spares, l.IdleSec = r.Workers, r.Spares, int(r.Idle/time.Second)
 	for _, ls := range r.Listeners {
 		for _, node := range ls.Nodes {
 			l.Endpoints = append(l.Endpoints, listedEndpoint{ls.Transport, node, ls.Unit})

@@ -25,10 +25,8 @@ func TestAskingForAVersionLeavesNothing(t *testing.T) {
 	h.run("systemctl", "stop", "msrpc-worker-winreg@0.service")
 	const find = "find /etc /run/samba /var/lib/samba /var/cache/samba /var/log/samba /tmp | sort"
 	before := h.sh(find)
-	h.sh(`mkdir -p /run/systemd/system/msrpc-worker-winreg@0.service.d
-line=$(systemctl cat msrpc-worker-winreg@0.service | sed -n 's/^ExecStart=//p' | sed 's/--exec-id [^ ]*//; s/--samba-version [^ ]*//; s/%i/0/')
-printf '[Service]\nExecStart=\nExecStart=%s\n' "$line" >/run/systemd/system/msrpc-worker-winreg@0.service.d/ask.conf
-systemctl daemon-reload; systemctl start msrpc-worker-winreg@0.service
+	h.MustWrite(t, "/run/systemd/system/msrpc-worker-winreg@0.service.d/ask.conf", "[Service]\nUnsetEnvironment=MSRPC_EXEC_ID MSRPC_SAMBA_VERSION\n")
+	h.sh(`systemctl daemon-reload; systemctl start msrpc-worker-winreg@0.service
 [ "$(systemctl show -P ActiveState msrpc-worker-winreg@0.service)" = active ]`)
 	if d := cmp.Diff(before, h.sh(find)); d != "" {
 		t.Errorf("before (-) and after (+):\n%s", d)

@@ -68,7 +68,7 @@ func TestNativeRpcdHasItsListenersItself(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"MSRPC_RPCD": "probe", "MSRPC_WORKER": "0", "MSRPC_INDEX_BITS": "16", "MSRPC_IDLE_SEC": "60",
-		"MSRPC_NP_DIR": "/run/samba/ncalrpc/np", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "512", "MSRPC_MAX_PARKED": "16000",
+		"MSRPC_NP_DIR": "/run/samba/ncalrpc/np", "MSRPC_NCALRPC_DIR": "/run/samba/ncalrpc", "MSRPC_MAX_UNBOUND": "4096", "MSRPC_MAX_UNBOUND_SOURCE": "512", "MSRPC_MAX_UNBOUND_USER": "512", "MSRPC_MAX_PARKED": "16000",
 		"MSRPC_BIND_TIMEOUT_SEC": "30", "MSRPC_MAX_NPA": "1048576",
 	} {
 		if v.Env[name] != want {

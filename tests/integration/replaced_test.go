@@ -62,7 +62,7 @@ func TestBusyProgramsOfMsrpcdNoticeThatTheyWereReplaced(t *testing.T) {
 			}
 		}
 		h.eventually(func() error {
-			if old := h.oldProcesses("msrpc-samba-worker --name winreg --index 0 "); old != "" {
+			if exe := h.sh("readlink /proc/" + h.property("msrpc-worker-winreg@0.service", "MainPID") + "/exe"); strings.Contains(exe, "deleted") {
 				return fmt.Errorf("an adaptor with clients runs a program that was replaced")
 			}
 			return nil

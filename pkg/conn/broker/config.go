@@ -6,28 +6,17 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 )
 
-// Config is what a broker is told by its unit. The generator writes it as
-// Environment= from rpcd.d and msrpcd.conf, see msrpcd-rpcd.d(5).
+// Config is what a broker is told by its unit: the rows of setting.Table for
+// brokers, as environment variables.
 type Config struct {
-	Name                string        // of the rpcd
-	Workers             int           // MSRPC_WORKERS, at least 1
-	Spares              int           // MSRPC_SPARES, indices that follow the workers'
-	IndexBits           int           // MSRPC_INDEX_BITS, high bits of a group id that hold the index
-	Idle                time.Duration // MSRPC_IDLE_SEC, 0: never exit
-	FillFirst           int           // MSRPC_FILL_FIRST, connections put into a worker before the next
-	MaxUnbound          int           // MSRPC_MAX_UNBOUND, connections without a complete bind
-	MaxUnboundPerSource int           // MSRPC_MAX_UNBOUND_SOURCE, of one address (TCP, np)
-	MaxUnboundPerUser   int           // MSRPC_MAX_UNBOUND_USER, of one user (ncalrpc)
-	MaxParked           int           // MSRPC_MAX_PARKED, waiting connections that outlive a crash, 0: as many as fit
-	BindTimeout         time.Duration // MSRPC_BIND_TIMEOUT_SEC, time to complete a bind
-	MaxNPA              int           // MSRPC_MAX_NPA, bytes of a named pipe auth request
-	Pipes               map[string]Pipe
+	setting.Values
+	Pipes map[string]Pipe
 }
 
 // Pipe is a named pipe without DCE/RPC (npsd_*): what its clients are told in
@@ -39,48 +28,19 @@ type Pipe struct {
 
 // ConfigFromEnv reads the configuration of the broker of rpcd name.
 func ConfigFromEnv(name string, getenv func(string) string) (Config, error) {
-	c := Config{Name: name}
-	if !layout.ValidName(name) {
-		return c, fmt.Errorf("%q is no name of an rpcd; start msrpc-broker@NAME.service", name)
+	c := Config{Values: setting.Defaults()}
+	if c.Name = name; !layout.ValidName(name) {
+		return c, fmt.Errorf("%q is not the NAME of an rpcd; start msrpc-broker@NAME.service", name)
 	}
-	var bad error
-	num := func(key string, low, high int) int {
-		v, err := strconv.Atoi(getenv(key))
-		if (err != nil || v < low || v > high) && bad == nil {
-			bad = fmt.Errorf("%s=%q is not a number from %d to %d; run msrpcctl refresh, it writes this variable",
-				key, getenv(key), low, high)
-		}
-		return v
+	if err := c.Environ(setting.Broker, getenv); err != nil {
+		return c, err
 	}
-	c.Workers = num("MSRPC_WORKERS", 1, status.MaxWorkers)
-	c.Spares = num("MSRPC_SPARES", 0, status.MaxWorkers)
-	c.IndexBits = num("MSRPC_INDEX_BITS", 8, 16)
-	c.Idle = time.Duration(num("MSRPC_IDLE_SEC", 0, 1<<30)) * time.Second
-	c.FillFirst = num("MSRPC_FILL_FIRST", 0, 1<<20)
-	c.MaxUnbound = num("MSRPC_MAX_UNBOUND", 1, 1<<20)
-	// A drop-in that an older generator wrote does not have these: a broker that
-	// is upgraded serves on before daemon-reload, too.
-	c.MaxUnboundPerSource, c.MaxUnboundPerUser = c.MaxUnbound, c.MaxUnbound
-	if getenv("MSRPC_MAX_UNBOUND_SOURCE") != "" {
-		c.MaxUnboundPerSource = num("MSRPC_MAX_UNBOUND_SOURCE", 1, 1<<20)
-	}
-	if getenv("MSRPC_MAX_UNBOUND_USER") != "" {
-		c.MaxUnboundPerUser = num("MSRPC_MAX_UNBOUND_USER", 1, 1<<20)
-	}
-	if getenv("MSRPC_MAX_PARKED") != "" {
-		c.MaxParked = num("MSRPC_MAX_PARKED", 1, 1<<20)
-	}
-	c.BindTimeout = time.Duration(num("MSRPC_BIND_TIMEOUT_SEC", 1, 3600)) * time.Second
-	c.MaxNPA = num("MSRPC_MAX_NPA", 4096, 1<<20)
-	if bad != nil {
-		return c, bad
-	}
-	if c.Workers+c.Spares > min(status.MaxWorkers, 1<<c.IndexBits) {
-		return c, fmt.Errorf("%d workers and %d spares do not fit %d index bits; lower Workers= or Spares= of rpcd %s",
+	if c.Workers < 1 || c.Workers+c.Spares > min(status.MaxWorkers, 1<<c.IndexBits) {
+		return c, fmt.Errorf("%d workers and %d spares do not fit %d index bits, and one worker is the least; change Workers= or Spares= of rpcd %s and run msrpcctl refresh",
 			c.Workers, c.Spares, c.IndexBits, name)
 	}
 	var err error
-	c.Pipes, err = parsePipes(getenv("MSRPC_PIPES"))
+	c.Pipes, err = parsePipes(c.PlainPipes)
 	return c, err
 }
 

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/conn/setting"
+	"msrpcd/pkg/conn/source"
 )
 
 var goodEnv = map[string]string{
@@ -22,28 +25,27 @@ func TestConfigFromEnv(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Name: "winreg", Workers: 5, Spares: 32, IndexBits: 8, Idle: time.Minute,
-		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 256, MaxParked: 1000, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20,
-		Pipes: map[string]Pipe{"tsvc": {2, 255, 4096}}}
+	want := Config{Values: setting.Defaults(), Pipes: map[string]Pipe{"tsvc": {2, 255, 4096}}}
+	want.Name, want.Workers, want.IndexBits, want.Idle = "winreg", 5, 8, time.Minute
+	want.Limits[source.Unbound].User, want.MaxParked, want.PlainPipes = 256, 1000, goodEnv["MSRPC_PIPES"]
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 }
 
-func TestConfigOfAnOlderGenerator(t *testing.T) {
+func TestAVariableThatAnOlderGeneratorDoesNotWriteHasItsDefault(t *testing.T) {
 	env := maps.Clone(goodEnv)
-	delete(env, "MSRPC_MAX_UNBOUND_SOURCE")
 	delete(env, "MSRPC_MAX_UNBOUND_USER")
 	c, err := ConfigFromEnv("winreg", func(k string) string { return env[k] })
-	if err != nil || c.MaxUnboundPerSource != c.MaxUnbound || c.MaxUnboundPerUser != c.MaxUnbound {
-		t.Errorf("%v, %+v; want no limit below MaxUnbound", err, c)
+	if err != nil || c.Limits[source.Unbound].User != 512 {
+		t.Errorf("%v, %+v; want 512 connections of a user", err, c)
 	}
 }
 
 func TestConfigFromEnvRefuses(t *testing.T) {
 	for _, tt := range []struct{ key, value, want string }{
 		{"", "", "start msrpc-broker@NAME.service"},
-		{"MSRPC_WORKERS", "0", "msrpcctl refresh"},
+		{"MSRPC_WORKERS", "0", "one worker is the least"},
 		{"MSRPC_WORKERS", "", "MSRPC_WORKERS"},
 		{"MSRPC_SPARES", "252", "do not fit 8 index bits"},
 		{"MSRPC_IDLE_SEC", "-1", "MSRPC_IDLE_SEC"},

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 )
@@ -55,7 +56,7 @@ func (r *rig) served(c net.Conn) {
 
 func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Workers, r.cfg.MaxUnboundPerSource = 1, 3
+	r.cfg.Workers, r.cfg.Limits[source.Unbound].Address = 1, 3
 	r.openInbox(0)
 	r.start()
 	other := r.dialFrom("127.0.0.2") // the oldest of all
@@ -78,7 +79,7 @@ func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 
 func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 	r := newRig(t)
-	r.cfg.MaxUnboundPerUser = 1
+	r.cfg.Limits[source.Unbound].User = 1
 	l, err := net.Listen("unix", filepath.Join(layout.Runtime, "local"))
 	must(t, err)
 	defer l.Close()
@@ -104,7 +105,7 @@ func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 // they are.
 func TestPipesCountByTheirClient(t *testing.T) {
 	r := newRig(t)
-	r.cfg.MaxUnboundPerSource = 2
+	r.cfg.Limits[source.Unbound].Address = 2
 	r.start()
 	req := npaRequest(t)
 	var all []net.Conn
@@ -126,7 +127,7 @@ func TestPipesCountByTheirClient(t *testing.T) {
 
 func TestWaitingClientsAreNotSilentOnes(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Workers, r.cfg.MaxUnbound, r.cfg.MaxUnboundPerSource = 1, 2, 1
+	r.cfg.Workers, r.cfg.Limits[source.Unbound].Total, r.cfg.Limits[source.Unbound].Address = 1, 2, 1
 	r.start()
 	var bound []net.Conn
 	for range 5 {
@@ -165,7 +166,7 @@ func TestClientsThatLeaveAreForgotten(t *testing.T) {
 // read go to one that does.
 func TestGroupsLeaveAWorkerThatStopped(t *testing.T) {
 	r := newRig(t)
-	r.cfg.MaxUnbound = 10000
+	r.cfg.Limits[source.Unbound].Total = 10000
 	r.openInbox(0)
 	r.start()
 	w := r.broker.status.Worker(1)

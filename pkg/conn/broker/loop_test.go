@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/handoff"
+	"msrpcd/pkg/conn/setting"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -48,8 +50,8 @@ func newRig(t *testing.T) *rig {
 	old := layout.Runtime
 	layout.Runtime = dir
 	t.Cleanup(func() { layout.Runtime = old })
-	r := &rig{t: t, inboxes: map[int]int{}, barrier: make(chan struct{}), cfg: Config{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
-		MaxUnbound: 100, MaxUnboundPerSource: 100, MaxUnboundPerUser: 100, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}
+	r := &rig{t: t, inboxes: map[int]int{}, barrier: make(chan struct{}), cfg: Config{Values: setting.Values{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
+		Limits: [source.Resources]source.Limit{source.Unbound: {Total: 100, Address: 100, User: 100}}, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}}
 	must(t, os.Mkdir(layout.RpcdDir("test"), 0o755))
 	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getuid(), os.Getgid()))
 	var err error
@@ -441,7 +443,7 @@ func TestInboxThatOpensLater(t *testing.T) {
 
 func TestFullInboxLosesNobody(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Workers, r.cfg.MaxUnbound = 1, 10000
+	r.cfg.Workers, r.cfg.Limits[source.Unbound].Total = 1, 10000
 	r.openInbox(0)
 	r.start()
 	const n = 600
@@ -457,7 +459,7 @@ func TestFullInboxLosesNobody(t *testing.T) {
 
 func TestOldestSilentClientMakesRoom(t *testing.T) {
 	r := newRig(t)
-	r.cfg.MaxUnbound = 3
+	r.cfg.Limits[source.Unbound].Total = 3
 	r.openInbox(0)
 	r.start()
 	var silent []net.Conn

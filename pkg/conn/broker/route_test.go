@@ -2,7 +2,11 @@
 
 package broker
 
-import "testing"
+import (
+	"testing"
+
+	"msrpcd/pkg/conn/setting"
+)
 
 func TestRoute(t *testing.T) {
 	idle := load{running: true}
@@ -65,7 +69,7 @@ func TestRoute(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := Config{Workers: tt.workers, IndexBits: tt.bits, FillFirst: tt.fill}
+			c := Config{Values: setting.Values{Workers: tt.workers, IndexBits: tt.bits, FillFirst: tt.fill}}
 			if c.Workers == 0 {
 				c.Workers = len(tt.loads)
 			}
@@ -84,7 +88,7 @@ func TestRoute(t *testing.T) {
 }
 
 func BenchmarkRoute(b *testing.B) {
-	c := Config{Workers: 5, Spares: 32, IndexBits: 16}
+	c := Config{Values: setting.Values{Workers: 5, Spares: 32, IndexBits: 16}}
 	loads := make([]load, 5)
 	for i := range loads {
 		loads[i] = load{running: true, open: uint64(i), groups: uint64(i + 1)}

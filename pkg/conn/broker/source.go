@@ -28,9 +28,9 @@ func (b *Broker) count(fd int) {
 	if !ok {
 		return
 	}
-	limit, setting := b.cfg.MaxUnboundPerSource, "MaxUnboundPerSource="
+	limit, setting := b.cfg.Limits[source.Unbound].Address, "MaxUnboundPerSource="
 	if from.IsUser() {
-		limit, setting = b.cfg.MaxUnboundPerUser, "MaxUnboundPerUser="
+		limit, setting = b.cfg.Limits[source.Unbound].User, "MaxUnboundPerUser="
 	}
 	if i := b.crowds.Find(from); i != source.None {
 		for n := b.crowds.At(i).n; n >= limit; n-- {
@@ -59,8 +59,8 @@ func (b *Broker) uncount(fd int) {
 
 // makeRoom closes the oldest silent conns until there is room for one more.
 func (b *Broker) makeRoom() {
-	for b.silent.n >= b.cfg.MaxUnbound {
-		b.evict(int(b.silent.head), "MaxUnbound=", b.cfg.MaxUnbound)
+	for b.silent.n >= b.cfg.Limits[source.Unbound].Total {
+		b.evict(int(b.silent.head), "MaxUnbound=", b.cfg.Limits[source.Unbound].Total)
 	}
 }
 

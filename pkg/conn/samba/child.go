@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 )
@@ -45,18 +46,18 @@ next:
 	return out
 }
 
-func (o *Options) childArgs() []string {
+func childArgs(o *setting.Values) []string {
 	a := []string{
 		o.Exec, "--configfile=" + o.SmbConf,
 		"--worker-group=0", "--worker-index=" + strconv.Itoa(o.Index), "--debug-stdout",
 	}
-	if o.DebugLevel >= 0 {
-		a = append(a, "--debuglevel="+strconv.Itoa(o.DebugLevel))
+	if o.DebugLevel != "" {
+		a = append(a, "--debuglevel="+o.DebugLevel)
 	}
 	return a
 }
 
-func startChild(o *Options) (*child, error) {
+func startChild(o *setting.Values) (*child, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("pipe for the rpcd: %w", err)
@@ -65,7 +66,7 @@ func startChild(o *Options) (*child, error) {
 	if err := likeSamba(); err != nil {
 		return nil, err
 	}
-	pid, err := syscall.ForkExec(o.Exec, o.childArgs(), &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(o.Exec, childArgs(o), &syscall.ProcAttr{
 		Dir: "/", Env: childEnv(os.Environ()),
 		Files: []uintptr{uintptr(pipe[0]), 1, 2},
 		// A process group of its own, but no session: the leader of one could get

@@ -158,7 +158,7 @@ func TestStopEndsWithTheLastClient(t *testing.T) {
 // Hand-overs that are refused are no activity: the worker goes when it is idle.
 func TestRefusedHandOversKeepNoWorker(t *testing.T) {
 	f := newFixture(t)
-	f.extra = []string{"--idle-sec=1"}
+	f.extra = []string{"MSRPC_IDLE_SEC=1"}
 	f.startReady()
 	ended := make(chan int)
 	go func() { ended <- f.wait() }()

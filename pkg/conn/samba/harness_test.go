@@ -59,8 +59,8 @@ type fixture struct {
 	exec    string
 	mode    string
 	version string
-	told    string // --samba-version
-	extra   []string
+	told    string   // MSRPC_SAMBA_VERSION
+	extra   []string // variables
 
 	inbox  *os.File
 	sender int
@@ -186,13 +186,14 @@ func (f *fixture) program(comment string) {
 	f.must(os.Rename(tmp, f.exec))
 }
 
-func (f *fixture) args() []string {
-	a := []string{
-		"--name=test", "--index=" + strconv.Itoa(fixtureIndex), "--exec=" + f.exec, "--smb-conf=/dev/null",
-		"--messaging-dir=" + f.dir, "--np-dir=" + f.dir + "/np", "--ncalrpc-dir=" + f.dir + "/ncalrpc", "--netbios-name=HOST", "--guest-account=root",
-		"--samba-version=" + f.told,
+// vars is what the unit tells the adaptor, the test's own last.
+func (f *fixture) vars() []string {
+	v := []string{
+		"MSRPC_RPCD=test", "MSRPC_WORKER=" + strconv.Itoa(fixtureIndex), "MSRPC_EXEC=" + f.exec, "MSRPC_SMB_CONF=/dev/null",
+		"MSRPC_MESSAGING_DIR=" + f.dir, "MSRPC_LOCK_DIR=" + f.dir, "MSRPC_NP_DIR=" + f.dir + "/np", "MSRPC_NCALRPC_DIR=" + f.dir + "/ncalrpc",
+		"MSRPC_NETBIOS_NAME=HOST", "MSRPC_GUEST_ACCOUNT=root", "MSRPC_SAMBA_VERSION=" + f.told,
 	}
-	return append(a, f.extra...)
+	return append(v, f.extra...)
 }
 
 // start starts the adaptor; it is not waited for.
@@ -200,10 +201,10 @@ func (f *fixture) start() {
 	f.t.Helper()
 	self, err := os.Executable()
 	f.must(err)
-	f.cmd = exec.Command(self, f.args()...)
+	f.cmd = exec.Command(self)
 	f.cmd.ExtraFiles = []*os.File{f.inbox}
 	f.cmd.Stdout, f.cmd.Stderr = &f.output, &f.output
-	f.cmd.Env = append(os.Environ(), roleKey+"=worker", dirKey+"="+f.dir, modeKey+"="+f.mode, versionKey+"="+f.version,
+	f.cmd.Env = append(append(os.Environ(), f.vars()...), roleKey+"=worker", dirKey+"="+f.dir, modeKey+"="+f.mode, versionKey+"="+f.version,
 		"LISTEN_FDS=1", "LISTEN_FDNAMES=inbox", "NOTIFY_SOCKET="+f.dir+"/notify", "JOURNAL_STREAM=", "INVOCATION_ID=")
 	f.must(f.cmd.Start())
 }

@@ -3,7 +3,6 @@
 package samba
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,7 +99,7 @@ func TestStatusesOfEveryLayoutAreCounted(t *testing.T) {
 
 func TestIdleWorkerExits(t *testing.T) {
 	f := newFixture(t)
-	f.extra = []string{"--idle-sec=1"}
+	f.extra = []string{"MSRPC_IDLE_SEC=1"}
 	f.startReady()
 	c := f.pipeClient()
 	c.body()
@@ -119,7 +118,7 @@ func TestIdleWorkerExits(t *testing.T) {
 func TestClientsThatEndWithoutAStatusAreSettled(t *testing.T) {
 	f := newFixture(t)
 	f.mode = "undecodable"
-	f.extra = []string{"--idle-sec=1"}
+	f.extra = []string{"MSRPC_IDLE_SEC=1"}
 	f.startReady()
 	c := f.pipeClient()
 	c.closed()
@@ -234,7 +233,7 @@ func TestVersionIsAskedOfTheProgramWhenTheUnitIsOld(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
 			f.version, f.told = tt.version, tt.told
-			f.extra = []string{"--exec-id=" + tt.id}
+			f.extra = []string{"MSRPC_EXEC_ID=" + tt.id}
 			f.startReady()
 			c := f.connect(layout.Ncalrpc, "x")
 			c.Write(bind(t))
@@ -259,10 +258,10 @@ func TestStartIsRefusedClearly(t *testing.T) {
 	}{
 		{"wrong mode of msg.sock", func(f *fixture) { f.must(os.Mkdir(f.dir+"/msg.sock", 0o755)) }, "chmod 700 "},
 		{"no status file", func(f *fixture) { f.must(os.Remove(f.dir + "/run/test/status")) }, "systemctl reload-or-restart msrpc-preflight.service"},
-		{"index beyond the status file", func(f *fixture) { f.extra = []string{"--index=4000"} }, "has no line for worker 4000; run msrpcctl refresh"},
+		{"index beyond the status file", func(f *fixture) { f.extra = []string{"MSRPC_WORKER=4000"} }, "has no line for worker 4000; run msrpcctl refresh"},
 		{"index beyond Samba's bits", func(f *fixture) {
 			f.must(status.Prepare(f.dir+"/run/test/status", 400, os.Geteuid(), os.Getegid()))
-			f.extra = []string{"--index=300"}
+			f.extra = []string{"MSRPC_WORKER=300"}
 		}, "samba 4.17.12 has room for 256 workers; run msrpcctl refresh"},
 		{"no inbox", func(f *fixture) { f.inbox, _ = os.Open("/dev/null") }, "needs ListenDatagram= with a path"},
 		{"inbox without credentials", func(f *fixture) {
@@ -297,7 +296,7 @@ func TestStartIsRefusedClearly(t *testing.T) {
 
 func TestWithoutGuestAccountOnlyPipesAreServed(t *testing.T) {
 	f := newFixture(t)
-	f.extra = []string{"--guest-account=no-such-user"}
+	f.extra = []string{"MSRPC_GUEST_ACCOUNT=no-such-user"}
 	f.startReady()
 	c := f.connect(layout.Ncalrpc, "x")
 	c.Write(bind(t))
@@ -353,30 +352,19 @@ func TestFilesOfAKilledInstanceAreRemoved(t *testing.T) {
 	f.ended(0)
 }
 
-func TestCommandLine(t *testing.T) {
-	good := newFixture(t).args()
-	if _, err := ParseOptions(good); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct{ arg, want string }{
-		{"--name=../x", "--name"}, {"--index=-1", "--index"}, {"--index=99999", "--index"}, {"--exec=rpcd", "--exec"},
-		{"--idle-sec=-1", "--idle-sec"}, {"--np-dir=", "--np-dir"}, {"--messaging-dir=x", "--messaging-dir"}, {"--guest-account=", "--guest-account"},
-		{"--what", "what"}, {"word", "word"},
+func TestWhatTheUnitTellsIsCheckedBeforeTheRpcdStarts(t *testing.T) {
+	for _, tt := range []struct{ variable, want string }{
+		{"MSRPC_RPCD=../x", "MSRPC_RPCD"}, {"MSRPC_WORKER=4096", "a number from 0 to 4095"}, {"MSRPC_EXEC=rpcd", "an absolute path"},
+		{"MSRPC_NP_DIR=", "MSRPC_NP_DIR"}, {"MSRPC_IDLE_SEC=-1", "msrpcctl refresh writes this variable"},
 	} {
-		if _, err := ParseOptions(append(good[:len(good):len(good)], tt.arg)); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", tt.arg, err)
+		f := newFixture(t)
+		f.extra = []string{tt.variable}
+		f.start()
+		if code := f.wait(); code != 2 || !strings.Contains(f.output.String(), tt.want) {
+			t.Errorf("%s: exit code %d, want 2 and %q in\n%s", tt.variable, code, tt.want, f.output.String())
 		}
 	}
-	page, err := os.ReadFile("../../../packaging/man/msrpc-samba-worker.8")
-	if err != nil {
-		t.Fatal(err)
+	if code := Main([]string{"--help"}); code != 2 {
+		t.Errorf("an argument: exit code %d, want 2", code)
 	}
-	newFlags(&Options{}, new(int)).VisitAll(func(o *flag.Flag) {
-		if !strings.Contains(Usage, "--"+o.Name+" ") {
-			t.Errorf("--%s is not in the usage text", o.Name)
-		}
-		if !strings.Contains(string(page), `\-\-`+strings.ReplaceAll(o.Name, "-", `\-`)+` "`) {
-			t.Errorf("--%s is not in msrpc-samba-worker(8)", o.Name)
-		}
-	})
 }

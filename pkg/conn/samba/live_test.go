@@ -66,7 +66,7 @@ func newLive(t *testing.T) *live {
 	}
 	l.layout = layoutOf(t, v.String())
 	f.told = v.String()
-	f.extra = append(f.extra, "--messaging-dir="+root+f.dir+"/lock", "--smb-conf="+f.dir+"/smb.conf", "--guest-account=nobody")
+	f.extra = append(f.extra, "MSRPC_MESSAGING_DIR="+root+f.dir+"/lock", "MSRPC_LOCK_DIR="+root+f.dir+"/lock", "MSRPC_SMB_CONF="+f.dir+"/smb.conf", "MSRPC_GUEST_ACCOUNT=nobody")
 	t.Logf("samba %v", v)
 	return l
 }
@@ -75,10 +75,10 @@ func newLive(t *testing.T) *live {
 func (l *live) start() {
 	l.t.Helper()
 	f := l.fixture
-	f.cmd = exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, l.program}, f.args()...)...)
+	f.cmd = exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0"`, l.program)
 	f.cmd.ExtraFiles = []*os.File{f.inbox}
 	f.cmd.Stdout, f.cmd.Stderr = &f.output, &f.output
-	f.cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "LISTEN_FDNAMES=inbox", "NOTIFY_SOCKET="+f.dir+"/notify", "JOURNAL_STREAM=", "INVOCATION_ID=")
+	f.cmd.Env = append(append(os.Environ(), f.vars()...), "LISTEN_FDS=1", "LISTEN_FDNAMES=inbox", "NOTIFY_SOCKET="+f.dir+"/notify", "JOURNAL_STREAM=", "INVOCATION_ID=")
 	f.must(f.cmd.Start())
 	f.waitNotify("READY=1")
 }
@@ -161,7 +161,7 @@ func TestLiveRpcdServesEveryTransport(t *testing.T) {
 
 func TestLiveCountsAndIdleExit(t *testing.T) {
 	l := newLive(t)
-	l.extra = append(l.extra, "--idle-sec=1")
+	l.extra = append(l.extra, "MSRPC_IDLE_SEC=1")
 	l.start()
 	var clients []*client
 	for range 40 {

@@ -36,7 +36,7 @@ func (w *worker) chooseLayout() error {
 	}
 	v, err := ParseVersion(w.opt.SambaVersion)
 	if err != nil {
-		return fmt.Errorf("--samba-version: %w; run msrpcctl refresh", err)
+		return fmt.Errorf("MSRPC_SAMBA_VERSION: %w; run msrpcctl refresh", err)
 	}
 	return w.useVersion(v)
 }

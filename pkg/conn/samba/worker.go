@@ -12,6 +12,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/inbox"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
@@ -29,7 +30,7 @@ import (
 //
 // While starting the inbox is not read: the kernel keeps the clients.
 type worker struct {
-	opt    Options
+	opt    setting.Values
 	log    *slog.Logger
 	causes journal.Limiter
 	phase  phase
@@ -110,7 +111,7 @@ const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
 
 // Run serves until the worker is idle, is told to stop, or its rpcd ends
 // unasked, which is an error. The caller's goroutine stays on its thread.
-func Run(o Options, log *slog.Logger) error {
+func Run(o setting.Values, log *slog.Logger) error {
 	runtime.LockOSThread()
 	w := &worker{opt: o, log: log, childQ: -1, outFD: [1]int32{-1},
 		self: program.NewSelf(), stopWait: stopWait}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 )
 
@@ -42,10 +43,8 @@ func Load(root string) (*Config, error) {
 		return nil, fmt.Errorf("read configuration below %s: %w", root, err)
 	}
 	l := loader{root: root, lists: map[string]map[string]string{}, dirs: []string{layout.VendorConfig, layout.VolatileConf, layout.AdminConfig}}
-	c := &Config{Global: defaultGlobal()}
-
-	set := c.Global.setters()
-	l.file("", "msrpcd.conf", globalSection, func(string) setters { return set })
+	c := &Config{Global: DefaultGlobal()}
+	l.file("", "msrpcd.conf", setting.Msrpcd, func(string) file { return &c.Global })
 
 	names := map[string]bool{}
 	for name := range l.list("rpcd.d") {
@@ -58,14 +57,13 @@ func Load(root string) (*Config, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		f := RpcdFile{Name: strings.TrimSuffix(name, suffix)}
-		set := f.setters()
-		l.file("rpcd.d", name, rpcdSection, func(path string) setters {
+		l.file("rpcd.d", name, setting.Rpcd, func(path string) file {
 			if f.Path == "" {
 				f.Path = path
 			} else {
 				f.Drops = append(f.Drops, path)
 			}
-			return set
+			return &f
 		})
 		if f.Path != "" {
 			c.Files = append(c.Files, f)
@@ -88,16 +86,16 @@ func (l *loader) problem(path, format string, args ...any) {
 	l.problems = append(l.problems, Problem{File: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// file reads dir/name and its drop-ins and applies each to the setters that
-// take returns for it.
-func (l *loader) file(dir, name, section string, take func(path string) setters) {
+// file reads dir/name and its drop-ins and applies each to what target returns
+// for it.
+func (l *loader) file(dir, name string, section setting.Section, target func(path string) file) {
 	if path, ok := l.list(dir)[name]; ok {
 		text, state := l.read(path)
 		if state == masked {
 			return
 		}
 		if state == good {
-			l.take(path, section, text, take)
+			l.assign(path, section, text, target(path))
 		}
 	}
 	drops := l.list(filepath.Join(dir, name+".d"))
@@ -106,15 +104,15 @@ func (l *loader) file(dir, name, section string, take func(path string) setters)
 			continue
 		}
 		if text, state := l.read(drops[d]); state == good {
-			l.take(drops[d], section, text, take)
+			l.assign(drops[d], section, text, target(drops[d]))
 		}
 	}
 }
 
-func (l *loader) take(path, section string, text []byte, take func(string) setters) {
-	as, ps := parse(path, section, text)
+func (l *loader) assign(path string, section setting.Section, text []byte, f file) {
+	as, ps := parse(path, string(section), text)
 	l.problems = append(l.problems, ps...)
-	l.problems = append(l.problems, assign(path, section, as, take(path))...)
+	l.problems = append(l.problems, assign(path, section, as, f)...)
 }
 
 // list gives the names in a directory of all dirs, each with the path of the

@@ -8,9 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/conn/setting"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 )
 
@@ -60,10 +63,7 @@ func noProblems(t *testing.T, c *Config, more ...Problem) {
 func TestNothingIsConfigured(t *testing.T) {
 	c := load(t, nil)
 	noProblems(t, c)
-	want := Global{
-		SambaConfig: "/etc/samba/smb.conf", Testparm: "testparm",
-		MaxUnbound: 4096, MaxUnboundPerSource: 512, MaxUnboundPerUser: 512, MaxParked: 16000, BindTimeoutSec: 30, MaxNPASize: 1 << 20,
-	}
+	want := Global{SambaConfig: "/etc/samba/smb.conf", Testparm: "testparm", Values: setting.Defaults()}
 	if diff := cmp.Diff(want, c.Global); diff != "" {
 		t.Error(diff)
 	}
@@ -90,10 +90,8 @@ func TestGlobalSettings(t *testing.T) {
 		"a:msrpcd.conf.d/40.txt":  "[Msrpcd]\nMaxUnbound=7\n",
 	})
 	noProblems(t, c)
-	want := Global{
-		SambaConfig: "/opt/samba/smb.conf", Testparm: "/opt/samba/bin/testparm", MessagingDirectory: "/run/samba",
-		MaxUnbound: 20000, MaxUnboundPerSource: 300, MaxUnboundPerUser: 200, MaxParked: 100, BindTimeoutSec: 20, MaxNPASize: 1 << 20,
-	}
+	want := Global{SambaConfig: "/opt/samba/smb.conf", Testparm: "/opt/samba/bin/testparm", MessagingDirectory: "/run/samba", Values: setting.Defaults()}
+	want.Limits[source.Unbound].Total, want.Limits[source.Unbound].Address, want.Limits[source.Unbound].User, want.MaxParked, want.BindTimeout = 20000, 300, 200, 100, 20*time.Second
 	if diff := cmp.Diff(want, c.Global); diff != "" {
 		t.Error(diff)
 	}

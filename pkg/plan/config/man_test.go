@@ -11,50 +11,64 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/conn/setting"
 )
 
-// The man pages describe exactly the settings that there are, with the
-// defaults and bounds that the code has.
+// entries are the settings of a page, by name.
+func entries(t *testing.T, page string) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile("../../../packaging/man/" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, e := range strings.Split(string(b), "\n.TP\n.B ")[1:] {
+		if name, text, ok := strings.Cut(e, "=\n"); ok {
+			found[name], _, _ = strings.Cut(text, "\n.SH")
+		}
+	}
+	return found
+}
+
+// The pages describe exactly the settings that there are, with the defaults
+// and bounds that the code has.
 func TestManPages(t *testing.T) {
-	g, f := defaultGlobal(), RpcdFile{}
 	for _, tt := range []struct {
 		page     string
-		set      setters
+		section  setting.Section
+		known    []string
 		defaults map[string]any
-		bounds   map[string]int
 	}{
-		{"msrpcd.conf.5", g.setters(), map[string]any{
+		{"msrpcd.conf.5", setting.Msrpcd, slices.Collect(maps.Keys(globalSettings)), map[string]any{
 			"SambaConfig": DefaultSambaConfig, "Testparm": DefaultTestparm, "MessagingDirectory": "empty",
-			"MaxUnbound": DefaultMaxUnbound, "MaxUnboundPerSource": DefaultMaxUnboundPerSource,
-			"MaxUnboundPerUser": DefaultMaxUnboundPerUser, "MaxParked": DefaultMaxParked, "BindTimeoutSec": DefaultBindTimeoutSec, "MaxNPASize": DefaultMaxNPASize,
-		}, map[string]int{"MaxUnbound": MaxMaxUnbound, "MaxUnboundPerSource": MaxMaxUnbound, "MaxUnboundPerUser": MaxMaxUnbound, "MaxParked": MaxMaxParked, "BindTimeoutSec": MaxBindTimeoutSec, "MaxNPASize": MinMaxNPASize}},
-		{"msrpcd-rpcd.d.5", f.setters(), map[string]any{
-			"Exec": "empty", "Kind": DefaultKind, "Activation": DefaultActivation, "Workers": 0, "Spares": DefaultSpares,
-			"IdleSec": 0, "Port": 0, "Transports": "np tcp ncalrpc", "Prestart": "no", "FillFirst": DefaultFillFirst,
-		}, map[string]int{"Workers": MaxWorkers, "Spares": MaxSpares, "IdleSec": MaxIdleSec, "FillFirst": MaxFillFirst}},
+		}},
+		{"msrpcd-rpcd.d.5", setting.Rpcd, append(slices.Collect(maps.Keys(rpcdSettings)), "Exec"), map[string]any{
+			"Exec": "empty", "Kind": DefaultKind, "Activation": DefaultActivation, "Transports": "np tcp ncalrpc", "Prestart": "no",
+		}},
 	} {
-		b, err := os.ReadFile("../../../packaging/man/" + tt.page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries := map[string]string{}
-		for _, e := range strings.Split(string(b), "\n.TP\n.B ")[1:] {
-			name, text, ok := strings.Cut(e, "=\n")
-			if ok {
-				entries[name], _, _ = strings.Cut(text, "\n.SH")
-			}
-		}
-		if diff := cmp.Diff(slices.Sorted(maps.Keys(tt.set)), slices.Sorted(maps.Keys(entries))); diff != "" {
+		found := entries(t, tt.page)
+		slices.Sort(tt.known)
+		if diff := cmp.Diff(tt.known, slices.Sorted(maps.Keys(found))); diff != "" {
 			t.Errorf("%s: settings of the code and of the page:\n%s", tt.page, diff)
 		}
-		for name, d := range tt.defaults {
-			if want := fmt.Sprintf("\nDefault: %v", d); !strings.Contains(entries[name], want) {
-				t.Errorf("%s: %s= has no line %q", tt.page, name, want[1:])
+		for _, r := range setting.Table {
+			if r.In != tt.section {
+				continue
+			}
+			tt.defaults[r.Name] = r.Default
+			if r.Default == "" {
+				tt.defaults[r.Name] = 0
+			}
+			for _, bound := range []int{r.Low, r.High} {
+				if !strings.Contains(found[r.Name], fmt.Sprint(bound)) {
+					t.Errorf("%s: %s= does not say its bound %d", tt.page, r.Name, bound)
+				}
 			}
 		}
-		for name, n := range tt.bounds {
-			if !strings.Contains(entries[name], fmt.Sprint(n)) {
-				t.Errorf("%s: %s= does not tell its bound %d", tt.page, name, n)
+		for name, d := range tt.defaults {
+			if want := fmt.Sprintf("\nDefault: %v", d); !strings.Contains(found[name], want) {
+				t.Errorf("%s: %s= has no line %q", tt.page, name, want[1:])
 			}
 		}
 	}

@@ -98,14 +98,14 @@ func (c *Config) named(glob func(pattern string) ([]string, error), ps *problems
 // sambaOf returns the last of the programs that a file calls one of Samba.
 func (c *Config) sambaOf(execs []string) string {
 	for _, exec := range slices.Backward(execs) {
-		kind := DefaultKind
+		r := c.defaultRpcd()
 		for i := range c.Files {
 			f := &c.Files[i]
 			if slices.ContainsFunc(f.Exec, func(p string) bool { return matches(p, exec) }) {
-				override(&kind, f.Kind)
+				f.apply(&r)
 			}
 		}
-		if kind == KindSamba {
+		if r.Kind == KindSamba {
 			return exec
 		}
 	}
@@ -119,7 +119,7 @@ func (c *Config) sambaOf(execs []string) string {
 // from the catalogue. false: no Exec= matches exec (any more).
 func (c *Config) Override(name, exec string) (Rpcd, []Problem, bool) {
 	var ps problems
-	r := defaultRpcd()
+	r := c.defaultRpcd()
 	r.Name, r.Exec = name, exec
 	for i := range c.Files {
 		f := &c.Files[i]
@@ -143,6 +143,10 @@ func (c *Config) Override(name, exec string) (Rpcd, []Problem, bool) {
 		r.Workers = 1
 	}
 	return r, ps, true
+}
+
+func (c *Config) defaultRpcd() Rpcd {
+	return Rpcd{Values: c.Global.Values, Kind: DefaultKind, Activation: DefaultActivation}
 }
 
 // problems collects problems, each once.

@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 )
 
@@ -56,15 +58,23 @@ func TestRpcds(t *testing.T) {
 	})
 	got, ps := c.Rpcds(h.glob)
 	noProblems(t, c, ps...)
-	src := place("v:rpcd.d/50-samba.conf")
-	want := []Rpcd{
-		{Name: "classic", Exec: "/usr/libexec/samba/rpcd_classic", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Source: src},
-		{Name: "epmapper", Exec: "/usr/libexec/samba/rpcd_epmapper", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Transports: []layout.Transport{}, Source: src},
-		{Name: "winreg", Exec: "/usr/libexec/samba/rpcd_winreg", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 32, Workers: 3, Port: 50001,
-			Transports: []layout.Transport{layout.TCP, layout.Ncalrpc}, Prestart: true, FillFirst: 16, Source: src},
-		{Name: "npsd_echo", Exec: "/usr/libexec/samba/npsd_echo", Kind: "samba", Activation: "broker", IdleSec: 120, Spares: 8, Source: src},
-		{Name: "rpcecho", Exec: "/opt/echo/rpcd_rpcecho", Kind: "native", Activation: "direct", Spares: 32, Source: place("a:rpcd.d/zz.conf")},
+	rpcd := func(exec string, kind Kind, values func(*setting.Values)) Rpcd {
+		r := Rpcd{Values: setting.Defaults(), Kind: kind, Activation: "broker", Source: place("v:rpcd.d/50-samba.conf")}
+		r.Name, r.Exec, r.Idle, r.Spares = strings.TrimPrefix(filepath.Base(exec), "rpcd_"), exec, 2*time.Minute, 8
+		values(&r.Values)
+		return r
 	}
+	same := func(*setting.Values) {}
+	want := []Rpcd{
+		rpcd("/usr/libexec/samba/rpcd_classic", "samba", same),
+		rpcd("/usr/libexec/samba/rpcd_epmapper", "samba", same),
+		rpcd("/usr/libexec/samba/rpcd_winreg", "samba", func(v *setting.Values) { v.Spares, v.Workers, v.Port, v.FillFirst = 32, 3, 50001, 16 }),
+		rpcd("/usr/libexec/samba/npsd_echo", "samba", same),
+		rpcd("/opt/echo/rpcd_rpcecho", "native", func(v *setting.Values) { v.Spares, v.Idle = 32, 0 }),
+	}
+	want[1].Transports = []layout.Transport{}
+	want[2].Transports, want[2].Prestart = []layout.Transport{layout.TCP, layout.Ncalrpc}, true
+	want[4].Activation, want[4].Source = "direct", place("a:rpcd.d/zz.conf")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -3,117 +3,140 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"msrpcd/pkg/conn/setting"
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/printable"
 )
 
-// Sections of the two kinds of files.
-const (
-	globalSection = "Msrpcd"
-	rpcdSection   = "Rpcd"
-)
+// This file has the settings of both kinds of files: those of setting.Table,
+// and those that no process is told and that are no numbers.
 
-// setters of one kind of file: key -> what to do with a value. "" is the value
-// of "Key=", which gives back the default. An error says what the value has to
-// be; the setting then stays as it was.
-type setters map[string]func(value string) error
+// setter puts a value into T; "" gives back the default. An error says what
+// the value has to be, and T is as it was.
+type setter[T any] func(t *T, value string) error
+
+// unknown is the error of a setting that there is not; it has what there is.
+type unknown string
+
+func (u unknown) Error() string { return string(u) }
+
+// file is what the assignments of a file go to.
+type file interface{ Set(key, value string) error }
 
 // assign applies a file's assignments. Unknown sections and keys are problems,
 // except those that start with "X-".
-func assign(file, section string, as []assignment, set setters) []Problem {
+func assign(path string, section setting.Section, as []assignment, f file) []Problem {
 	var ps []Problem
-	told := map[string]bool{}
+	said := map[string]bool{}
 	for _, a := range as {
 		if strings.HasPrefix(a.Section, "X-") || strings.HasPrefix(a.Key, "X-") {
 			continue
 		}
-		if a.Section != section {
-			if !told[a.Section] {
-				ps = append(ps, Problem{file, a.Line, fmt.Sprintf("unknown section [%s] is ignored; settings of this file stand in [%s]", a.Section, section)})
-				told[a.Section] = true
+		if a.Section != string(section) {
+			if !said[a.Section] {
+				ps = append(ps, Problem{path, a.Line, fmt.Sprintf("unknown section [%s] is ignored; settings of this file stand in [%s]", a.Section, section)})
+				said[a.Section] = true
 			}
 			continue
 		}
-		f, ok := set[a.Key]
-		if !ok {
-			ps = append(ps, Problem{file, a.Line, fmt.Sprintf("unknown setting %s= is ignored; %s", a.Key, suggest(a.Key, set))})
-			continue
-		}
-		if err := f(a.Value); err != nil {
-			ps = append(ps, Problem{file, a.Line, fmt.Sprintf("%s=%s is ignored: %v", a.Key, cut(a.Value), err)})
+		err := f.Set(a.Key, a.Value)
+		if u := unknown(""); errors.As(err, &u) {
+			ps = append(ps, Problem{path, a.Line, fmt.Sprintf("unknown setting %s= is ignored; %s", a.Key, u)})
+		} else if err != nil {
+			ps = append(ps, Problem{path, a.Line, fmt.Sprintf("%s=%s is ignored: %v", a.Key, cut(a.Value), err)})
 		}
 	}
 	return ps
 }
 
-func suggest(key string, set setters) string {
-	known := slices.Sorted(maps.Keys(set))
-	for _, k := range known {
-		if strings.EqualFold(k, key) || strings.EqualFold(k, strings.TrimSuffix(key, "s")) || strings.EqualFold(k, key+"s") {
-			return "did you mean " + k + "= ?"
-		}
-	}
-	return "there are " + strings.Join(known, "=, ") + "="
-}
-
 func cut(s string) string { return printable.Cut(s, 80) }
 
-func (g *Global) setters() setters {
-	d := defaultGlobal()
-	return setters{
-		"SambaConfig":         into(&g.SambaConfig, d.SambaConfig, absolute),
-		"Testparm":            into(&g.Testparm, d.Testparm, programName),
-		"MessagingDirectory":  into(&g.MessagingDirectory, d.MessagingDirectory, absolute),
-		"MaxUnbound":          into(&g.MaxUnbound, d.MaxUnbound, number(1, MaxMaxUnbound, "")),
-		"MaxUnboundPerSource": into(&g.MaxUnboundPerSource, d.MaxUnboundPerSource, number(1, MaxMaxUnbound, "")),
-		"MaxUnboundPerUser":   into(&g.MaxUnboundPerUser, d.MaxUnboundPerUser, number(1, MaxMaxUnbound, "")),
-		"MaxParked":           into(&g.MaxParked, d.MaxParked, number(1, MaxMaxParked, "")),
-		"BindTimeoutSec":      into(&g.BindTimeoutSec, d.BindTimeoutSec, span(1, MaxBindTimeoutSec)),
-		"MaxNPASize":          into(&g.MaxNPASize, d.MaxNPASize, size(MinMaxNPASize, MaxMaxNPASize)),
+func suggest(key string, known []string) unknown {
+	for _, k := range known {
+		if strings.EqualFold(k, key) || strings.EqualFold(k, strings.TrimSuffix(key, "s")) || strings.EqualFold(k, key+"s") {
+			return unknown("did you mean " + k + "= ?")
+		}
+	}
+	return unknown("there are " + strings.Join(known, "=, ") + "=")
+}
+
+var globalSettings = withTable(setting.Msrpcd, func(g *Global) *setting.Values { return &g.Values }, map[string]setter[Global]{
+	"SambaConfig":        into(func(g *Global) *string { return &g.SambaConfig }, DefaultSambaConfig, absolute),
+	"Testparm":           into(func(g *Global) *string { return &g.Testparm }, DefaultTestparm, programName),
+	"MessagingDirectory": into(func(g *Global) *string { return &g.MessagingDirectory }, "", absolute),
+})
+
+var rpcdSettings = withTable(setting.Rpcd, func(r *Rpcd) *setting.Values { return &r.Values }, map[string]setter[Rpcd]{
+	"Kind":       into(func(r *Rpcd) *Kind { return &r.Kind }, DefaultKind, oneOf(KindSamba, KindNative)),
+	"Activation": into(func(r *Rpcd) *string { return &r.Activation }, DefaultActivation, oneOf(ActivationBroker, ActivationDirect)),
+	"Transports": into(func(r *Rpcd) *[]layout.Transport { return &r.Transports }, nil, transports),
+	"Prestart":   into(func(r *Rpcd) *bool { return &r.Prestart }, false, boolean),
+})
+
+// withTable adds the rows of setting.Table that stand in section.
+func withTable[T any](section setting.Section, values func(*T) *setting.Values, set map[string]setter[T]) map[string]setter[T] {
+	for i := range setting.Table {
+		if row := &setting.Table[i]; row.In == section {
+			set[row.Name] = func(t *T, value string) error {
+				if value == "" {
+					row.Reset(values(t))
+					return nil
+				}
+				return row.Set(values(t), value)
+			}
+		}
+	}
+	return set
+}
+
+func into[T, V any](field func(*T) *V, standard V, read func(string) (V, error)) setter[T] {
+	return func(t *T, value string) error {
+		v := standard
+		if value != "" {
+			var err error
+			if v, err = read(value); err != nil {
+				return err
+			}
+		}
+		*field(t) = v
+		return nil
 	}
 }
 
-func defaultGlobal() Global {
-	return Global{
-		SambaConfig:         DefaultSambaConfig,
-		Testparm:            DefaultTestparm,
-		MaxUnbound:          DefaultMaxUnbound,
-		MaxUnboundPerSource: DefaultMaxUnboundPerSource,
-		MaxUnboundPerUser:   DefaultMaxUnboundPerUser,
-		MaxParked:           DefaultMaxParked,
-		BindTimeoutSec:      DefaultBindTimeoutSec,
-		MaxNPASize:          DefaultMaxNPASize,
-	}
+// DefaultGlobal is msrpcd.conf where no file sets anything.
+func DefaultGlobal() Global {
+	return Global{SambaConfig: DefaultSambaConfig, Testparm: DefaultTestparm, Values: setting.Defaults()}
 }
 
-// setters of an rpcd.d file and its drop-ins.
-func (f *RpcdFile) setters() setters {
-	d := defaultRpcd()
-	return setters{
-		"Exec":       f.addExec,
-		"Kind":       put(&f.Kind, d.Kind, oneOf(KindSamba, KindNative)),
-		"Activation": put(&f.Activation, d.Activation, oneOf(ActivationBroker, ActivationDirect)),
-		"Workers":    put(&f.Workers, d.Workers, number(0, MaxWorkers, "0 is what the program lists")),
-		"Spares":     put(&f.Spares, d.Spares, number(0, MaxSpares, "")),
-		"IdleSec":    put(&f.IdleSec, d.IdleSec, span(0, MaxIdleSec)),
-		"Port":       put(&f.Port, d.Port, number(0, 65535, "0 is a port allocated by msrpcctl refresh")),
-		"Transports": put(&f.Transports, d.Transports, transports),
-		"Prestart":   put(&f.Prestart, d.Prestart, boolean),
-		"FillFirst":  put(&f.FillFirst, d.FillFirst, number(0, MaxFillFirst, "0 spreads connections")),
+// Set applies one assignment of msrpcd.conf.
+func (g *Global) Set(key, value string) error {
+	set, ok := globalSettings[key]
+	if !ok {
+		return suggest(key, slices.Sorted(maps.Keys(globalSettings)))
 	}
+	return set(g, value)
 }
 
-func defaultRpcd() Rpcd {
-	return Rpcd{
-		Kind:       DefaultKind,
-		Activation: DefaultActivation,
-		Spares:     DefaultSpares,
-		FillFirst:  DefaultFillFirst,
+// Set notes one assignment of a file of rpcd.d.
+func (f *RpcdFile) Set(key, value string) error {
+	if key == "Exec" {
+		return f.addExec(value)
 	}
+	set, ok := rpcdSettings[key]
+	if !ok {
+		return suggest(key, slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(rpcdSettings)), "Exec"))))
+	}
+	if err := set(&Rpcd{}, value); err != nil {
+		return err
+	}
+	f.Changes = append(f.Changes, Change{key, value})
+	return nil
 }
 
 // addExec takes paths and globs, separated by blanks; "" forgets all before.
@@ -135,50 +158,9 @@ func (f *RpcdFile) addExec(value string) error {
 	return nil
 }
 
-// apply sets what f says.
+// apply makes the changes of f.
 func (f *RpcdFile) apply(r *Rpcd) {
-	override(&r.Kind, f.Kind)
-	override(&r.Activation, f.Activation)
-	override(&r.Workers, f.Workers)
-	override(&r.Spares, f.Spares)
-	override(&r.IdleSec, f.IdleSec)
-	override(&r.Port, f.Port)
-	override(&r.Prestart, f.Prestart)
-	override(&r.FillFirst, f.FillFirst)
-	if f.Transports != nil {
-		r.Transports = slices.Clone(*f.Transports)
-	}
-}
-
-func override[T any](dst *T, v *T) {
-	if v != nil {
-		*dst = *v
-	}
-}
-
-// into makes a setter for a value with a default, put one for a pointer that
-// is nil while nothing was said.
-func into[T any](dst *T, def T, read func(string) (T, error)) func(string) error {
-	return func(s string) error {
-		v := def
-		if s != "" {
-			var err error
-			if v, err = read(s); err != nil {
-				return err
-			}
-		}
-		*dst = v
-		return nil
-	}
-}
-
-func put[T any](dst **T, def T, read func(string) (T, error)) func(string) error {
-	return func(s string) error {
-		v := def
-		if err := into(&v, def, read)(s); err != nil {
-			return err
-		}
-		*dst = &v
-		return nil
+	for _, c := range f.Changes {
+		rpcdSettings[c.Key](r, c.Value)
 	}
 }

@@ -5,10 +5,13 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/pkg/conn/setting"
 )
 
 func TestSyntax(t *testing.T) {
@@ -104,7 +107,7 @@ func TestSettingProblems(t *testing.T) {
 			continue
 		}
 		f := c.Files[0]
-		if *f.Spares != 3 || *f.Workers != 4 || f.Port != nil || f.Transports != nil || f.Exec != nil {
+		if !slices.Equal(f.Changes, []Change{{"Spares", "3"}, {"Workers", "4"}}) || f.Exec != nil {
 			t.Errorf("%s: the rest does not hold: %+v", tt.line, f)
 		}
 	}
@@ -130,7 +133,7 @@ func TestGlobalProblems(t *testing.T) {
 		if diff := cmp.Diff([]Problem{{place("a:msrpcd.conf"), line, tt.want}}, c.Problems); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 		}
-		if diff := cmp.Diff(defaultGlobal(), c.Global); diff != "" {
+		if diff := cmp.Diff(DefaultGlobal(), c.Global); diff != "" {
 			t.Errorf("%s:\n%s", tt.line, diff)
 		}
 	}
@@ -140,18 +143,6 @@ func TestProblemString(t *testing.T) {
 	for want, p := range map[string]Problem{"/f:3: x": {"/f", 3, "x"}, "/f: x": {"/f", 0, "x"}} {
 		if p.String() != want {
 			t.Errorf("got %s, want %s", p, want)
-		}
-	}
-}
-
-func TestSpan(t *testing.T) {
-	for s, want := range map[string]int{"90": 90, "90s": 90, "1min 30s": 90, "1min30s": 90, "2 h": 7200, "1d": 86400, "0": 0, "": -1, " ": -1, "5ms": -1, "-1": -1, "1 2x": -1, "min": -1, "16777216": -1} {
-		got, err := span(0, 86400)(s)
-		if err != nil {
-			got = -1
-		}
-		if got != want {
-			t.Errorf("%q: got %d, want %d", s, got, want)
 		}
 	}
 }
@@ -186,7 +177,9 @@ func FuzzSyntax(f *testing.F) {
 			last = a.Line
 		}
 		var r RpcdFile
-		assign("f", rpcdSection, as, r.setters())
+		assign("f", setting.Rpcd, as, &r)
+		c := Config{Global: DefaultGlobal(), Files: []RpcdFile{r}}
+		c.Override(r.Name, "")
 		for _, p := range r.Exec {
 			if p[0] != '/' || strings.ContainsAny(p, "% \n") {
 				t.Fatalf("path %q", p)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"msrpcd/pkg/host/layout"
@@ -33,19 +32,6 @@ func oneOf[T ~string](all ...T) func(string) (T, error) {
 	}
 }
 
-func number(low, high int, zero string) func(string) (int, error) {
-	return func(s string) (int, error) {
-		n, err := strconv.ParseUint(s, 10, 31)
-		if err == nil && int(n) >= low && int(n) <= high {
-			return int(n), nil
-		}
-		if zero != "" {
-			zero = " (" + zero + ")"
-		}
-		return 0, fmt.Errorf("it has to be a number from %d to %d%s", low, high, zero)
-	}
-}
-
 // boolean reads what systemd.syntax(7) calls boolean arguments.
 func boolean(s string) (bool, error) {
 	switch strings.ToLower(s) {
@@ -55,65 +41,6 @@ func boolean(s string) (bool, error) {
 		return false, nil
 	}
 	return false, errors.New("it has to be yes or no")
-}
-
-var spanUnits = map[string]int{
-	"": 1, "s": 1, "sec": 1, "second": 1, "seconds": 1,
-	"m": 60, "min": 60, "minute": 60, "minutes": 60,
-	"h": 3600, "hr": 3600, "hour": 3600, "hours": 3600,
-	"d": 86400, "day": 86400, "days": 86400,
-}
-
-// span reads whole seconds as a time span of systemd.time(7), "90", "1min 30s".
-func span(low, high int) func(string) (int, error) {
-	wrong := fmt.Errorf("it has to be whole seconds from %d to %d, or a time span such as 1min 30s", low, high)
-	return func(s string) (int, error) {
-		if s == "" {
-			return 0, wrong
-		}
-		sum := 0
-		for s != "" {
-			digits, tail := lead(s, "0123456789")
-			name, rest := lead(strings.TrimLeft(tail, " \t"), "abcdefghijklmnopqrstuvwxyz")
-			n, err := strconv.ParseUint(digits, 10, 24)
-			factor, known := spanUnits[name]
-			if err != nil || !known {
-				return 0, wrong
-			}
-			sum += int(n) * factor
-			if sum > high {
-				return 0, wrong
-			}
-			s = strings.TrimLeft(rest, " \t")
-		}
-		if sum < low {
-			return 0, wrong
-		}
-		return sum, nil
-	}
-}
-
-// lead splits s after its longest start that has bytes of set only.
-func lead(s, set string) (start, rest string) {
-	rest = strings.TrimLeft(s, set)
-	return s[:len(s)-len(rest)], rest
-}
-
-// size reads bytes with an optional suffix K or M, base 1024.
-func size(low, high int) func(string) (int, error) {
-	return func(s string) (int, error) {
-		digits, factor := s, 1
-		if d, ok := strings.CutSuffix(s, "K"); ok {
-			digits, factor = d, 1<<10
-		} else if d, ok := strings.CutSuffix(s, "M"); ok {
-			digits, factor = d, 1<<20
-		}
-		n, err := strconv.ParseUint(digits, 10, 24)
-		if err != nil || int(n)*factor < low || int(n)*factor > high {
-			return 0, fmt.Errorf("it has to be bytes from %d to %d, suffixes K and M are known", low, high)
-		}
-		return int(n) * factor, nil
-	}
 }
 
 // transports reads a list, or "none". The result is sorted and never nil.

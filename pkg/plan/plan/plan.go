@@ -3,9 +3,13 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
@@ -27,20 +31,13 @@ type Plan struct {
 
 // Rpcd is one rpcd with everything resolved.
 type Rpcd struct {
-	Name      string
-	Exec      string // absolute path
+	setting.Values // what its processes are told; of a Direct one, Workers is 1
+
 	Kind      config.Kind
 	Direct    bool // no broker and no inbox: worker 0, the only one, has the listeners
-	Workers   int  // ordinary workers, indices 0 to Workers-1
-	Spares    int  // indices Workers to Workers+Spares-1
-	IdleSec   int  // seconds until an idle worker ends
-	IndexBits int  // high bits of an association group id that are the worker's index, 8 or 16
-	FillFirst int  // connections per worker before the next one is used, 0 = spread
 	Prestart  bool
-	Port      int              // TCP port of bindings that name none; 0 = none
 	Listeners []Listener       // in the order of layout.Transports, at least one
 	Entry     *catalogue.Entry // what it was made from
-	Samba     string           // version of Samba that its program belongs to; "" without Samba
 }
 
 // Service is the service that has the listeners: it starts with the first
@@ -124,13 +121,10 @@ func New(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 // resolve settles numbers: a setting, else what the listing says, within what
 // the rpcd's generation of Samba can address.
 func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
-	r := Rpcd{
-		Name: e.Name, Exec: e.Exec, Kind: e.Kind, Entry: e,
-		Workers: set.Workers, Spares: set.Spares, IdleSec: set.IdleSec,
-		Samba: version(e, p.Catalogue.Samba), IndexBits: 16, FillFirst: set.FillFirst, Prestart: set.Prestart,
-	}
-	if r.IdleSec == 0 {
-		r.IdleSec = max(e.Listing.IdleSec, 1)
+	r := Rpcd{Values: set.Values, Kind: e.Kind, Entry: e, Prestart: set.Prestart}
+	p.found(e, &r.Values)
+	if r.Idle == 0 {
+		r.Idle = time.Duration(min(max(e.Listing.IdleSec, 1), setting.MaxIdleSec)) * time.Second
 	}
 	if set.Activation == config.ActivationDirect && e.Kind == config.KindNative {
 		r.Direct, r.Workers, r.Spares, r.FillFirst = true, 1, 0, 0
@@ -140,25 +134,37 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 		r.Workers = max(e.Listing.Workers, 1)
 	}
 	if e.Kind == config.KindSamba {
-		r.IndexBits = config.IndexBits(r.Samba)
+		r.IndexBits = config.IndexBits(r.SambaVersion)
 	}
-	limit := status.MaxWorkers
-	if r.IndexBits == 8 {
-		limit = 256
-	}
-	if r.Workers > limit {
+	limit := min(status.MaxWorkers, 1<<r.IndexBits)
+	if most := min(limit, setting.MaxWorkers); r.Workers > most {
 		p.problem("%s: %d workers are more than the %d that it can address; %d are used",
-			r.Name, r.Workers, limit, limit)
-		r.Workers = limit
+			r.Name, r.Workers, most, most)
+		r.Workers = most
 	}
 	if r.Workers+r.Spares > limit {
-		if set.Spares != config.DefaultSpares {
+		if set.Spares != setting.Defaults().Spares {
 			p.problem("%s: %d workers and %d spares are more than the %d that it can address; %d spares are used",
 				r.Name, r.Workers, r.Spares, limit, limit-r.Workers)
 		}
 		r.Spares = limit - r.Workers
 	}
 	return r
+}
+
+// found fills in what no file sets.
+func (p *Plan) found(e *catalogue.Entry, v *setting.Values) {
+	s := p.Catalogue.Samba
+	v.Name, v.Exec = e.Name, e.Exec
+	v.ExecID = fmt.Sprintf("%d:%d:%d", e.Binary.Size, e.Binary.MTimeNS, e.Binary.Inode)
+	v.NPDir, v.NcalrpcDir, v.SmbConf, v.LockDir = s.NPDir, s.NcalrpcDir, s.ConfigFile, s.LockDir
+	v.MessagingDir = cmp.Or(p.Catalogue.MessagingDir, s.LockDir)
+	v.SambaVersion, v.NetbiosName, v.GuestAccount = version(e, s), s.NetbiosName, s.GuestAccount
+	var pipes []string
+	for _, n := range e.Listing.Pipes {
+		pipes = append(pipes, fmt.Sprintf("%s:%d:%d:%d", n.Name, n.FileType, n.DeviceState, n.Allocation))
+	}
+	v.PlainPipes = strings.Join(pipes, " ")
 }
 
 // checkSamba refuses what cannot stand in a unit.

@@ -10,7 +10,6 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
-	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
 )
@@ -92,29 +91,27 @@ func TestAnEndpointGoesToTheFirst(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	n := func(v int) *int { return &v }
 	for _, c := range []struct {
 		name, version   string
 		listed          string
-		set             config.RpcdFile
+		set             []string
 		workers, spares int
 		bits            int
 		problem         string
 	}{
-		{"as listed", "4.22.1", "5", config.RpcdFile{}, 5, 32, 16, ""},
-		{"as set", "4.22.1", "5", config.RpcdFile{Workers: n(9), Spares: n(3)}, 9, 3, 16, ""},
-		{"no spares", "4.22.1", "5", config.RpcdFile{Spares: n(0)}, 5, 0, 16, ""},
-		{"8 bits", "4.19.9", "5", config.RpcdFile{}, 5, 32, 8, ""},
-		{"8 bits, spares cut in silence", "4.17.12-Debian", "240", config.RpcdFile{}, 240, 16, 8, ""},
-		{"8 bits, asked spares cut", "4.17.12", "5", config.RpcdFile{Spares: n(500)}, 5, 251, 8, "251 spares are used"},
-		{"8 bits, workers cut", "4.17.12", "300", config.RpcdFile{}, 256, 0, 8, "256 are used"},
-		{"16 bits, bounded by the status file", "4.20.0", "5000", config.RpcdFile{}, 4096, 0, 16, "4096 are used"},
+		{"as listed", "4.22.1", "5", nil, 5, 32, 16, ""},
+		{"as set", "4.22.1", "5", []string{"Workers=9", "Spares=3"}, 9, 3, 16, ""},
+		{"no spares", "4.22.1", "5", []string{"Spares=0"}, 5, 0, 16, ""},
+		{"8 bits", "4.19.9", "5", nil, 5, 32, 8, ""},
+		{"8 bits, spares cut in silence", "4.17.12-Debian", "240", nil, 240, 16, 8, ""},
+		{"8 bits, asked spares cut", "4.17.12", "5", []string{"Spares=500"}, 5, 251, 8, "251 spares are used"},
+		{"8 bits, workers cut", "4.17.12", "300", nil, 256, 0, 8, "256 are used"},
+		{"16 bits, bounded by the status file", "4.20.0", "5000", nil, 2048, 32, 16, "2048 are used"},
 	} {
 		cat := &catalogue.Catalogue{Samba: plantest.Samba(c.version)}
 		plantest.Add(t, cat, "rpcd_x", strings.Replace(plantest.Lists(`ncacn_np:[\pipe\x]`), "5\n", c.listed+"\n", 1))
 		cfg := plantest.Defaults()
-		c.set.Name, c.set.Path = "x", "/etc/msrpcd/rpcd.d/x.conf"
-		cfg.Files = append(cfg.Files, c.set)
+		cfg.Files = append(cfg.Files, plantest.File("/etc/msrpcd/rpcd.d/x.conf", c.set...))
 		p := plan.New(cat, cfg)
 		r := p.Rpcds[0]
 		if r.Workers != c.workers || r.Spares != c.spares || r.IndexBits != c.bits {

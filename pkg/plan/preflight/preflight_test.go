@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
@@ -108,7 +109,9 @@ func TestMakeMendsWhatIsThere(t *testing.T) {
 }
 
 func TestCheckSamba(t *testing.T) {
-	samba := &plan.Plan{Rpcds: []plan.Rpcd{{Name: "mine", Kind: config.KindNative}, {Name: "winreg", Kind: config.KindSamba}}}
+	samba := &plan.Plan{Rpcds: []plan.Rpcd{
+		{Values: setting.Values{Name: "mine"}, Kind: config.KindNative}, {Values: setting.Values{Name: "winreg"}, Kind: config.KindSamba},
+	}}
 	native := &plan.Plan{Rpcds: samba.Rpcds[:1]}
 	for _, tc := range []struct {
 		name    string
@@ -155,7 +158,7 @@ func TestRunWithoutCatalogue(t *testing.T) {
 }
 
 func TestDirectories(t *testing.T) {
-	p := &plan.Plan{Rpcds: []plan.Rpcd{{Name: "winreg"}}}
+	p := &plan.Plan{Rpcds: []plan.Rpcd{{Values: setting.Values{Name: "winreg"}}}}
 	p.Catalogue = &catalogue.Catalogue{
 		Samba:        &config.Samba{Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/srv/sockets/np", LockDir: "/run/samba"},
 		MessagingDir: "/var/lib/samba/private",

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
@@ -23,7 +24,7 @@ import (
 func planOf(names ...string) *plan.Plan {
 	p := &plan.Plan{}
 	for _, n := range names {
-		p.Rpcds = append(p.Rpcds, plan.Rpcd{Name: n, Listeners: []plan.Listener{
+		p.Rpcds = append(p.Rpcds, plan.Rpcd{Values: setting.Values{Name: n}, Listeners: []plan.Listener{
 			{Transport: layout.NP, Unit: layout.ListenerSocket(layout.NP, n), Nodes: []string{"/np/" + n}},
 			{Transport: layout.TCP, Unit: layout.ListenerSocket(layout.TCP, n), Nodes: []string{":50000"}, Ports: []int{50000}},
 		}})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/wire/listing"
@@ -35,7 +36,7 @@ func rpcds(t *testing.T, programs ...string) []config.Rpcd {
 				t.Fatal(err)
 			}
 		}
-		list = append(list, config.Rpcd{Name: programs[i], Exec: path, Kind: config.KindSamba})
+		list = append(list, config.Rpcd{Values: setting.Values{Name: programs[i], Exec: path}, Kind: config.KindSamba})
 	}
 	return list
 }

@@ -3,17 +3,14 @@
 package unitgen
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/plan"
 )
 
 // broker is the drop-in that gives the packaged template msrpc-broker@.service
 // its listeners, the inboxes that it sends to, and its settings.
-func broker(p *plan.Plan, r *plan.Rpcd) *builder {
+func broker(r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	// No SourcePath=: it would be shown in the place of the packaged unit's path.
@@ -29,28 +26,11 @@ func broker(p *plan.Plan, r *plan.Rpcd) *builder {
 
 	b.in("Service")
 	b.list("Sockets", sockets(r))
-	idle := r.IdleSec
+	v := r.Values
 	if r.Prestart {
-		idle = 0
+		v.Idle = 0
 	}
-	for _, v := range []struct {
-		name  string
-		value int
-	}{
-		{"MSRPC_WORKERS", r.Workers}, {"MSRPC_SPARES", r.Spares}, {"MSRPC_INDEX_BITS", r.IndexBits},
-		{"MSRPC_IDLE_SEC", idle}, {"MSRPC_FILL_FIRST", r.FillFirst},
-	} {
-		b.env(v.name, strconv.Itoa(v.value))
-	}
-	b.limits(p)
-	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.Config.Global.MaxParked))
-	if pipes := r.Entry.Listing.Pipes; len(pipes) > 0 {
-		var words []string
-		for _, n := range pipes {
-			words = append(words, fmt.Sprintf("%s:%d:%d:%d", n.Name, n.FileType, n.DeviceState, n.Allocation))
-		}
-		b.env("MSRPC_PIPES", strings.Join(words, " "))
-	}
+	b.told(setting.Broker, &v)
 	return b
 }
 
@@ -63,13 +43,15 @@ func sockets(r *plan.Rpcd) []string {
 	return names
 }
 
-// limits gives the process that accepts connections its limits.
-func (b *builder) limits(p *plan.Plan) {
-	b.env("MSRPC_MAX_UNBOUND", strconv.Itoa(p.Config.Global.MaxUnbound))
-	b.env("MSRPC_MAX_UNBOUND_SOURCE", strconv.Itoa(p.Config.Global.MaxUnboundPerSource))
-	b.env("MSRPC_MAX_UNBOUND_USER", strconv.Itoa(p.Config.Global.MaxUnboundPerUser))
-	b.env("MSRPC_BIND_TIMEOUT_SEC", strconv.Itoa(p.Config.Global.BindTimeoutSec))
-	b.env("MSRPC_MAX_NPA", strconv.Itoa(p.Config.Global.MaxNPASize))
+// told writes the environment of processes of a kind.
+func (b *builder) told(kind setting.Process, v *setting.Values) {
+	for _, row := range setting.Of(kind) {
+		if text := row.Text(v); row.Instance {
+			b.set("Environment", row.Variable+"=%i")
+		} else if text != "" {
+			b.env(row.Variable, text)
+		}
+	}
 }
 
 // refreshPaths is the drop-in with what msrpc-refresh.path has to watch beside

@@ -83,12 +83,12 @@ func build(p *plan.Plan) (*set, error) {
 		s.add(layout.Slice(r.Name), slice(r))
 		worker := layout.WorkerTemplate(r.Name)
 		if r.Kind == config.KindNative {
-			s.add(worker, nativeWorker(p, r))
+			s.add(worker, nativeWorker(r))
 		} else {
-			s.add(worker, sambaWorker(p, r))
+			s.add(worker, sambaWorker(r))
 		}
 		if r.Direct {
-			s.add(r.Service()+".d/10-listeners.conf", direct(p, r))
+			s.add(r.Service()+".d/10-listeners.conf", direct(r))
 		} else {
 			s.brokered(p, r)
 		}
@@ -109,7 +109,7 @@ func build(p *plan.Plan) (*set, error) {
 
 // brokered adds what stands between listeners and workers.
 func (s *set) brokered(p *plan.Plan, r *plan.Rpcd) {
-	s.add(r.Service()+".d/10-listeners.conf", broker(p, r))
+	s.add(r.Service()+".d/10-listeners.conf", broker(r))
 	template := layout.InboxTemplate(r.Name)
 	s.add(template, inbox(r))
 	s.chain(r, template)

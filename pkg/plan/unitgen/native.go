@@ -3,12 +3,12 @@
 package unitgen
 
 import (
-	"fmt"
 	"path"
 	"strconv"
 	"strings"
 
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/units"
@@ -22,7 +22,7 @@ const nativeFiles = "/usr -/lib -/lib64 -/etc/ld.so.cache -/etc/passwd -/etc/gro
 // nativeWorker is the template of workers that take connections themselves;
 // they learn from the environment what they are, and from LISTEN_FDNAMES
 // whether they have an inbox (msrpc-handoff(7)) or the listeners.
-func nativeWorker(p *plan.Plan, r *plan.Rpcd) *builder {
+func nativeWorker(r *plan.Rpcd) *builder {
 	b := newBuilder()
 	text := "MSRPC worker %i of " + r.Name
 	if r.Direct {
@@ -33,17 +33,11 @@ func nativeWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b.set("Wants", layout.PreflightService)
 	b.set("After", layout.PreflightService)
 	b.note("Another program makes another unit, so that a refresh restarts it.")
-	id := r.Entry.Binary
-	b.set("X-Program", fmt.Sprintf("%d:%d:%d", id.Size, id.MTimeNS, id.Inode))
+	b.set("X-Program", r.ExecID)
 
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
-	b.env("MSRPC_RPCD", r.Name)
-	b.set("Environment", "MSRPC_WORKER=%i")
-	b.env("MSRPC_INDEX_BITS", strconv.Itoa(r.IndexBits))
-	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
-	b.env("MSRPC_NP_DIR", p.Catalogue.Samba.NPDir)
-	b.env("MSRPC_MAX_PARKED", strconv.Itoa(p.Config.Global.MaxParked))
+	b.told(setting.Native, &r.Values)
 	b.exec("ExecStart", r.Exec)
 	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
 	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
@@ -75,12 +69,12 @@ func nativeWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 
 // direct is the drop-in that gives the listeners to the one worker of an rpcd
 // without a broker, and what the broker would heed.
-func direct(p *plan.Plan, r *plan.Rpcd) *builder {
+func direct(r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	b.set("Documentation", manuals)
 	b.in("Service")
 	b.list("Sockets", sockets(r))
-	b.limits(p)
+	b.told(setting.Direct, &r.Values)
 	return b
 }

@@ -76,8 +76,7 @@ func TestUnitsParse(t *testing.T) {
 		cat := plantest.Host(t, version)
 		cat.Rpcds[0].Exec = `/usr/lib/samba/rpcd_classic` // of another directory
 		cfg := plantest.Defaults()
-		yes := true
-		cfg.Files[0].Prestart = &yes
+		cfg.Files[0].Set("Prestart", "yes")
 		p := plan.New(cat, cfg)
 		p.Problems = []config.Problem{{Text: "a \\pipe\\x\nListenStream=/evil"}, {Text: "100 %\\"}, {Text: strings.Repeat("long ", 1000)}}
 		parsesAsBuilt(t, built(t, p))

@@ -5,6 +5,7 @@ package unitgen
 import (
 	"flag"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,7 +64,7 @@ func TestSpareInboxesAreAChain(t *testing.T) {
 		cat := &catalogue.Catalogue{Samba: plantest.Samba("4.22.0")}
 		plantest.Add(t, cat, "rpcd_x", strings.Replace(plantest.Lists("ncalrpc:"), "5\n", "2\n", 1))
 		cfg := plantest.Defaults()
-		cfg.Files[0].Spares = &c.spares
+		cfg.Files[0].Set("Spares", strconv.Itoa(c.spares))
 		s := built(t, plan.New(cat, cfg))
 		var links []string
 		for _, p := range sortedPaths(s.files) {
@@ -85,7 +86,6 @@ func TestSpareInboxesAreAChain(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	yes := true
 	cat := &catalogue.Catalogue{Samba: plantest.Samba("4.22.0")}
 	plantest.Add(t, cat, "rpcd_x", plantest.Lists("ncalrpc:", `ncacn_np:[\pipe\x]`))
 	plantest.Add(t, cat, "rpcd_off", plantest.Lists("ncalrpc:"))
@@ -93,8 +93,8 @@ func TestSettings(t *testing.T) {
 	plantest.Add(t, cat, "npsd_ts", "1\n10\n\\pipe\\a 2 1535 4096\n\\pipe\\b 1 0 18446744073709551615\n")
 	cfg := plantest.Defaults()
 	cfg.Files = append(cfg.Files,
-		config.RpcdFile{Name: "x", Path: "/etc/msrpcd/rpcd.d/x.conf", Prestart: &yes, Transports: &[]layout.Transport{layout.NP}},
-		config.RpcdFile{Name: "off", Path: "/etc/msrpcd/rpcd.d/off.conf", Transports: plantest.None})
+		plantest.File("/etc/msrpcd/rpcd.d/x.conf", "Prestart=yes", "Transports=np"),
+		plantest.File("/etc/msrpcd/rpcd.d/off.conf", "Transports=none"))
 	p := plan.New(cat, cfg)
 	s := built(t, p)
 	if len(p.Rpcds) != 2 || len(p.Problems) != 0 {
@@ -134,7 +134,7 @@ func TestADomainControllerDiffersInTCPAlone(t *testing.T) {
 		}
 	}
 	cfg := plantest.Defaults()
-	cfg.Files = append(cfg.Files, config.RpcdFile{Name: "winreg", Path: "/etc/msrpcd/rpcd.d/winreg.conf", Transports: &[]layout.Transport{layout.TCP}})
+	cfg.Files = append(cfg.Files, plantest.File("/etc/msrpcd/rpcd.d/winreg.conf", "Transports=tcp"))
 	files := built(t, plan.New(dc, cfg)).files
 	for unit, want := range map[string]bool{"msrpc-tcp-winreg.socket": true, "msrpc-np-winreg.socket": false, "msrpc-tcp-classic.socket": false, "msrpc-np-classic.socket": true} {
 		if _, ok := files[unit]; ok != want {

@@ -5,9 +5,9 @@ package unitgen
 import (
 	"fmt"
 	"path"
-	"strconv"
 	"strings"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/plan"
 )
@@ -35,7 +35,7 @@ func (b *builder) replaced() {
 }
 
 // sambaWorker is the template of workers that run an unmodified rpcd.
-func sambaWorker(p *plan.Plan, r *plan.Rpcd) *builder {
+func sambaWorker(r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.unit(r, "MSRPC worker %i of "+r.Name)
 	if usesBgqd(r) {
@@ -45,8 +45,10 @@ func sambaWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 	}
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
-	b.env("MSRPC_IDLE_SEC", strconv.Itoa(r.IdleSec))
-	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", sambaWorkerArgs(p, r)...)
+	// What refresh found out is told too, so that the adaptor need not ask. The id
+	// makes a replaced program known, and the unit differ after an upgrade.
+	b.told(setting.Samba, &r.Values)
+	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker")
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, r.Exec)
 	b.setAll(sambaLimits)
@@ -57,31 +59,6 @@ func sambaWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b.setAll(sambaHardening)
 	b.sambaLog(r)
 	return b
-}
-
-// sambaWorkerArgs tells the adaptor what refresh found out, so that it need not
-// ask. The id makes a replaced program known, and the unit differ after an
-// upgrade.
-func sambaWorkerArgs(p *plan.Plan, r *plan.Rpcd) []any {
-	s, id := p.Catalogue.Samba, r.Entry.Binary
-	messaging := p.Catalogue.MessagingDir
-	if messaging == "" {
-		messaging = s.LockDir
-	}
-	args := []any{
-		"--name", r.Name, "--index", specifier("%i"), "--exec", r.Exec,
-		"--exec-id", fmt.Sprintf("%d:%d:%d", id.Size, id.MTimeNS, id.Inode),
-		"--smb-conf", s.ConfigFile, "--messaging-dir", messaging, "--lock-dir", s.LockDir, "--np-dir", s.NPDir, "--ncalrpc-dir", s.NcalrpcDir,
-		"--idle-sec", specifier("${MSRPC_IDLE_SEC}"),
-	}
-	for _, o := range []struct{ option, value string }{
-		{"--samba-version", r.Samba}, {"--netbios-name", s.NetbiosName}, {"--guest-account", s.GuestAccount},
-	} {
-		if o.value != "" {
-			args = append(args, o.option, o.value)
-		}
-	}
-	return args
 }
 
 // sambaHardening restricts programs of Samba that need root: they become the
@@ -124,7 +101,7 @@ func (b *builder) keepScripts(r *plan.Rpcd, program string) {
 func stayUp() *builder {
 	b := newBuilder()
 	b.in("Service")
-	b.env("MSRPC_IDLE_SEC", "0")
+	b.env(setting.IdleVariable, "0")
 	return b
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
@@ -91,7 +92,7 @@ func TestMend(t *testing.T) {
 			if s.units == nil {
 				s.units = map[string]systemctl.Unit{}
 			}
-			s.Plan = &plan.Plan{Rpcds: []plan.Rpcd{{Name: "winreg", Kind: tc.kind, Workers: 1}}}
+			s.Plan = &plan.Plan{Rpcds: []plan.Rpcd{{Kind: tc.kind, Values: setting.Values{Name: "winreg", Workers: 1}}}}
 			if err := Mend(context.Background(), s, tc.in, func(string) {}); err != nil {
 				t.Error(err)
 			}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
@@ -103,7 +104,7 @@ func serveToy(t *testing.T, auth Authenticator) net.Conn {
 		t.Fatal(err)
 	}
 	s := &Server{Name: "toy", Interfaces: []*Interface{toyInterface}, Auth: auth}
-	l, err := newLoop(s, environment{indexBits: 16}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

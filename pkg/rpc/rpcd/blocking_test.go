@@ -115,7 +115,7 @@ func TestMuchBehindABlockingCall(t *testing.T) {
 
 func TestTooManyBlockingOperations(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Blocking].Address = 2
+	r.env.Limits[source.Blocking].Address = 2
 	r.start()
 	var clients []*client
 	for range 2 {

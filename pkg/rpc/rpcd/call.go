@@ -211,7 +211,7 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 // mayBlock counts a blocking operation. Those whose client has gone may run on
 // for a while, uncounted, which has a bound, too.
 func (l *loop) mayBlock(c *conn) bool {
-	if limit := l.env.limits[source.Blocking].Total; limit > 0 && l.running >= 2*limit {
+	if limit := l.env.Limits[source.Blocking].Total; limit > 0 && l.running >= 2*limit {
 		c.limit(l, source.Blocking, false, "the call is refused")
 		return false
 	}

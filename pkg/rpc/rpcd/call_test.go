@@ -228,7 +228,7 @@ func TestClientThatDoesNotReadItsAnswers(t *testing.T) {
 // Unfinished calls of all clients together have a bound.
 func TestPartialCallsHaveABound(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Partial].Address = 100000
+	r.env.Limits[source.Partial].Address = 100000
 	r.start()
 	other := r.bound(layout.TCP, 0)
 	// split makes a call of which the last fragment is kept back.
@@ -261,7 +261,7 @@ func TestPartialCallsHaveABound(t *testing.T) {
 // So have answers that are not taken.
 func TestUnsentAnswersHaveABound(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Unsent].Address = 1 << 20
+	r.env.Limits[source.Unsent].Address = 1 << 20
 	r.start()
 	other := r.bound(layout.TCP, 0)
 	c := r.bound(layout.TCP, 0)

@@ -37,7 +37,7 @@ func FuzzStream(f *testing.F) {
 			}
 		}
 	}()
-	l, err := newLoop(s, environment{indexBits: 16, limits: defaultLimits(), maxNPA: maxNPA}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, defaults(), slog.New(slog.DiscardHandler))
 	must(f, err)
 	l.endpoints = []endpoint.Endpoint{
 		{Transport: layout.TCP, Name: "49152"}, {Transport: layout.Ncalrpc, Name: "TEST"}, {Transport: layout.NP, Name: `\pipe\test`},

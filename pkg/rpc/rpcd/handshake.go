@@ -21,7 +21,7 @@ func (c *conn) readNPA(l *loop) {
 		want := npa.HeaderSize
 		if len(c.npa) >= want {
 			var rej *npa.Reject
-			if want, rej = npa.Length(c.npa, l.env.maxNPA); rej != nil {
+			if want, rej = npa.Length(c.npa, l.env.MaxNPA); rej != nil {
 				c.rejectNPA(l, rej)
 				return
 			}
@@ -60,9 +60,6 @@ func (c *conn) readNPA(l *loop) {
 	}
 	c.watch(l)
 }
-
-// maxNPA is the most that MaxNPASize= can allow.
-const maxNPA = 1 << 20
 
 func (c *conn) rejectNPA(l *loop, rej *npa.Reject) {
 	c.complain(l, slog.LevelWarn, rej.Cause, journal.IDBadNPA, "named pipe auth refused: "+rej.Cause)

@@ -52,7 +52,7 @@ type young struct {
 
 func (l *loop) initKeep() {
 	l.lot = parking.New(parking.Store(l.manager.Notifier))
-	l.lot.Limit = l.env.maxParked
+	l.lot.Limit = l.env.MaxParked
 	l.keeps = l.manager.Connected()
 	var seed [8]byte
 	rand.Read(seed[:])

@@ -73,10 +73,10 @@ func (l *loop) checkLedger() error {
 func TestLedgerIsWhatConnectionsHold(t *testing.T) {
 	r := newRig(t)
 	for n := range source.Resources {
-		r.env.limits[n] = source.Limit{Total: 14, Address: 6}
+		r.env.Limits[n] = source.Limit{Total: 14, Address: 6}
 	}
-	r.env.limits[source.Partial] = source.Limit{Total: 40000, Address: 20000}
-	r.env.limits[source.Unsent] = source.Limit{Total: 40 << 20, Address: 20 << 20}
+	r.env.Limits[source.Partial] = source.Limit{Total: 40000, Address: 20000}
+	r.env.Limits[source.Unsent] = source.Limit{Total: 40 << 20, Address: 20 << 20}
 	l := r.make()
 	random := rand.New(rand.NewPCG(3, 4))
 	var clients []*actor

@@ -16,10 +16,10 @@ import (
 
 func TestIdleExit(t *testing.T) {
 	r := newRig(t)
-	r.env.idle = 100 * time.Millisecond
+	r.env.Idle = 100 * time.Millisecond
 	r.start()
 	c := r.bound(layout.TCP, 0)
-	for start := time.Now(); time.Since(start) < 3*r.env.idle; {
+	for start := time.Now(); time.Since(start) < 3*r.env.Idle; {
 		c.works()
 	}
 	silent := r.dial(layout.Ncalrpc)
@@ -27,7 +27,7 @@ func TestIdleExit(t *testing.T) {
 	select {
 	case <-r.done:
 		t.Fatal("it ended while a client was connected")
-	case <-time.After(3 * r.env.idle):
+	case <-time.After(3 * r.env.Idle):
 	}
 	silent.Close()
 	r.ended()
@@ -65,7 +65,7 @@ func TestGracefulStop(t *testing.T) {
 
 func TestNobodyWaitsForABindForEver(t *testing.T) {
 	r := newRig(t)
-	r.env.bindTimeout = 200 * time.Millisecond
+	r.env.BindTimeout = 200 * time.Millisecond
 	r.start()
 	c := r.bound(layout.TCP, 0)
 	eachTransport(t, func(t *testing.T, tr layout.Transport) {
@@ -83,7 +83,7 @@ func TestNobodyWaitsForABindForEver(t *testing.T) {
 
 func TestSilentClientsKeepNoTalkingOneOut(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Unbound].Total = 3
+	r.env.Limits[source.Unbound].Total = 3
 	r.start()
 	first := r.bound(layout.TCP, 0)
 	var silent []*client

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
 )
@@ -26,15 +27,16 @@ type crowd struct {
 	bound  queue // the longest idle first
 }
 
-// defaultLimits are those of a unit that says nothing else.
-func defaultLimits() (l [source.Resources]source.Limit) {
-	l[source.Unbound] = source.Limit{Total: 4096}
+// defaults are those of a unit that says nothing else.
+func defaults() setting.Values {
+	v := setting.Defaults()
+	l := &v.Limits
 	l[source.Bound] = source.Limit{Total: 20000, Address: 4096, User: 4096}
 	l[source.Handles] = source.Limit{Total: 1 << 18, Address: 1 << 14, User: 1 << 14}
 	l[source.Partial] = source.Limit{Total: 64 << 20, Address: 16 << 20, User: 16 << 20}
 	l[source.Blocking] = source.Limit{Total: 1024, Address: 256, User: 256}
 	l[source.Unsent] = source.Limit{Total: 256 << 20, Address: 64 << 20, User: 64 << 20}
-	return l
+	return v
 }
 
 // limited is how resources are called where a limit is told of.
@@ -49,7 +51,7 @@ var limited = [source.Resources]struct{ what, setting string }{
 
 // limitText says which limit was reached and what happens then.
 func (l *loop) limitText(h *holder, r source.Resource, share bool, then string) (setting, text string) {
-	limit, n, whose := l.env.limits[r], 0, "in all"
+	limit, n, whose := l.env.Limits[r], 0, "in all"
 	setting = limited[r].setting + "="
 	switch {
 	case !share:

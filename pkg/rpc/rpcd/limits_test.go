@@ -25,7 +25,7 @@ func (r *rig) boundFrom(ip string, group uint32) *client {
 
 func TestASourceHasItsShareOfBoundConnections(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Bound] = source.Limit{Total: 100, Address: 5}
+	r.env.Limits[source.Bound] = source.Limit{Total: 100, Address: 5}
 	r.start()
 	other := r.boundFrom("127.0.0.2", 0)
 	var flood []*client
@@ -45,7 +45,7 @@ func TestASourceHasItsShareOfBoundConnections(t *testing.T) {
 
 func TestTheLargestHolderOfConnectionsMakesRoom(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Bound] = source.Limit{Total: 10}
+	r.env.Limits[source.Bound] = source.Limit{Total: 10}
 	r.start()
 	var many, others []*client
 	for range 8 {
@@ -81,7 +81,7 @@ func TestTheLargestHolderMakesRoomWhenDescriptorsRunOut(t *testing.T) {
 
 func TestTheLargestHolderOfHandlesMakesRoom(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Handles] = source.Limit{Total: 10, Address: 9}
+	r.env.Limits[source.Handles] = source.Limit{Total: 10, Address: 9}
 	r.start()
 	open := func(c *client) []byte {
 		t.Helper()

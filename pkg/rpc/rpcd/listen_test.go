@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/tests/tools/loopback"
@@ -33,8 +34,9 @@ func TestProgramStartedByHandServes(t *testing.T) {
 	must(t, err)
 	r := newRig(t)
 	r.srv.Interfaces[1].Bindings = nil
-	l, err := newLoop(r.srv, environment{byHand: true, indexBits: 16}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(r.srv, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
 	must(t, err)
+	l.byHand = true
 	must(t, l.takeListeners(fds))
 	r.loop = l
 	go func() { r.done <- l.run() }()

@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/event"
@@ -29,7 +30,8 @@ type loop struct {
 	*event.Loop // woken by signals, and when a blocking operation has ended
 	manager     *event.Manager
 	srv         *Server
-	env         environment
+	env         setting.Values
+	byHand      bool // --listen
 	log         *slog.Logger
 	causes      journal.Limiter
 
@@ -97,12 +99,12 @@ const (
 	kindConn
 )
 
-func newLoop(s *Server, env environment, log *slog.Logger) (*loop, error) {
+func newLoop(s *Server, env setting.Values, log *slog.Logger) (*loop, error) {
 	s.Limits.setDefaults()
 	l := &loop{srv: s, env: env, log: log,
 		unbound: unbound{queue{by: byAge}}, self: program.NewSelf()}
-	l.ledger.Limits = env.limits
-	l.groups = newGroups(env.index, env.indexBits, &l.ledger)
+	l.ledger.Limits = env.Limits
+	l.groups = newGroups(env.Index, env.IndexBits, &l.ledger)
 	l.mgmt = newMgmt(l)
 	l.serving = new(atomic.Uint64)
 	var err error
@@ -162,7 +164,7 @@ func (l *loop) run() error {
 			return nil
 		}
 		if l.idle() {
-			l.log.Info(fmt.Sprintf("no connection for %v, exiting", l.env.idle), journal.MessageID, journal.IDWorkerIdle)
+			l.log.Info(fmt.Sprintf("no connection for %v, exiting", l.env.Idle), journal.MessageID, journal.IDWorkerIdle)
 			return nil
 		}
 	}
@@ -226,21 +228,21 @@ func (l *loop) drain() {
 }
 
 func (l *loop) idle() bool {
-	return l.env.idle > 0 && l.open == 0 && !l.draining && l.Now-l.lastActive >= l.env.idle &&
+	return l.env.Idle > 0 && l.open == 0 && !l.draining && l.Now-l.lastActive >= l.env.Idle &&
 		(l.inbox == nil || l.inbox.Empty())
 }
 
 // due is when the loop has something to do without an event.
 func (l *loop) due() time.Duration {
 	due := l.manager.Due()
-	if l.env.idle > 0 && l.open == 0 {
-		due = min(due, l.lastActive+l.env.idle)
+	if l.env.Idle > 0 && l.open == 0 {
+		due = min(due, l.lastActive+l.env.Idle)
 	}
 	if l.acceptAt > 0 {
 		due = min(due, l.acceptAt)
 	}
-	if c := l.unbound.all.first; c != nil && l.env.bindTimeout > 0 {
-		due = min(due, c.since+l.env.bindTimeout)
+	if c := l.unbound.all.first; c != nil && l.env.BindTimeout > 0 {
+		due = min(due, c.since+l.env.BindTimeout)
 	}
 	if y := l.nextYoung(); y != nil {
 		due = min(due, max(y.due, l.keepAt))

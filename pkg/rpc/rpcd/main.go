@@ -9,12 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"strconv"
 	"syscall"
 	"time"
 
 	"msrpcd/pkg/conn/inbox"
-	"msrpcd/pkg/conn/source"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
@@ -47,7 +46,7 @@ func Main(s *Server, args []string) int {
 		return 0
 	}
 	env, err := readEnvironment(s, os.Getenv)
-	log := journal.Setup(slog.String(journal.Rpcd, s.Name), slog.Int(journal.Worker, env.index))
+	log := journal.Setup(slog.String(journal.Rpcd, env.Name), slog.Int(journal.Worker, env.Index))
 	defer journal.Flush()
 	if e := sys.Confine(sys.FilesAsBefore); e != nil {
 		log.Warn(e.Error())
@@ -64,78 +63,42 @@ func Main(s *Server, args []string) int {
 
 // list is the text of --list-interfaces.
 func (s *Server) list() ([]byte, error) {
-	t := listing.Listing{Workers: max(s.Workers, 1), IdleSec: s.IdleSec}
-	if t.IdleSec == 0 {
-		t.IdleSec = 60
-	}
+	t := listing.Listing{Workers: max(s.Workers, 1), IdleSec: s.idleSec()}
 	for _, i := range s.Interfaces {
 		t.Interfaces = append(t.Interfaces, listing.Interface{UUID: i.UUID, Version: i.version(), Name: i.Name, Bindings: i.Bindings})
 	}
 	return t.AppendText(nil)
 }
 
-// environment is what the unit tells, see msrpc-generator(8).
-type environment struct {
-	index     int           // MSRPC_WORKER
-	indexBits int           // MSRPC_INDEX_BITS
-	idle      time.Duration // MSRPC_IDLE_SEC, 0: never
-	npDir     string        // MSRPC_NP_DIR
-
-	// Of direct activation; behind a broker it is the broker that heeds them.
-	maxParked   int           // MSRPC_MAX_PARKED, 0: as many as fit
-	bindTimeout time.Duration // MSRPC_BIND_TIMEOUT_SEC
-	maxNPA      int           // MSRPC_MAX_NPA
-
-	limits [source.Resources]source.Limit // MSRPC_MAX_UNBOUND, ...
-
-	byHand bool // --listen
-}
-
-func readEnvironment(s *Server, getenv func(string) string) (environment, error) {
-	e := environment{indexBits: 16, idle: 60 * time.Second, npDir: getenv("MSRPC_NP_DIR"),
-		limits: defaultLimits(), bindTimeout: 30 * time.Second, maxNPA: maxNPA}
-	if s.IdleSec > 0 {
-		e.idle = time.Duration(s.IdleSec) * time.Second
+// readEnvironment reads what the unit tells, see msrpc-handoff(7). The NAME in
+// the paths is that of the program's file, whatever the program calls itself.
+func readEnvironment(s *Server, getenv func(string) string) (setting.Values, error) {
+	e := defaults()
+	e.Name, e.Idle = s.Name, time.Duration(s.idleSec())*time.Second
+	if err := e.Environ(setting.Native|setting.Direct, getenv); err != nil {
+		return e, err
 	}
-	for _, v := range []struct {
-		name      string
-		low, high int
-		set       func(int)
-	}{
-		{"MSRPC_WORKER", 0, 1<<16 - 1, func(n int) { e.index = n }},
-		{"MSRPC_INDEX_BITS", 8, 16, func(n int) { e.indexBits = n }},
-		{"MSRPC_IDLE_SEC", 0, 1 << 30, func(n int) { e.idle = time.Duration(n) * time.Second }},
-		{"MSRPC_MAX_UNBOUND", 1, 1 << 20, func(n int) { e.limits[source.Unbound].Total = n }},
-		{"MSRPC_MAX_UNBOUND_SOURCE", 1, 1 << 20, func(n int) { e.limits[source.Unbound].Address = n }},
-		{"MSRPC_MAX_UNBOUND_USER", 1, 1 << 20, func(n int) { e.limits[source.Unbound].User = n }},
-		{"MSRPC_MAX_PARKED", 1, 1 << 20, func(n int) { e.maxParked = n }},
-		{"MSRPC_MAX_NPA", 4096, maxNPA, func(n int) { e.maxNPA = n }},
-		{"MSRPC_BIND_TIMEOUT_SEC", 1, 1 << 30, func(n int) { e.bindTimeout = time.Duration(n) * time.Second }},
-	} {
-		text := getenv(v.name)
-		if text == "" {
-			continue
-		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < v.low || n > v.high {
-			return e, fmt.Errorf("%s=%q is not a number from %d to %d; run msrpcctl refresh, it writes this variable", v.name, text, v.low, v.high)
-		}
-		v.set(n)
-	}
-	if e.index >= 1<<e.indexBits {
-		return e, fmt.Errorf("MSRPC_WORKER=%d does not fit %d index bits", e.index, e.indexBits)
+	if e.Index >= 1<<e.IndexBits {
+		return e, fmt.Errorf("MSRPC_WORKER=%d does not fit %d index bits; lower Workers= or Spares= of rpcd %s and run msrpcctl refresh", e.Index, e.IndexBits, e.Name)
 	}
 	return e, nil
 }
 
+func (s *Server) idleSec() int {
+	if s.IdleSec > 0 {
+		return s.IdleSec
+	}
+	return 60
+}
+
 // serve runs the loop until it is idle or told to stop.
-func (s *Server) serve(env environment, log *slog.Logger, listen addresses) error {
+func (s *Server) serve(env setting.Values, log *slog.Logger, listen addresses) error {
 	fds, err := sys.PassedFDs()
 	if err != nil {
 		return err
 	}
-	if env.byHand = len(listen) > 0; env.byHand {
-		env.idle = 0
+	if len(listen) > 0 {
+		env.Idle = 0
 		if fds, err = listen.open(os.Stdout); err != nil {
 			return err
 		}
@@ -149,7 +112,7 @@ func (s *Server) serve(env environment, log *slog.Logger, listen addresses) erro
 			return err
 		}
 	}
-	if !env.byHand {
+	if l.byHand = len(listen) > 0; !l.byHand {
 		if err := l.takeLine(); err != nil {
 			return err
 		}
@@ -166,7 +129,7 @@ func (s *Server) serve(env environment, log *slog.Logger, listen addresses) erro
 
 // takeLine makes the process known in the status file.
 func (l *loop) takeLine() (err error) {
-	if l.line, err = inbox.TakeLine(l.srv.Name, l.env.index); err != nil {
+	if l.line, err = inbox.TakeLine(l.env.Name, l.env.Index); err != nil {
 		return err
 	}
 	l.line.PID.Store(uint32(os.Getpid()))

@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
 )
@@ -21,7 +22,7 @@ import (
 func parkedHere(t *testing.T) (*loop, *conn) {
 	t.Helper()
 	s, _ := newTestServer()
-	l, err := newLoop(s, environment{indexBits: 16}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	l.lot = parking.New(func(int, int, int) bool { return true })
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/setting"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
 	"msrpcd/pkg/host/sys"
@@ -28,7 +30,7 @@ type rig struct {
 	t       testing.TB
 	srv     *Server
 	hooks   *testHooks
-	env     environment
+	env     setting.Values
 	root    uint32        // the root user
 	self    *program.Self // nil: its own
 	loop    *loop
@@ -44,7 +46,8 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	loopback.Need(t)
 	dir := t.TempDir()
-	r := &rig{t: t, env: environment{index: 3, indexBits: 16, maxNPA: maxNPA, limits: defaultLimits()}, root: uint32(os.Geteuid()), done: make(chan error, 1)}
+	r := &rig{t: t, env: defaults(), root: uint32(os.Geteuid()), done: make(chan error, 1)}
+	r.env.Name, r.env.Index, r.env.Limits[source.Unbound] = "test", 3, source.Limit{Total: 4096}
 	r.srv, r.hooks = newTestServer()
 	var err error
 	r.tcp, err = net.Listen("tcp", "127.0.0.1:0")

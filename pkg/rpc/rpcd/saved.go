@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
 )
@@ -265,7 +266,7 @@ func parseFile(b []byte, length int64) (f savedFile, err error) {
 	}
 	f = savedFile{mark: le.Uint16(b[markAt:]) != 0, level: le.Uint32(b[8:]), length: int(length)}
 	npa, at, n := int64(le.Uint32(b[12:])), int64(le.Uint32(b[stateAt:])), int64(le.Uint32(b[stateAt+4:]))
-	if npa > maxNPA || at < fileHeader+npa || n > maxSaved || at+n > length {
+	if npa > handoff.MaxNPA || at < fileHeader+npa || n > maxSaved || at+n > length {
 		return f, errSaved
 	}
 	f.npa, f.at, f.n = int(npa), int(at), int(n)

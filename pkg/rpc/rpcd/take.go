@@ -4,7 +4,6 @@ package rpcd
 
 import (
 	"log/slog"
-	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -42,7 +41,7 @@ func (l *loop) takeNew(fds []sys.PassedFD) error {
 			return l.useInbox(fds)
 		}
 	}
-	ls, err := endpoint.Listeners(fds, "msrpc-*-"+l.srv.Name+".socket", "")
+	ls, err := endpoint.Listeners(fds, "msrpc-*-"+l.env.Name+".socket", "")
 	if err != nil {
 		return err
 	}
@@ -54,8 +53,8 @@ func (l *loop) takeNew(fds []sys.PassedFD) error {
 }
 
 func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
-	dirs := inbox.Directories{NP: []byte(l.env.npDir), Ncalrpc: []byte(path.Dir(l.env.npDir))}
-	if l.inbox, err = inbox.Take(fds, layout.WorkerSocket(l.srv.Name, l.env.index), dirs); err != nil {
+	dirs := inbox.Directories{NP: []byte(l.env.NPDir), Ncalrpc: []byte(l.env.NcalrpcDir)}
+	if l.inbox, err = inbox.Take(fds, layout.WorkerSocket(l.env.Name, l.env.Index), dirs); err != nil {
 		return err
 	}
 	l.inbox.RootUID = l.rootUID

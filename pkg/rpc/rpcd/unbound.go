@@ -49,7 +49,7 @@ func (u *unbound) remove(l *loop, c *conn) {
 
 // expire closes those whose time is over.
 func (u *unbound) expire(l *loop) {
-	for c := u.all.first; c != nil && l.env.bindTimeout > 0 && l.Now-c.since >= l.env.bindTimeout; c = u.all.first {
+	for c := u.all.first; c != nil && l.env.BindTimeout > 0 && l.Now-c.since >= l.env.BindTimeout; c = u.all.first {
 		c.complain(l, journal.Notice, "bind timeout", journal.IDBindTimeout, "no complete bind in time: connection closed")
 		c.close(l)
 	}

@@ -42,7 +42,7 @@ func (r *rig) served(c *client) {
 
 func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Unbound] = source.Limit{Total: 100, Address: 3}
+	r.env.Limits[source.Unbound] = source.Limit{Total: 100, Address: 3}
 	r.start()
 	other := r.dialFrom("127.0.0.2") // the oldest of all
 	half := r.dialFrom("127.0.0.3")
@@ -79,7 +79,7 @@ func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 // Their peer is always the SMB server; whose they are is in its request.
 func TestPipesCountByTheirClient(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Unbound].Address = 2
+	r.env.Limits[source.Unbound].Address = 2
 	r.start()
 	request := vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 	half := &client{Conn: connect(t, r.np.Addr()), t: t, np: true, max: dcerpc.FragSizeNP, h: r.bound(layout.TCP, 0).h}
@@ -96,7 +96,7 @@ func TestPipesCountByTheirClient(t *testing.T) {
 
 func TestUsersOfNcalrpcHaveALimitAndRootHasNone(t *testing.T) {
 	r := newRig(t)
-	r.env.limits[source.Unbound].User = 1
+	r.env.Limits[source.Unbound].User = 1
 	r.start()
 	first, second := r.dial(layout.Ncalrpc), r.dial(layout.Ncalrpc)
 	r.served(second)
@@ -150,7 +150,7 @@ func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
 
 func TestWaitingCostsNoAllocation(t *testing.T) {
 	s, _ := newTestServer()
-	l, err := newLoop(s, environment{indexBits: 16, limits: defaultLimits()}, slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, defaults(), slog.New(slog.DiscardHandler))
 	must(t, err)
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	must(t, err)

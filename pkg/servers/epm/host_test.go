@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/tests/vectors"
@@ -47,10 +48,9 @@ func samba417(t testing.TB) (*catalogue.Catalogue, *config.Config) {
 
 // samba417Config are the files that msrpcd installs.
 func samba417Config() *config.Config {
-	native, direct := config.KindNative, config.ActivationDirect
-	return &config.Config{Files: []config.RpcdFile{
-		{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{"/usr/libexec/samba/rpcd_*"}},
-		{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Exec: []string{"/usr/libexec/msrpcd/rpcd_epmapper"}, Kind: &native, Activation: &direct},
+	return &config.Config{Global: config.DefaultGlobal(), Files: []config.RpcdFile{
+		plantest.File("/usr/lib/msrpcd/rpcd.d/50-samba.conf", "Exec=/usr/libexec/samba/rpcd_*"),
+		plantest.File("/usr/lib/msrpcd/rpcd.d/epmapper.conf", "Exec=/usr/libexec/msrpcd/rpcd_epmapper", "Kind=native", "Activation=direct"),
 	}}
 }
 

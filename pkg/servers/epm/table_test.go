@@ -10,9 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/host/layout"
-	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
@@ -47,10 +46,9 @@ func TestTableTellsWhatSambaTells(t *testing.T) {
 
 func TestTableLeavesOutWhatIsNotServed(t *testing.T) {
 	c, cfg := samba417(t)
-	none, tcp := []layout.Transport{}, []layout.Transport{layout.TCP}
 	cfg.Files = append(cfg.Files,
-		config.RpcdFile{Name: "classic", Path: "/etc/msrpcd/rpcd.d/classic.conf", Transports: &none},
-		config.RpcdFile{Name: "lsad", Path: "/etc/msrpcd/rpcd.d/lsad.conf", Transports: &tcp})
+		plantest.File("/etc/msrpcd/rpcd.d/classic.conf", "Transports=none"),
+		plantest.File("/etc/msrpcd/rpcd.d/lsad.conf", "Transports=tcp"))
 	c.Entry("spoolss").Listing.Interfaces[0].Bindings = append(c.Entry("spoolss").Listing.Interfaces[0].Bindings,
 		listing.Binding{Protseq: listing.ProtseqNP, Endpoint: `\pipe\FssagentRpc`}) // fsrvp has it
 	plan := plan.New(c, cfg)

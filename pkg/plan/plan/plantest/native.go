@@ -22,30 +22,23 @@ func native(t testing.TB, c *catalogue.Catalogue, program, text string) *catalog
 }
 
 // file is a file of rpcd.d about one native program.
-func file(program string, activation string, change ...func(*config.RpcdFile)) config.RpcdFile {
-	kind, name := config.KindNative, strings.TrimPrefix(program, "rpcd_")
-	f := config.RpcdFile{Name: name, Path: "/usr/lib/msrpcd/rpcd.d/" + name + ".conf",
-		Exec: []string{"/usr/libexec/msrpcd/" + program}, Kind: &kind, Activation: &activation}
-	for _, c := range change {
-		c(&f)
-	}
-	return f
+func file(program string, assignments ...string) config.RpcdFile {
+	path := "/usr/lib/msrpcd/rpcd.d/" + strings.TrimPrefix(program, "rpcd_") + ".conf"
+	return File(path, append(assignments, "Exec=/usr/libexec/msrpcd/"+program, "Kind=native")...)
 }
 
 // Natives is a host with three native rpcds: one with the listeners itself, the
 // same kept running, and one behind a broker.
 func Natives(t testing.TB) (*catalogue.Catalogue, *config.Config) {
-	n := func(v int) *int { return &v }
-	yes := true
 	c := &catalogue.Catalogue{Samba: Samba("4.22.0"), MessagingDir: "/run/samba"}
 	native(t, c, "rpcd_clock", Lists("ncalrpc:[clock]"))
 	native(t, c, "rpcd_echo", Lists("ncacn_ip_tcp:")).Port = 49210
 	native(t, c, "rpcd_epmapper", EPMapperListing)
 	cfg := Defaults()
 	cfg.Files = []config.RpcdFile{cfg.Files[0],
-		file("rpcd_clock", config.ActivationDirect, func(f *config.RpcdFile) { f.Prestart = &yes }),
-		file("rpcd_echo", config.ActivationBroker, func(f *config.RpcdFile) { f.Workers, f.Spares = n(2), n(3) }),
-		file("rpcd_epmapper", config.ActivationDirect),
+		file("rpcd_clock", "Activation=direct", "Prestart=yes"),
+		file("rpcd_echo", "Workers=2", "Spares=3"),
+		file("rpcd_epmapper", "Activation=direct"),
 	}
 	return c, cfg
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
@@ -17,26 +16,25 @@ import (
 	"msrpcd/tests/vectors"
 )
 
-// None is Transports=none.
-var None = &[]layout.Transport{}
-
 // Defaults is the configuration of a fresh installation: all of Samba's rpcds
 // but its endpoint mapper.
 func Defaults() *config.Config {
-	return &config.Config{
-		Global: config.Global{
-			SambaConfig: config.DefaultSambaConfig, Testparm: config.DefaultTestparm,
-			MaxUnbound: config.DefaultMaxUnbound, MaxUnboundPerSource: config.DefaultMaxUnboundPerSource,
-			MaxUnboundPerUser: config.DefaultMaxUnboundPerUser, MaxParked: config.DefaultMaxParked, BindTimeoutSec: config.DefaultBindTimeoutSec,
-			MaxNPASize: config.DefaultMaxNPASize,
-		},
-		Files: []config.RpcdFile{
-			{Name: "50-samba", Path: "/usr/lib/msrpcd/rpcd.d/50-samba.conf", Exec: []string{
-				"/usr/libexec/samba/rpcd_*", "/usr/libexec/samba/npsd_*", "/usr/lib/samba/rpcd_*",
-			}},
-			{Name: "epmapper", Path: "/usr/lib/msrpcd/rpcd.d/epmapper.conf", Transports: None},
-		},
+	return &config.Config{Global: config.DefaultGlobal(), Files: []config.RpcdFile{
+		File("/usr/lib/msrpcd/rpcd.d/50-samba.conf", "Exec=/usr/libexec/samba/rpcd_* /usr/libexec/samba/npsd_* /usr/lib/samba/rpcd_*"),
+		File("/usr/lib/msrpcd/rpcd.d/epmapper.conf", "Transports=none"),
+	}}
+}
+
+// File is a file of rpcd.d with these assignments.
+func File(path string, assignments ...string) config.RpcdFile {
+	f := config.RpcdFile{Name: strings.TrimSuffix(filepath.Base(path), ".conf"), Path: path}
+	for _, a := range assignments {
+		key, value, _ := strings.Cut(a, "=")
+		if err := f.Set(key, value); err != nil {
+			panic(a + ": " + err.Error())
+		}
 	}
+	return f
 }
 
 // Samba is what the smb.conf of a Samba of that version says.

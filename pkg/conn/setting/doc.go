@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package setting has the one table of what brokers and workers can be set to:
+// where each value is set, which process is told it and by which variable, its
+// default and its bounds. pkg/plan/config reads files by it, the generator
+// writes Environment= of units by it, the processes read these by it, and a
+// test holds the manual pages against it.
+//
+// To add a setting: a field of Values, a row of Table, its use, its entry in
+// the manual (the test says where) and a test of the use.
+//
+// Its API is for msrpcd alone and may change with any version.
+package setting

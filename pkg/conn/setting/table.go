@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package setting
+
+import (
+	"msrpcd/pkg/conn/handoff"
+	"msrpcd/pkg/conn/source"
+	"msrpcd/pkg/conn/status"
+)
+
+// Process is a set of kinds of processes.
+type Process uint8
+
+// The kinds.
+const (
+	Broker Process = 1 << iota // msrpc-broker
+	Native                     // a worker of an rpcd with Kind=native
+	Direct                     // the worker of Activation=direct, in addition to Native
+	Samba                      // msrpc-samba-worker
+)
+
+// Section is the section of the file that a setting stands in.
+type Section string
+
+// The sections. What has none is in no file: refresh or the generator finds it
+// out, or only drop-ins of units set it.
+const (
+	Msrpcd Section = "Msrpcd" // msrpcd.conf(5)
+	Rpcd   Section = "Rpcd"   // msrpcd-rpcd.d(5)
+)
+
+// Unit says how a value is written.
+type Unit uint8
+
+// The units.
+const (
+	Number  Unit = iota
+	Seconds      // whole ones, or a time span of systemd.time(7)
+	Bytes        // with an optional suffix K or M
+	Text
+	Path // absolute
+	Name // of an rpcd
+)
+
+// Row is one setting.
+type Row struct {
+	Name      string  // "MaxUnbound" of MaxUnbound=; "" where In is ""
+	In        Section // where it is set
+	Variable  string  // that processes find it in; "" where none is told
+	For       Process // that are told it
+	Needs     Process // of these, those that cannot do without it
+	Instance  bool    // systemd fills it in, from the name of the unit
+	Unit      Unit
+	Default   string // as in a file or variable
+	Low, High int    // bounds of Number, Seconds (in seconds) and Bytes
+	Zero      string // what 0 stands for in a file
+	field     func(*Values) any
+}
+
+// IdleVariable is the variable of IdleSec=, which is 0 in processes that are
+// to be kept running.
+const IdleVariable = "MSRPC_IDLE_SEC"
+
+// Bounds. Workers and spares together fit one status file.
+const (
+	MaxWorkers = status.MaxWorkers / 2 // also of spares
+	MaxIdleSec = 7 * 24 * 3600
+	many       = 1 << 20 // what memory and descriptors bound
+)
+
+// Table lists all settings, in the order in which units have them.
+var Table = []Row{
+	{Variable: "MSRPC_RPCD", For: Native | Samba, Needs: Samba, Unit: Name, field: func(v *Values) any { return &v.Name }},
+	{Variable: "MSRPC_WORKER", For: Native | Samba, Needs: Samba, Instance: true, High: status.MaxWorkers - 1, field: func(v *Values) any { return &v.Index }},
+	{Name: "Workers", In: Rpcd, Variable: "MSRPC_WORKERS", For: Broker, Needs: Broker, High: MaxWorkers,
+		Zero: "0 is what the program lists", field: func(v *Values) any { return &v.Workers }},
+	{Name: "Spares", In: Rpcd, Variable: "MSRPC_SPARES", For: Broker, Default: "32", High: MaxWorkers, field: func(v *Values) any { return &v.Spares }},
+	{Variable: "MSRPC_INDEX_BITS", For: Broker | Native, Default: "16", Low: 8, High: 16, field: func(v *Values) any { return &v.IndexBits }},
+	{Name: "IdleSec", In: Rpcd, Variable: IdleVariable, For: Broker | Native | Samba, Unit: Seconds, High: MaxIdleSec, field: func(v *Values) any { return &v.Idle }},
+	{Name: "FillFirst", In: Rpcd, Variable: "MSRPC_FILL_FIRST", For: Broker, High: many, Zero: "0 spreads connections", field: func(v *Values) any { return &v.FillFirst }},
+	{Name: "Port", In: Rpcd, High: 65535, Zero: "0 is a port allocated by msrpcctl refresh", field: func(v *Values) any { return &v.Port }},
+
+	{Variable: "MSRPC_NP_DIR", For: Native | Samba, Needs: Samba, Unit: Path, field: func(v *Values) any { return &v.NPDir }},
+	{Variable: "MSRPC_NCALRPC_DIR", For: Native | Samba, Needs: Samba, Unit: Path, field: func(v *Values) any { return &v.NcalrpcDir }},
+
+	{Name: "MaxUnbound", In: Msrpcd, Variable: "MSRPC_MAX_UNBOUND", For: Broker | Direct, Default: "4096", Low: 1, High: many, field: func(v *Values) any { return &v.Limits[source.Unbound].Total }},
+	{Name: "MaxUnboundPerSource", In: Msrpcd, Variable: "MSRPC_MAX_UNBOUND_SOURCE", For: Broker | Direct, Default: "512", Low: 1, High: many,
+		field: func(v *Values) any { return &v.Limits[source.Unbound].Address }},
+	{Name: "MaxUnboundPerUser", In: Msrpcd, Variable: "MSRPC_MAX_UNBOUND_USER", For: Broker | Direct, Default: "512", Low: 1, High: many,
+		field: func(v *Values) any { return &v.Limits[source.Unbound].User }},
+	{Name: "BindTimeoutSec", In: Msrpcd, Variable: "MSRPC_BIND_TIMEOUT_SEC", For: Broker | Direct, Unit: Seconds, Default: "30", Low: 1, High: 3600,
+		field: func(v *Values) any { return &v.BindTimeout }},
+	{Name: "MaxNPASize", In: Msrpcd, Variable: "MSRPC_MAX_NPA", For: Broker | Direct, Unit: Bytes, Default: "1048576", Low: 4096, High: handoff.MaxNPA,
+		field: func(v *Values) any { return &v.MaxNPA }},
+	{Name: "MaxParked", In: Msrpcd, Variable: "MSRPC_MAX_PARKED", For: Broker | Native, Default: "16000", Low: 1, High: 32000, field: func(v *Values) any { return &v.MaxParked }},
+
+	{Variable: "MSRPC_PIPES", For: Broker, Unit: Text, field: func(v *Values) any { return &v.PlainPipes }},
+
+	{Variable: "MSRPC_EXEC", For: Samba, Needs: Samba, Unit: Path, field: func(v *Values) any { return &v.Exec }},
+	{Variable: "MSRPC_EXEC_ID", For: Samba, Unit: Text, field: func(v *Values) any { return &v.ExecID }},
+	{Variable: "MSRPC_SMB_CONF", For: Samba, Needs: Samba, Unit: Path, field: func(v *Values) any { return &v.SmbConf }},
+	{Variable: "MSRPC_MESSAGING_DIR", For: Samba, Needs: Samba, Unit: Path, field: func(v *Values) any { return &v.MessagingDir }},
+	{Variable: "MSRPC_LOCK_DIR", For: Samba, Needs: Samba, Unit: Path, field: func(v *Values) any { return &v.LockDir }},
+	{Variable: "MSRPC_SAMBA_VERSION", For: Samba, Unit: Text, field: func(v *Values) any { return &v.SambaVersion }},
+	{Variable: "MSRPC_NETBIOS_NAME", For: Samba, Unit: Text, field: func(v *Values) any { return &v.NetbiosName }},
+	{Variable: "MSRPC_GUEST_ACCOUNT", For: Samba, Unit: Text, Default: "nobody", field: func(v *Values) any { return &v.GuestAccount }},
+	{Variable: "MSRPC_DEBUG_LEVEL", For: Samba, Unit: Text, field: func(v *Values) any { return &v.DebugLevel }},
+}
+
+// Of lists the rows of processes of the kinds p.
+func Of(p Process) []*Row {
+	var rows []*Row
+	for i := range Table {
+		if Table[i].For&p != 0 {
+			rows = append(rows, &Table[i])
+		}
+	}
+	return rows
+}
+
+// Defaults are the values that the table gives.
+func Defaults() Values {
+	var v Values
+	for i := range Table {
+		Table[i].Reset(&v)
+	}
+	return v
+}
+
+// Environ reads what processes of the kinds p are told; where nothing is told,
+// v keeps its value.
+func (v *Values) Environ(p Process, getenv func(string) string) error {
+	for _, r := range Of(p) {
+		text := getenv(r.Variable)
+		if text == "" && r.Needs&p == 0 {
+			continue
+		}
+		if err := r.Set(v, text); err != nil {
+			return &VariableError{r.Variable, text, err}
+		}
+	}
+	return nil
+}
