@@ -179,7 +179,7 @@ func TestASubvertedProcessReachesNoFile(t *testing.T) {
 		tries = append(tries, attempts("remove rename", append([]string{own + "/inbox-0", own + "/status"}, ourFiles...)...)...)
 		tries = append(tries, "group-files /usr", "writable "+own, "grow "+own+"/status", "shrink "+own+"/status")
 		slices.Sort(tries)
-		tries = append(slices.Compact(tries), "confine", "empty "+own+"/status")
+		tries = append(append(slices.Compact(tries), "confine"), attempts("empty punch remove-page open-up", own+"/status")...)
 		may := []string{"confine"}
 		if rpcdOf(unit) != "winreg" {
 			tries = append(tries, "send /run/msrpc/winreg/inbox-0")
@@ -198,6 +198,26 @@ func TestASubvertedProcessReachesNoFile(t *testing.T) {
 		t.Errorf("the worker of winreg got %d datagrams, want 1", n)
 	}
 	h.works()
+}
+
+// TestASubvertedWorkerEndsNoOtherProcess: its broker and another worker have the
+// status file mapped.
+func TestASubvertedWorkerEndsNoOtherProcess(t *testing.T) {
+	h := boot(t, file("/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf", "[Rpcd]\nTransports=tcp ncalrpc\nPort=50910\nActivation=broker\nWorkers=2\n")).install()
+	const broker, other = "msrpc-broker@rpcecho.service", "msrpc-worker-rpcecho@1.service"
+	if r := h.load("-net", "unix", "-addr", "/run/samba/ncalrpc/rpcd_rpcecho", "-iface", echoID, "-n", "20", "-c", "8"); r.Conns != 20 {
+		t.Fatalf("%+v", r)
+	}
+	h.run("systemctl", "start", other)
+	pids := h.mainProcess(broker, "msrpc-broker") + h.mainProcess(other, "rpcd_rpcecho")
+	results := h.subvert("msrpc-worker-rpcecho@0.service", "50910", append([]string{"confine"}, attempts("empty shrink punch remove-page grow open-up", "/run/msrpc/rpcecho/status")...))
+	refusedBut(t, "msrpc-worker-rpcecho@0.service", results, "confine")
+	if now := h.mainProcess(broker, "msrpc-broker") + h.mainProcess(other, "rpcd_rpcecho"); now != pids {
+		t.Errorf("processes %s were %s", now, pids)
+	}
+	if p := h.ping("ncalrpc:[rpcd_rpcecho]", echoID+"/1.0"); p.Answered != 1 {
+		t.Errorf("%+v", p)
+	}
 }
 
 // TestASubvertedProcessHasNoNetwork: neither one of its own nor that of the host

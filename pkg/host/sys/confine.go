@@ -14,7 +14,7 @@ import (
 // Files says what a confined process may do to the length of files.
 type Files bool
 
-// Of brokers, and of native rpcds, which may write files of their own.
+// Of brokers and native rpcds, and of those native rpcds that cut files of their own.
 const (
 	FilesKeepLength Files = true
 	FilesAsBefore   Files = false
@@ -32,8 +32,9 @@ const (
 //   - a descriptor's owner cannot be set: with F_SETOWN and F_SETSIG any process
 //     of the account gets any signal
 //
-// With FilesKeepLength it can cut no file short either: others have the status
-// file mapped, and the units forbid ftruncate(2) only.
+// With FilesKeepLength it cannot take from a file what others have mapped either,
+// who would be ended by SIGBUS: no truncation (the units forbid ftruncate(2) only),
+// no holes; and it lets no other account write what is its own, to do that.
 //
 // A kernel without seccomp(2) is an error that is to be logged, no more.
 func Confine(files Files) error {
@@ -94,13 +95,21 @@ func newFilter(files Files) filter {
 	f.denyArg(unix.SYS_IOCTL, 1, bpfEqual, fioSetOwn, siocSetPgrp)
 	if files == FilesKeepLength {
 		f.denyArg(unix.SYS_OPENAT, 2, bpfBits, unix.O_TRUNC)
+		f.denyArg(unix.SYS_MADVISE, 2, bpfEqual, unix.MADV_REMOVE)
+		f.denyArg(unix.SYS_FCHMOD, 1, bpfBits, othersWrite)
+		f.denyArg(unix.SYS_FCHMODAT, 2, bpfBits, othersWrite)
+		f.denyArg(unix.SYS_FCHMODAT2, 2, bpfBits, othersWrite)
+		f.deny(unix.SYS_FALLOCATE)
 		f.deny(unix.SYS_OPENAT2) // its flags are in memory
-		for _, call := range legacyOpen {
+		for _, call := range legacyFiles {
 			f.deny(call)
 		}
 	}
 	return append(f, unix.SockFilter{Code: bpfGive, K: unix.SECCOMP_RET_ALLOW})
 }
+
+// othersWrite are the modes that let group or others write.
+const othersWrite = 0o022
 
 // Requests of ioctl(2), the same on all machines but mips, which has its own.
 const (

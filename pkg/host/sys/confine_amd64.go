@@ -4,5 +4,6 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// legacyOpen are the ways to open a file beside openat(2), which Go does not use.
-var legacyOpen = []uint32{unix.SYS_OPEN, unix.SYS_CREAT}
+// legacyFiles are older ways to open a file and to change its mode, which Go does
+// not use.
+var legacyFiles = []uint32{unix.SYS_OPEN, unix.SYS_CREAT, unix.SYS_CHMOD}

@@ -4,5 +4,5 @@
 
 package sys
 
-// legacyOpen is empty where openat(2) came first, as on arm64 and riscv64.
-var legacyOpen []uint32
+// legacyFiles is empty where openat(2) and fchmodat(2) came first, as on arm64 and riscv64.
+var legacyFiles []uint32

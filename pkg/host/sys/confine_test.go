@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+var memory int // a file
 
 // TestConfine does it in a process of its own, on whichever threads there are.
 func TestConfine(t *testing.T) {
@@ -23,6 +26,13 @@ func TestConfine(t *testing.T) {
 		return
 	}
 	a, b := pair(t, unix.SOCK_STREAM)
+	var err error
+	if memory, err = unix.MemfdCreate("file", 0); err == nil {
+		err = unix.Ftruncate(memory, 4096)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	ready, done, results := make(chan bool), make(chan bool), make(chan error, 4)
 	for range 4 { // threads that are there before
 		go func() {
@@ -71,6 +81,9 @@ func confined(fd, peer int) error {
 			unix.Close(f)
 		}
 	}
+	if err := keepsLength(); err != nil {
+		return err
+	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil {
 		return fmt.Errorf("F_GETFL: %w", err)
 	}
@@ -81,6 +94,27 @@ func confined(fd, peer int) error {
 		return fmt.Errorf("FIONREAD: %d, %v", n, e)
 	}
 	return nil
+}
+
+// keepsLength tries on a file of its own what is denied, and what is not.
+func keepsLength() error {
+	name := fmt.Sprintf("/proc/self/fd/%d", memory)
+	mapped, err := unix.Mmap(memory, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	defer unix.Munmap(mapped)
+	for what, err := range map[string]error{
+		"MADV_REMOVE": unix.Madvise(mapped, unix.MADV_REMOVE),
+		"fallocate":   unix.Fallocate(memory, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 4096),
+		"fchmod":      unix.Fchmod(memory, 0o622),
+		"fchmodat":    unix.Fchmodat(unix.AT_FDCWD, name, 0o602, 0),
+	} {
+		if err != unix.EPERM {
+			return fmt.Errorf("%s: %v", what, err)
+		}
+	}
+	return errors.Join(unix.Madvise(mapped, unix.MADV_DONTNEED), unix.Fchmod(memory, 0o644), unix.Fchmodat(unix.AT_FDCWD, name, 0o600, 0))
 }
 
 func setInt(fd, cmd, value int) error {

@@ -65,7 +65,7 @@ func (a *applier) signal(ctx context.Context, unit string, sig syscall.Signal) e
 
 // heard reports whether no worker of r takes new clients any more.
 func heard(r *plan.Rpcd) bool {
-	f, err := status.Open(layout.StatusFile(r.Name), false)
+	f, err := status.Copy(layout.StatusFile(r.Name))
 	if err != nil {
 		return true // none has run
 	}

@@ -48,7 +48,7 @@ func Main(s *Server, args []string) int {
 	env, err := readEnvironment(s, os.Getenv)
 	log := journal.Setup(slog.String(journal.Rpcd, env.Name), slog.Int(journal.Worker, env.Index))
 	defer journal.Flush()
-	if e := sys.Confine(sys.FilesAsBefore); e != nil {
+	if e := sys.Confine(sys.Files(!s.CutsFiles)); e != nil {
 		log.Warn(e.Error())
 	}
 	if err == nil {

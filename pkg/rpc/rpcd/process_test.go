@@ -24,13 +24,25 @@ import (
 // The tests of this file start the server as a process of its own, as systemd
 // does: by Main, with LISTEN_FDS.
 
-const runtimeVariable = "MSRPC_TEST_RUNTIME"
+const (
+	runtimeVariable = "MSRPC_TEST_RUNTIME"
+	cutsVariable    = "MSRPC_TEST_CUTS"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(runtimeVariable); dir != "" {
 		layout.Runtime = dir
 		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
 		s, _ := newTestServer()
+		s.CutsFiles = os.Getenv(cutsVariable) != ""
+		s.Start = func() error {
+			f, err := os.Create(filepath.Join(dir, "file"))
+			if (err == nil) != s.CutsFiles {
+				return fmt.Errorf("CutsFiles is %v: %v", s.CutsFiles, err)
+			}
+			f.Close()
+			return nil
+		}
 		os.Exit(Main(s, os.Args[1:]))
 	}
 	os.Exit(m.Run())
@@ -104,6 +116,11 @@ func (p *process) success() {
 	case <-time.After(20 * time.Second):
 		p.t.Fatal("it does not end")
 	}
+}
+
+func TestAServerThatCutsFilesSaysSo(t *testing.T) {
+	spawn(t, cutsVariable+"=yes")
+	spawn(t)
 }
 
 // bound is a client of it.

@@ -17,6 +17,10 @@ type Server struct {
 
 	// Start, if set, is called before anything is served: it may refuse to.
 	Start func() error
+	// CutsFiles keeps what replaces the contents of files of its own in place:
+	// os.Create, os.WriteFile, O_TRUNC. Without it, who takes the server over
+	// cannot end its broker or other workers, which map the status file.
+	CutsFiles bool
 	// Auth makes security contexts. What it does not make, or nil, is refused,
 	// so that nobody who wants to be authenticated is served as anonymous;
 	// but for root over ncalrpc, who may be the local System in every server.

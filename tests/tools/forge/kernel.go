@@ -30,6 +30,9 @@ var kernel = map[string]func(args []string) error{
 	"personality": func([]string) error { return call(unix.SYS_PERSONALITY, 0x0040000) },
 	"grow":        grow,
 	"empty":       empty,
+	"punch":       punch,
+	"remove-page": removePage,
+	"open-up":     func(a []string) error { return os.Chmod(a[0], 0o666) },
 	"shrink":      func(a []string) error { return os.Truncate(a[0], 0) },
 	"group-files": groupFiles,
 	"writable":    writable,
@@ -80,6 +83,31 @@ func grow(args []string) error {
 	defer unix.Close(fd)
 	_, err = unix.Pwrite(fd, make([]byte, 4096), 200<<20)
 	return err
+}
+
+// punch makes a hole in a file, "PATH".
+func punch(args []string) error {
+	fd, err := unix.Open(args[0], unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 4096)
+}
+
+// removePage does it through a mapping.
+func removePage(args []string) error {
+	fd, err := unix.Open(args[0], unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	mem, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	defer unix.Munmap(mem)
+	return unix.Madvise(mem, unix.MADV_REMOVE)
 }
 
 // walk looks at every file below a directory but those of /proc, until visit says
