@@ -189,31 +189,35 @@ func TestForgedHandOversAreRefused(t *testing.T) {
 		{"port of another", message("ncacn_ip_tcp:[1]", 0, nil), []int{tcp}, "does not agree with the socket"},
 		{"no PDU to read", good, []int{tcp}, "not all there to be read"},
 	}
-	line := h.winreg().Worker(0)
 	for _, f := range list {
-		t.Run(f.name, func(t *testing.T) {
-			child := line.ChildPID.Load()
-			received, open := line.Received.Load(), line.Open()
-			h.sendTo("/run/msrpc/winreg/inbox-0", f.data, f.fds)
-			h.eventually(func() error {
-				if n := line.Received.Load() - received; n != 1 || line.Open() != open {
-					return fmt.Errorf("received %d, open %d", n, line.Open())
-				}
-				return nil
-			})
-			h.eventually(func() error {
-				if log := h.journal("MESSAGE_ID="+journal.IDHandoverRefused, "-o", "cat"); !strings.Contains(log, f.why) {
-					return fmt.Errorf("%q is not in:\n%s", f.why, log)
-				}
-				return nil
-			})
-			if line.ChildPID.Load() != child {
-				t.Error("the rpcd was disturbed")
-			}
-		})
+		t.Run(f.name, func(t *testing.T) { h.refusesForgery(t, f) })
 	}
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc, "-n", "20"); r.Conns != 20 {
 		t.Errorf("clients afterwards: %+v", r)
+	}
+}
+
+// refusesForgery sends f to worker 0 of winreg, which must count it as gone, say
+// why, and keep its rpcd.
+func (h *host) refusesForgery(t *testing.T, f forgery) {
+	line := h.winreg().Worker(0)
+	child := line.ChildPID.Load()
+	received, open := line.Received.Load(), line.Open()
+	h.sendTo("/run/msrpc/winreg/inbox-0", f.data, f.fds)
+	h.eventually(func() error {
+		if n := line.Received.Load() - received; n != 1 || line.Open() != open {
+			return fmt.Errorf("received %d, open %d", n, line.Open())
+		}
+		return nil
+	})
+	h.eventually(func() error {
+		if log := h.journal("MESSAGE_ID="+journal.IDHandoverRefused, "-o", "cat"); !strings.Contains(log, f.why) {
+			return fmt.Errorf("%q is not in:\n%s", f.why, log)
+		}
+		return nil
+	})
+	if line.ChildPID.Load() != child {
+		t.Error("the rpcd was disturbed")
 	}
 }
 

@@ -116,61 +116,65 @@ func message(binding string, change func(*handoff.Message)) []byte {
 
 func identity(m *handoff.Message) { m.NPALevel, m.NPA = 7, []byte("identity") }
 
+func noPDU(m *handoff.Message) { identity(m); m.FragLength, m.Flags = 0, handoff.FlagNoPDU }
+
 func inMemfd(n uint32) func(*handoff.Message) {
 	return func(m *handoff.Message) {
 		m.NPALevel, m.NPALength, m.Flags = 7, n, handoff.FlagNPAInMemfd
 	}
 }
 
+// handOvers are hand-overs, each of which lies but the first three, and what is said of it.
+var handOvers = map[string]struct {
+	want error
+	hand func(r *rig) error
+}{
+	"a named pipe": {nil, func(r *rig) error { return r.check(message(pipeBinding, identity), r.pipe()) }},
+	"a named pipe without DCE/RPC": {nil, func(r *rig) error {
+		return r.check(message(pipeBinding, noPDU), r.pipe())
+	}},
+	"ncalrpc": {nil, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.ncalrpc()) }},
+	"not a hand-over": {handoff.ErrMagic, func(r *rig) error {
+		return r.check([]byte("hello"), r.ncalrpc())
+	}},
+	"another sender": {ErrSender, func(r *rig) error {
+		r.in.Trusted = [2]uint32{^uint32(0), ^uint32(0)}
+		return r.check(message(ncalrpcBinding, nil), r.ncalrpc())
+	}},
+	"too long": {ErrTruncated, func(r *rig) error {
+		r.must(unix.SetsockoptInt(r.sender, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20))
+		return r.check(make([]byte, handoff.MaxDatagram+1), r.ncalrpc())
+	}},
+	"no descriptor": {ErrDescriptors, func(r *rig) error { return r.check(message(ncalrpcBinding, nil)) }},
+	"two for one":   {ErrDescriptors, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.ncalrpc(), 0) }},
+	"one for two":   {ErrDescriptors, func(r *rig) error { return r.check(message(pipeBinding, inMemfd(8)), r.pipe()) }},
+	"a file":        {ErrSocket, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.memfd(1)) }},
+	"a listener": {ErrSocket, func(r *rig) error {
+		return r.check(message(ncalrpcBinding, nil), r.listening("unix", string(r.dirs.Ncalrpc)+"/x"))
+	}},
+	"a TCP listener": {ErrSocket, func(r *rig) error {
+		return r.check(message("ncacn_ip_tcp:[135]", nil), r.listening("tcp", "127.0.0.1:0"))
+	}},
+	"a datagram": {ErrSocket, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), int32(r.sender)) }},
+	"no name":    {ErrSocket, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.nameless()) }},
+	"another place": {ErrDirectory, func(r *rig) error {
+		return r.check(message(ncalrpcBinding, nil), r.accepted("unix", filepath.Join(r.t.TempDir(), "DEFAULT")))
+	}},
+	"a deeper place":   {ErrDirectory, func(r *rig) error { return r.deeper() }},
+	"another node":     {ErrBinding, func(r *rig) error { return r.check(message("ncalrpc:[EPMAPPER]", nil), r.ncalrpc()) }},
+	"another protocol": {ErrBinding, func(r *rig) error { return r.check(message(pipeBinding, identity), r.ncalrpc()) }},
+	"another port":     {ErrBinding, func(r *rig) error { return r.check(message("ncacn_ip_tcp:[1]", nil), r.accepted("tcp", "127.0.0.1:0")) }},
+	"pipe of a user": {ErrPipePeer, func(r *rig) error {
+		r.in.RootUID++
+		return r.check(message(pipeBinding, identity), r.pipe())
+	}},
+	"pipe without identity": {ErrNoIdentity, func(r *rig) error { return r.check(message(pipeBinding, nil), r.pipe()) }},
+	"identity of ncalrpc":   {ErrIdentity, func(r *rig) error { return r.check(message(ncalrpcBinding, identity), r.ncalrpc()) }},
+	"no DCE/RPC on ncalrpc": {ErrNotPipe, func(r *rig) error { return r.check(message(ncalrpcBinding, noPDU), r.ncalrpc()) }},
+}
+
 func TestEveryHandOverThatLiesIsRefused(t *testing.T) {
-	noPDU := func(m *handoff.Message) { identity(m); m.FragLength, m.Flags = 0, handoff.FlagNoPDU }
-	for name, tt := range map[string]struct {
-		want error
-		hand func(r *rig) error
-	}{
-		"a named pipe": {nil, func(r *rig) error { return r.check(message(pipeBinding, identity), r.pipe()) }},
-		"a named pipe without DCE/RPC": {nil, func(r *rig) error {
-			return r.check(message(pipeBinding, noPDU), r.pipe())
-		}},
-		"ncalrpc": {nil, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.ncalrpc()) }},
-		"not a hand-over": {handoff.ErrMagic, func(r *rig) error {
-			return r.check([]byte("hello"), r.ncalrpc())
-		}},
-		"another sender": {ErrSender, func(r *rig) error {
-			r.in.Trusted = [2]uint32{^uint32(0), ^uint32(0)}
-			return r.check(message(ncalrpcBinding, nil), r.ncalrpc())
-		}},
-		"too long": {ErrTruncated, func(r *rig) error {
-			r.must(unix.SetsockoptInt(r.sender, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20))
-			return r.check(make([]byte, handoff.MaxDatagram+1), r.ncalrpc())
-		}},
-		"no descriptor": {ErrDescriptors, func(r *rig) error { return r.check(message(ncalrpcBinding, nil)) }},
-		"two for one":   {ErrDescriptors, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.ncalrpc(), 0) }},
-		"one for two":   {ErrDescriptors, func(r *rig) error { return r.check(message(pipeBinding, inMemfd(8)), r.pipe()) }},
-		"a file":        {ErrSocket, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.memfd(1)) }},
-		"a listener": {ErrSocket, func(r *rig) error {
-			return r.check(message(ncalrpcBinding, nil), r.listening("unix", string(r.dirs.Ncalrpc)+"/x"))
-		}},
-		"a TCP listener": {ErrSocket, func(r *rig) error {
-			return r.check(message("ncacn_ip_tcp:[135]", nil), r.listening("tcp", "127.0.0.1:0"))
-		}},
-		"a datagram": {ErrSocket, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), int32(r.sender)) }},
-		"no name":    {ErrSocket, func(r *rig) error { return r.check(message(ncalrpcBinding, nil), r.nameless()) }},
-		"another place": {ErrDirectory, func(r *rig) error {
-			return r.check(message(ncalrpcBinding, nil), r.accepted("unix", filepath.Join(r.t.TempDir(), "DEFAULT")))
-		}},
-		"a deeper place":   {ErrDirectory, func(r *rig) error { return r.deeper() }},
-		"another node":     {ErrBinding, func(r *rig) error { return r.check(message("ncalrpc:[EPMAPPER]", nil), r.ncalrpc()) }},
-		"another protocol": {ErrBinding, func(r *rig) error { return r.check(message(pipeBinding, identity), r.ncalrpc()) }},
-		"another port":     {ErrBinding, func(r *rig) error { return r.check(message("ncacn_ip_tcp:[1]", nil), r.accepted("tcp", "127.0.0.1:0")) }},
-		"pipe of a user": {ErrPipePeer, func(r *rig) error {
-			r.in.RootUID++
-			return r.check(message(pipeBinding, identity), r.pipe())
-		}},
-		"pipe without identity": {ErrNoIdentity, func(r *rig) error { return r.check(message(pipeBinding, nil), r.pipe()) }},
-		"identity of ncalrpc":   {ErrIdentity, func(r *rig) error { return r.check(message(ncalrpcBinding, identity), r.ncalrpc()) }},
-		"no DCE/RPC on ncalrpc": {ErrNotPipe, func(r *rig) error { return r.check(message(ncalrpcBinding, noPDU), r.ncalrpc()) }},
-	} {
+	for name, tt := range handOvers {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			if err := tt.hand(r); !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {

@@ -10,9 +10,11 @@ import (
 
 // TestShedAndMend: what gave way stays a member, is not kept, and is kept again
 // after Mend; a slot never gets more members than a message carries.
-func TestShedAndMend(t *testing.T) {
+// lotOfOneSlot is a lot that gets one slot and no other, a descriptor to put in,
+// and the ends of all slots that it asked for.
+func lotOfOneSlot(t *testing.T) (l *Lot, fd int, slots *[][2]int) {
 	var ends [][2]int
-	l := New(func(_, out, in int) bool {
+	l = New(func(_, out, in int) bool {
 		dup := [2]int{}
 		for i, fd := range []int{out, in} {
 			n, err := unix.Dup(fd)
@@ -24,7 +26,8 @@ func TestShedAndMend(t *testing.T) {
 		ends = append(ends, dup)
 		return len(ends) == 1 // one slot, and no other one
 	})
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	var err error
+	fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +38,11 @@ func TestShedAndMend(t *testing.T) {
 			unix.Close(e[1])
 		}
 	})
+	return l, fd, &ends
+}
+
+func TestShedAndMend(t *testing.T) {
+	l, fd, ends := lotOfOneSlot(t)
 	if l.Shed() || l.Unkept() || !l.Mend() || l.Full() {
 		t.Error("an empty lot has something to shed, is not kept, or is full")
 	}
@@ -51,10 +59,10 @@ func TestShedAndMend(t *testing.T) {
 	if n != 10 || !l.Shed() || !l.Unkept() || l.Shed() || l.Len() != 10 {
 		t.Fatalf("%d of 10 were put; after Shed unkept %t, %d members", n, l.Unkept(), l.Len())
 	}
-	if got := queued(t, ends[0][0]); got != 0 {
+	if got := queued(t, (*ends)[0][0]); got != 0 {
 		t.Errorf("%d bytes are left in the queue", got)
 	}
-	if !l.Mend() || l.Unkept() || queued(t, ends[0][0]) == 0 {
+	if !l.Mend() || l.Unkept() || queued(t, (*ends)[0][0]) == 0 {
 		t.Error("Mend did not bring them back")
 	}
 	// A newcomer after Shed mends its slot, and the slot knows how full it is.

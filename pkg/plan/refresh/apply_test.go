@@ -83,119 +83,124 @@ func withWorker(m map[string]string, settings string) map[string]string {
 	return m
 }
 
+var (
+	up   = systemctl.Unit{Load: "loaded", Active: "active"}
+	down = systemctl.Unit{Load: "loaded", Active: "inactive"}
+)
+
+// running are the units of a host that serves these rpcds.
+func running(names ...string) map[string]systemctl.Unit {
+	m := map[string]systemctl.Unit{layout.Target: up, layout.PreflightService: up}
+	for _, n := range names {
+		m[layout.ListenerSocket(layout.NP, n)] = up
+		m[layout.ListenerSocket(layout.TCP, n)] = up
+	}
+	return m
+}
+
+// with adds units in one state.
+func with(m map[string]systemctl.Unit, u systemctl.Unit, units ...string) map[string]systemctl.Unit {
+	for _, n := range units {
+		m[n] = u
+	}
+	return m
+}
+
+// but is m with another content of one unit.
+func but(m map[string]string, unit, content string) map[string]string {
+	m[unit] = content
+	return m
+}
+
+// applyCases are changes of units, and what systemd is asked to do about each, in order.
+var applyCases = []struct {
+	name     string
+	units    map[string]systemctl.Unit
+	after    map[string][]string
+	self     string
+	fail     map[string]error
+	old, new map[string]string
+	plan     *plan.Plan
+	want     []string
+	problems int
+	err      string
+}{
+	{name: "nothing changed", units: running("winreg"), old: files("winreg"), new: files("winreg"), plan: planOf("winreg")},
+	{name: "first, from the boot", units: with(running(), systemctl.Unit{Active: "inactive", Job: "start"}, layout.Target),
+		new: files("winreg"), plan: planOf("winreg"), self: layout.RefreshService,
+		after: map[string][]string{layout.Target: {layout.RefreshService}},
+		want:  []string{"daemon-reload", "reload msrpc-preflight.service", "start-no-wait msrpc.target"}},
+	{name: "a stopped target stays stopped", units: with(running(), down, layout.Target, layout.PreflightService),
+		new: files("winreg"), plan: planOf("winreg"), want: []string{"daemon-reload"}},
+	{name: "one removed while another serves",
+		units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg"),
+			"msrpc-worker-lsad@0.socket", "msrpc-worker-lsad@0.service", "msrpc-worker-winreg@0.service"),
+		old: files("winreg", "lsad"), new: files("winreg"), plan: planOf("winreg"),
+		want: []string{"stop msrpc-np-lsad.socket", "stop msrpc-tcp-lsad.socket", "stop msrpc-broker@lsad.service",
+			"stop msrpc-worker-lsad@0.socket", "kill msrpc-worker-lsad@0.service", "stop msrpc-worker-lsad@0.service",
+			"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+	{name: "workers of Samba's kind drain before their broker restarts",
+		units: with(running("winreg"), up, layout.BrokerService("winreg"), "msrpc-worker-winreg@0.service", "msrpc-worker-winreg@7.service"),
+		old:   withWorker(files("winreg"), "old"), new: withWorker(files("winreg"), "new"), plan: sambas(32, "winreg"),
+		want: []string{"daemon-reload", "reload msrpc-preflight.service", "kill msrpc-worker-winreg@0.service",
+			"kill msrpc-worker-winreg@7.service", "restart msrpc-broker@winreg.service", "start msrpc.target"}},
+	{name: "without spares they have the time of their unit",
+		units: with(running("winreg"), up, layout.BrokerService("winreg"), "msrpc-worker-winreg@0.service"),
+		old:   withWorker(files("winreg"), "old"), new: withWorker(files("winreg"), "new"), plan: sambas(0, "winreg"),
+		want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-worker-winreg@0.service",
+			"restart msrpc-broker@winreg.service", "start msrpc.target"}},
+	{name: "a broker's set changes", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg")),
+		old: files("winreg", "lsad"), new: but(files("winreg", "lsad"), layout.ListenerSocket(layout.TCP, "lsad"), "other"), plan: planOf("winreg", "lsad"),
+		want: []string{"stop msrpc-tcp-lsad.socket", "daemon-reload", "reload msrpc-preflight.service",
+			"restart msrpc-broker@lsad.service", "start msrpc.target"}},
+	{name: "another worker of Samba's kind notices by itself",
+		units: with(running("winreg"), up, layout.BrokerService("winreg"), layout.WorkerService("winreg", 0)),
+		old:   files("winreg"), new: but(files("winreg"), layout.WorkerTemplate("winreg"), "other"), plan: planOf("winreg"), want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+	{name: "another native program behind a broker",
+		units: with(running("echo"), up, layout.BrokerService("echo"), layout.WorkerService("echo", 0), layout.WorkerService("echo", 5)),
+		old:   nativeFiles(false, "a", "echo"), new: nativeFiles(false, "b", "echo"), plan: native(false, "echo"),
+		want: []string{"daemon-reload", "reload msrpc-preflight.service",
+			"restart msrpc-worker-echo@0.service", "restart msrpc-worker-echo@5.service", "start msrpc.target"}},
+	{name: "another native program without a broker",
+		units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+		old:   nativeFiles(true, "a", "echo"), new: nativeFiles(true, "b", "echo"), plan: native(true, "echo"),
+		want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-worker-echo@0.service", "start msrpc.target"}},
+	{name: "the same while it does not run", units: running("echo"),
+		old: nativeFiles(true, "a", "echo"), new: nativeFiles(true, "b", "echo"), plan: native(true, "echo"),
+		want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+	{name: "a listener changes without a broker", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+		old: nativeFiles(true, "a", "echo"), new: but(nativeFiles(true, "a", "echo"), layout.ListenerSocket(layout.TCP, "echo"), "other"), plan: native(true, "echo"),
+		want: []string{"stop msrpc-tcp-echo.socket", "daemon-reload", "reload msrpc-preflight.service",
+			"restart msrpc-worker-echo@0.service", "start msrpc.target"}},
+	{name: "from a broker to none", units: with(running("echo"), up, layout.BrokerService("echo"), "msrpc-worker-echo@0.socket", layout.WorkerService("echo", 0)),
+		old: nativeFiles(false, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"),
+		want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-broker@echo.service",
+			"stop msrpc-worker-echo@0.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
+			"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+	{name: "and back", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
+		old: nativeFiles(true, "a", "echo"), new: nativeFiles(false, "a", "echo"), plan: native(false, "echo"),
+		want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
+			"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+	{name: "one without a broker that keeps out now", units: with(running("epmapper"), up, layout.WorkerService("epmapper", 0)),
+		old: nativeFiles(true, "a", "epmapper"), new: files(), plan: planOf(),
+		want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "kill msrpc-worker-epmapper@0.service", "stop msrpc-worker-epmapper@0.service",
+			"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
+	{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: planOf(), self: "x.service",
+		after: map[string][]string{layout.PreflightService: {"x.service"}},
+		want:  []string{"daemon-reload", "reload-no-wait msrpc-preflight.service", "start msrpc.target"}},
+	{name: "masked is left alone", units: with(running("winreg"), systemctl.Unit{Load: "masked", Active: "inactive"}, "msrpc-tcp-winreg.socket"),
+		old: files("winreg"), new: files("winreg"), plan: planOf("winreg")},
+	{name: "systemd refuses a reload", units: with(running("winreg"), up, "msrpc-tcp-winreg.socket"), old: files("winreg"), new: files(), plan: planOf(),
+		fail: map[string]error{"daemon-reload ": fmt.Errorf("no room in /run")}, err: "no room in /run",
+		want: []string{"stop msrpc-np-winreg.socket", "stop msrpc-tcp-winreg.socket", "daemon-reload", "start msrpc.target"}},
+	{name: "one unit fails, the others are served", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad")),
+		old: files("winreg"), new: files("winreg", "lsad"), plan: planOf("winreg", "lsad"),
+		fail: map[string]error{"restart msrpc-broker@lsad.service": fmt.Errorf("no memory")},
+		want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-broker@lsad.service", "start msrpc.target"}, err: "no memory"},
+}
+
 func TestApply(t *testing.T) {
-	up, down := systemctl.Unit{Load: "loaded", Active: "active"}, systemctl.Unit{Load: "loaded", Active: "inactive"}
-	running := func(names ...string) map[string]systemctl.Unit {
-		m := map[string]systemctl.Unit{layout.Target: up, layout.PreflightService: up}
-		for _, n := range names {
-			m[layout.ListenerSocket(layout.NP, n)] = up
-			m[layout.ListenerSocket(layout.TCP, n)] = up
-		}
-		return m
-	}
-	with := func(m map[string]systemctl.Unit, u systemctl.Unit, units ...string) map[string]systemctl.Unit {
-		for _, n := range units {
-			m[n] = u
-		}
-		return m
-	}
-	for _, tc := range []struct {
-		name     string
-		units    map[string]systemctl.Unit
-		after    map[string][]string
-		self     string
-		fail     map[string]error
-		old, new map[string]string
-		plan     *plan.Plan
-		want     []string
-		problems int
-		err      string
-	}{
-		{name: "nothing changed", units: running("winreg"), old: files("winreg"), new: files("winreg"), plan: planOf("winreg")},
-		{name: "first, from the boot", units: with(running(), systemctl.Unit{Active: "inactive", Job: "start"}, layout.Target),
-			new: files("winreg"), plan: planOf("winreg"), self: layout.RefreshService,
-			after: map[string][]string{layout.Target: {layout.RefreshService}},
-			want:  []string{"daemon-reload", "reload msrpc-preflight.service", "start-no-wait msrpc.target"}},
-		{name: "a stopped target stays stopped", units: with(running(), down, layout.Target, layout.PreflightService),
-			new: files("winreg"), plan: planOf("winreg"), want: []string{"daemon-reload"}},
-		{name: "one removed while another serves",
-			units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg"),
-				"msrpc-worker-lsad@0.socket", "msrpc-worker-lsad@0.service", "msrpc-worker-winreg@0.service"),
-			old: files("winreg", "lsad"), new: files("winreg"), plan: planOf("winreg"),
-			want: []string{"stop msrpc-np-lsad.socket", "stop msrpc-tcp-lsad.socket", "stop msrpc-broker@lsad.service",
-				"stop msrpc-worker-lsad@0.socket", "kill msrpc-worker-lsad@0.service", "stop msrpc-worker-lsad@0.service",
-				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "workers of Samba's kind drain before their broker restarts",
-			units: with(running("winreg"), up, layout.BrokerService("winreg"), "msrpc-worker-winreg@0.service", "msrpc-worker-winreg@7.service"),
-			old:   withWorker(files("winreg"), "old"), new: withWorker(files("winreg"), "new"), plan: sambas(32, "winreg"),
-			want: []string{"daemon-reload", "reload msrpc-preflight.service", "kill msrpc-worker-winreg@0.service",
-				"kill msrpc-worker-winreg@7.service", "restart msrpc-broker@winreg.service", "start msrpc.target"}},
-		{name: "without spares they have the time of their unit",
-			units: with(running("winreg"), up, layout.BrokerService("winreg"), "msrpc-worker-winreg@0.service"),
-			old:   withWorker(files("winreg"), "old"), new: withWorker(files("winreg"), "new"), plan: sambas(0, "winreg"),
-			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-worker-winreg@0.service",
-				"restart msrpc-broker@winreg.service", "start msrpc.target"}},
-		{name: "a broker's set changes", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad"), layout.BrokerService("winreg")),
-			old: files("winreg", "lsad"), new: func() map[string]string {
-				m := files("winreg", "lsad")
-				m[layout.ListenerSocket(layout.TCP, "lsad")] = "other"
-				return m
-			}(), plan: planOf("winreg", "lsad"),
-			want: []string{"stop msrpc-tcp-lsad.socket", "daemon-reload", "reload msrpc-preflight.service",
-				"restart msrpc-broker@lsad.service", "start msrpc.target"}},
-		{name: "another worker of Samba's kind notices by itself",
-			units: with(running("winreg"), up, layout.BrokerService("winreg"), layout.WorkerService("winreg", 0)),
-			old:   files("winreg"), new: func() map[string]string {
-				m := files("winreg")
-				m[layout.WorkerTemplate("winreg")] = "other"
-				return m
-			}(), plan: planOf("winreg"), want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "another native program behind a broker",
-			units: with(running("echo"), up, layout.BrokerService("echo"), layout.WorkerService("echo", 0), layout.WorkerService("echo", 5)),
-			old:   nativeFiles(false, "a", "echo"), new: nativeFiles(false, "b", "echo"), plan: native(false, "echo"),
-			want: []string{"daemon-reload", "reload msrpc-preflight.service",
-				"restart msrpc-worker-echo@0.service", "restart msrpc-worker-echo@5.service", "start msrpc.target"}},
-		{name: "another native program without a broker",
-			units: with(running("echo"), up, layout.WorkerService("echo", 0)),
-			old:   nativeFiles(true, "a", "echo"), new: nativeFiles(true, "b", "echo"), plan: native(true, "echo"),
-			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-worker-echo@0.service", "start msrpc.target"}},
-		{name: "the same while it does not run", units: running("echo"),
-			old: nativeFiles(true, "a", "echo"), new: nativeFiles(true, "b", "echo"), plan: native(true, "echo"),
-			want: []string{"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "a listener changes without a broker", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
-			old: nativeFiles(true, "a", "echo"), new: func() map[string]string {
-				m := nativeFiles(true, "a", "echo")
-				m[layout.ListenerSocket(layout.TCP, "echo")] = "other"
-				return m
-			}(), plan: native(true, "echo"),
-			want: []string{"stop msrpc-tcp-echo.socket", "daemon-reload", "reload msrpc-preflight.service",
-				"restart msrpc-worker-echo@0.service", "start msrpc.target"}},
-		{name: "from a broker to none", units: with(running("echo"), up, layout.BrokerService("echo"), "msrpc-worker-echo@0.socket", layout.WorkerService("echo", 0)),
-			old: nativeFiles(false, "a", "echo"), new: nativeFiles(true, "a", "echo"), plan: native(true, "echo"),
-			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "stop msrpc-broker@echo.service",
-				"stop msrpc-worker-echo@0.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
-				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "and back", units: with(running("echo"), up, layout.WorkerService("echo", 0)),
-			old: nativeFiles(true, "a", "echo"), new: nativeFiles(false, "a", "echo"), plan: native(false, "echo"),
-			want: []string{"stop msrpc-np-echo.socket", "stop msrpc-tcp-echo.socket", "kill msrpc-worker-echo@0.service", "stop msrpc-worker-echo@0.service",
-				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "one without a broker that keeps out now", units: with(running("epmapper"), up, layout.WorkerService("epmapper", 0)),
-			old: nativeFiles(true, "a", "epmapper"), new: files(), plan: planOf(),
-			want: []string{"stop msrpc-np-epmapper.socket", "stop msrpc-tcp-epmapper.socket", "kill msrpc-worker-epmapper@0.service", "stop msrpc-worker-epmapper@0.service",
-				"daemon-reload", "reload msrpc-preflight.service", "start msrpc.target"}},
-		{name: "preflight waits for us", units: running(), new: files(), old: files("winreg"), plan: planOf(), self: "x.service",
-			after: map[string][]string{layout.PreflightService: {"x.service"}},
-			want:  []string{"daemon-reload", "reload-no-wait msrpc-preflight.service", "start msrpc.target"}},
-		{name: "masked is left alone", units: with(running("winreg"), systemctl.Unit{Load: "masked", Active: "inactive"}, "msrpc-tcp-winreg.socket"),
-			old: files("winreg"), new: files("winreg"), plan: planOf("winreg")},
-		{name: "systemd refuses a reload", units: with(running("winreg"), up, "msrpc-tcp-winreg.socket"), old: files("winreg"), new: files(), plan: planOf(),
-			fail: map[string]error{"daemon-reload ": fmt.Errorf("no room in /run")}, err: "no room in /run",
-			want: []string{"stop msrpc-np-winreg.socket", "stop msrpc-tcp-winreg.socket", "daemon-reload", "start msrpc.target"}},
-		{name: "one unit fails, the others are served", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad")),
-			old: files("winreg"), new: files("winreg", "lsad"), plan: planOf("winreg", "lsad"),
-			fail: map[string]error{"restart msrpc-broker@lsad.service": fmt.Errorf("no memory")},
-			want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-broker@lsad.service", "start msrpc.target"}, err: "no memory"},
-	} {
+	for _, tc := range applyCases {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
 			writeUnits(t, dir, tc.old)

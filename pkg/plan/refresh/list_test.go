@@ -41,6 +41,18 @@ func rpcds(t *testing.T, programs ...string) []config.Rpcd {
 	return list
 }
 
+// listFailures are what is said of each program of TestListAll, the beginning of it; "" for a good one.
+var listFailures = map[string]string{
+	"good": "", "stderr": "", "nothing": "", "config": "",
+	"empty":     "--list-interfaces: ",
+	"truncated": "--list-interfaces: line 3: ",
+	"endless":   "--list-interfaces: its output is too long: more than 262144 bytes",
+	"binary":    "--list-interfaces: line ",
+	"exits":     "--list-interfaces: exit status 3: no database",
+	"dotdot":    "--list-interfaces: line 4: ",
+	"percent":   "--list-interfaces: line 3: ",
+}
+
 func TestListAll(t *testing.T) {
 	good, err := listing.Parse([]byte(goodListing))
 	if err != nil {
@@ -67,16 +79,7 @@ func TestListAll(t *testing.T) {
 	for _, e := range listAll(context.Background(), list, samba, old, false) {
 		got[e.Name] = e
 	}
-	for name, failure := range map[string]string{
-		"good": "", "stderr": "", "nothing": "", "config": "",
-		"empty":     "--list-interfaces: ",
-		"truncated": "--list-interfaces: line 3: ",
-		"endless":   "--list-interfaces: its output is too long: more than 262144 bytes",
-		"binary":    "--list-interfaces: line ",
-		"exits":     "--list-interfaces: exit status 3: no database",
-		"dotdot":    "--list-interfaces: line 4: ",
-		"percent":   "--list-interfaces: line 3: ",
-	} {
+	for name, failure := range listFailures {
 		e, ok := got[name]
 		if !ok {
 			t.Errorf("%s has no entry", name)
