@@ -48,6 +48,8 @@ type conn struct {
 	calls    dcerpc.Reassembler
 	from     *holder // whose it is
 	places   [nPlaces]place
+	queued   bool          // waits for its turn
+	more     bool          // there is a whole PDU in in
 	silent   bool          // in loop.unbound
 	counted  bool          // silent: among those of its source
 	since    time.Duration // l.Now of its begin
@@ -137,6 +139,7 @@ func (c *conn) close(l *loop) {
 	l.conns[c.fd] = nil
 	sys.Close(c.fd)
 	c.fd = -1
+	c.dequeue()
 	l.unbound.remove(l, c)
 	if c.state.bound {
 		c.from.Own.bound.remove(c)
@@ -197,7 +200,7 @@ func (c *conn) watch(l *loop) {
 	switch {
 	case len(c.out) > 0:
 		want |= unix.EPOLLOUT // a client that does not read is not read either
-	case !c.busy():
+	case !c.busy() && !c.queued:
 		want |= unix.EPOLLIN
 	}
 	switch {
@@ -233,7 +236,7 @@ func (c *conn) event(l *loop, events uint32) {
 			c.close(l)
 		}
 	default:
-		c.readable(l)
+		c.turn(l)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"log/slog"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -87,10 +88,11 @@ func feed(l *loop, peer int, stream, buf []byte) (answer []byte) {
 			unix.Shutdown(peer, unix.SHUT_WR)
 			closed = true
 		}
-		n, _ := l.Wait(20)
+		n, _ := l.Wait(min(l.due(), l.Now+20*time.Millisecond))
 		for i := range n {
 			l.event(l.Event(i))
 		}
+		l.serveQueued()
 	}
 	for receive() {
 	}

@@ -117,10 +117,16 @@ func TestLedgerIsWhatConnectionsHold(t *testing.T) {
 			t.Errorf("never more than %d %s were held, %d may be", seen[n], limited[n].what, limit)
 		}
 	}
-	close(r.hooks.wait)
 	for _, c := range clients {
 		c.Close()
 	}
+	r.emptied(l)
+}
+
+// emptied checks that nothing is left when all clients have gone.
+func (r *rig) emptied(l *loop) {
+	r.t.Helper()
+	close(r.hooks.wait)
 	for l.open > 0 || l.running > 0 {
 		select {
 		case <-r.hooks.runs:
@@ -130,7 +136,7 @@ func TestLedgerIsWhatConnectionsHold(t *testing.T) {
 		}
 	}
 	if l.ledger.Len() != 0 || len(l.groups.byID) != 0 || l.unbound.all.n != 0 {
-		t.Errorf("%d sources, %d groups and %d silent connections are left of no client", l.ledger.Len(), len(l.groups.byID), l.unbound.all.n)
+		r.t.Errorf("%d sources, %d groups and %d silent connections are left of no client", l.ledger.Len(), len(l.groups.byID), l.unbound.all.n)
 	}
 }
 
@@ -179,8 +185,9 @@ func (l *loop) serveAll() {
 		for i := range n {
 			l.event(l.Event(i))
 		}
+		l.serveQueued()
 		l.reclaim()
-		if n == 0 {
+		if n == 0 && l.turns.first == nil {
 			return
 		}
 	}

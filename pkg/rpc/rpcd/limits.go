@@ -5,6 +5,7 @@ package rpcd
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
@@ -25,6 +26,13 @@ type holder = source.Holder[crowd]
 type crowd struct {
 	silent queue // connections that wait for their bind, the oldest first
 	bound  queue // the longest idle first
+
+	// Of turn.go.
+	ready  queue
+	next   *holder // in loop.turns
+	listed bool    // there
+	round  uint64  // of spent
+	spent  time.Duration
 }
 
 // defaults are those of a unit that says nothing else.

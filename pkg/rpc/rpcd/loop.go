@@ -43,6 +43,7 @@ type loop struct {
 	open      int
 	fdLimit   int // RLIMIT_NOFILE
 	unbound   unbound
+	turns     turns
 	ledger    source.Ledger[crowd]
 	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
 	groups    *groups
@@ -141,6 +142,7 @@ func (l *loop) run() error {
 		for i := range n {
 			l.event(l.Event(i))
 		}
+		l.serveQueued()
 		switch {
 		case l.acceptAt == 0 || l.Now < l.acceptAt:
 		case l.leaving:
@@ -176,8 +178,10 @@ func (l *loop) event(kind int, gen uint32, index int, events uint32) {
 		l.woken()
 	case kindInbox:
 		l.takeInbox()
+		l.Tick()
 	case kindListener:
 		l.accept(&l.listeners[index])
+		l.Tick() // else it counts as time of the next turn
 	case kindConn:
 		if c := l.conns[index]; c != nil && c.gen&event.GenMask == gen {
 			c.event(l, events)
@@ -234,6 +238,9 @@ func (l *loop) idle() bool {
 
 // due is when the loop has something to do without an event.
 func (l *loop) due() time.Duration {
+	if l.turns.first != nil {
+		return 0
+	}
 	due := l.manager.Due()
 	if l.env.Idle > 0 && l.open == 0 {
 		due = min(due, l.lastActive+l.env.Idle)

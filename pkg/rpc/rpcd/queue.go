@@ -15,6 +15,7 @@ type queue struct {
 const (
 	bySource = iota // among those of its source that are silent, or bound
 	byAge           // among all that are unbound
+	byTurn          // among those of its source that wait for their turn
 	nPlaces
 )
 

@@ -25,7 +25,7 @@ func (c *conn) readable(l *loop) {
 		return
 	}
 	have := copy(l.in[:], c.in)
-	n, errno := sys.Recv(c.fd, l.in[have:], 0)
+	n, errno := sys.Recv(c.fd, l.in[have:min(have+readTurn, len(l.in))], 0)
 	if errno == unix.EAGAIN {
 		c.watch(l)
 		return
@@ -37,13 +37,15 @@ func (c *conn) readable(l *loop) {
 	c.proceed(l, l.in[:have+n])
 }
 
-// proceed serves the whole PDUs in stream, or in what was kept when stream is
-// nil, keeps the rest and sends the answers.
+// proceed serves a turn's worth of the whole PDUs in stream, or in what was kept
+// when stream is nil, keeps the rest and sends the answers.
 func (c *conn) proceed(l *loop, stream []byte) {
 	if stream == nil {
 		stream = l.in[:copy(l.in[:], c.in)]
 	}
+	start, served := l.Now, 0
 	incomplete := false
+	c.more = false
 	for c.phase == serving && !c.busy() && len(c.out) == 0 {
 		pdu, used, rej := c.next(l, stream)
 		if rej != nil {
@@ -53,6 +55,10 @@ func (c *conn) proceed(l *loop, stream []byte) {
 		if incomplete = used == 0; incomplete {
 			break
 		}
+		if c.more = served == turnPDUs || served > 0 && l.Tick()-start >= turnTime; c.more {
+			break
+		}
+		served++
 		stream = stream[used:]
 		c.serve(l, pdu)
 		if len(l.out) >= keepBuffer {
@@ -69,6 +75,12 @@ func (c *conn) proceed(l *loop, stream []byte) {
 	c.send(l)
 	if c.fd < 0 {
 		return
+	}
+	l.spend(c.from, start)
+	if c.more && c.phase == serving && len(c.out) == 0 {
+		l.enqueue(c)
+	} else {
+		c.dequeue()
 	}
 	if c.phase == ending && len(c.out) == 0 {
 		c.linger(l)
@@ -95,8 +107,10 @@ func (c *conn) keep(l *loop, stream []byte) {
 	c.in = append(c.in[:0], stream...)
 }
 
-// maxRead is how much is read at once at least.
-const maxRead = 1 << 12
+const (
+	readTurn = 32 << 10 // is read at once at most: clients keep the rest
+	maxRead  = 1 << 12  // and this at least
+)
 
 // next takes the first PDU from stream; used is 0 while it is not complete.
 func (c *conn) next(l *loop, stream []byte) (pdu dcerpc.PDU, used int, rej *dcerpc.Reject) {

@@ -100,7 +100,7 @@ func (l *loop) accept(ls *listener) {
 			}
 			c.phase = wantNPA
 		}
-		c.readable(l)
+		c.turn(l)
 		if !l.room() {
 			l.pauseAccept(unix.EMFILE)
 			return
@@ -175,7 +175,7 @@ func (l *loop) takeInbox() {
 				journal.Transport, string(l.inbox.Peer.Transport), journal.Binding, string(l.inbox.Message.Binding))
 			continue
 		}
-		c.readable(l)
+		c.turn(l)
 	}
 }
 
