@@ -29,7 +29,7 @@ func substitutions(programs string) map[string]string {
 		"bindir": programs, "libexecdir": programs,
 		"vendordir": layout.VendorConfig, "confdir": layout.AdminConfig, "volatiledir": layout.VolatileConf,
 		"statedir": layout.State, "runtimedir": layout.Runtime,
-		"user": layout.User, "group": layout.Group, "rpcduser": layout.RpcdUser, "since254": "#",
+		"user": layout.User, "group": layout.Group, "rpcduser": layout.RpcdUser, "authuser": layout.AuthUser, "since254": "#",
 		"hardening": units.Hardening,
 	}
 }
@@ -59,7 +59,7 @@ func installed(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	programs := t.TempDir()
-	for _, p := range []string{"msrpcctl", "msrpc-broker", "msrpc-samba-worker", "msrpc-keep-scripts", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native", "rpcd_direct"} {
+	for _, p := range []string{"msrpcctl", "msrpc-auth", "msrpc-broker", "msrpc-samba-worker", "msrpc-keep-scripts", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native", "rpcd_direct"} {
 		if err := os.Symlink("/bin/true", filepath.Join(programs, p)); err != nil {
 			t.Fatal(err)
 		}
@@ -141,6 +141,7 @@ func TestSystemdAcceptsEveryUnit(t *testing.T) {
 	dir := installed(t)
 	names := []string{
 		"msrpc.target", "msrpc.slice", "msrpc-preflight.service", "msrpc-scripts.service", "msrpc-refresh.service", "msrpc-refresh.path",
+		"msrpc-auth.socket", "msrpc-auth.service",
 		unitgen.ProblemService, layout.BgqdService,
 	}
 	for _, name := range []string{"spoolss", "native"} {
@@ -215,7 +216,7 @@ func TestExposure(t *testing.T) {
 
 func TestEveryUnitHasNoStartLimitAndIsPartOfTheTarget(t *testing.T) {
 	templates, err := filepath.Glob("msrpc[^d]*.in")
-	if err != nil || len(templates) != 11 {
+	if err != nil || len(templates) != 13 {
 		t.Fatalf("templates %v, %v", templates, err)
 	}
 	for _, name := range templates {

@@ -39,4 +39,5 @@ const (
 	IDUnitProblem       = "e3db5277eddd43cb93a96dcaef3ee5ff" // generator: units are not as configured
 	IDMessagesDropped   = "74a35dba13374de5a9767a831f9e0aec" // any program: the journal did not read, messages were dropped
 	IDRefreshFailed     = "ecbbfb54c5774508ab9f5cbe913503d2" // refresh: it failed, or not every unit could be brought up
+	IDKeysUnusable      = "77c991f55e4f434ea425f3dd8d084e59" // msrpc-auth: a keytab or a file of NT hashes cannot be used
 )

@@ -26,6 +26,7 @@ const (
 	User     = "msrpc"      // of brokers
 	Group    = "msrpc"      // of inboxes and status files
 	RpcdUser = "msrpc-rpcd" // of native rpcds
+	AuthUser = "msrpc-auth" // of msrpc-auth, which has keys
 )
 
 // ExitReplaced is the exit status of a broker or a native rpcd whose program was
@@ -100,6 +101,15 @@ func RpcdDir(name string) string { return filepath.Join(Runtime, name) }
 // Root is the empty directory that is the root of brokers and native rpcds; what
 // they may see is mounted into it, for each of them alone.
 func Root() string { return filepath.Join(Runtime, ".root") }
+
+// WinbindPipe is the privileged pipe of winbindd.
+var WinbindPipe = "/var/lib/samba/winbindd_privileged/pipe"
+
+// AuthDir has the socket of msrpc-auth.
+func AuthDir() string { return filepath.Join(Runtime, ".auth") }
+
+// AuthSocket is that of msrpc-auth.
+func AuthSocket() string { return filepath.Join(AuthDir(), "socket") }
 
 // StatusFile is the mapped status file of one rpcd.
 func StatusFile(name string) string { return filepath.Join(RpcdDir(name), "status") }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authd
+
+// This file owns the program: what its unit gives it.
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/rpc/auth/hashes"
+	"msrpcd/pkg/rpc/auth/krb5"
+	"msrpcd/pkg/rpc/auth/ntlm"
+	"msrpcd/pkg/rpc/auth/spnego"
+	"msrpcd/pkg/rpc/auth/winbind"
+)
+
+// Names of credentials (LoadCredential=), and of variables.
+const (
+	keytabCredential = "krb5.keytab"
+	hashCredential   = "msrpc.nthashes"
+	withoutMIC       = "MSRPC_NTLM_WITHOUT_MIC"
+	winbindPipe      = "MSRPC_WINBIND_PIPE"
+
+	idleTime = 2 * time.Minute
+)
+
+// Main runs msrpc-auth and returns the exit status.
+func Main() int {
+	log := journal.Setup()
+	defer journal.Flush()
+	if err := sys.Confine(sys.FilesKeepLength); err != nil {
+		log.Warn(err.Error())
+	}
+	if err := run(log); err != nil {
+		log.Error(err.Error())
+		return 1
+	}
+	return 0
+}
+
+func run(log *slog.Logger) error {
+	passed, err := sys.PassedFDs()
+	if err != nil || len(passed) != 1 {
+		return fmt.Errorf("msrpc-auth is started by msrpc-auth.socket, see msrpc-auth(8): %d sockets, %v", len(passed), err)
+	}
+	f := os.NewFile(uintptr(passed[0].FD), "msrpc-auth.socket")
+	c, err := net.FilePacketConn(f)
+	f.Close()
+	if err != nil {
+		return fmt.Errorf("msrpc-auth.socket: %w", err)
+	}
+	socket, ok := c.(*net.UnixConn)
+	if !ok {
+		return errors.New("msrpc-auth.socket is not a unix socket of datagrams")
+	}
+	s := Server{Mechanisms: mechanisms(log, os.Getenv), Idle: idleTime}
+	return s.Serve(socket)
+}
+
+// mechanisms are those that the credentials of the unit allow. What cannot be read
+// is left out: clients may have another way.
+func mechanisms(log *slog.Logger, getenv func(string) string) (list []auth.Mechanism) {
+	dir := getenv("CREDENTIALS_DIRECTORY")
+	pipe := getenv(winbindPipe)
+	if pipe == "" {
+		pipe = layout.WinbindPipe
+	}
+	accounts := auth.Accounts(winbind.New(pipe))
+	if text, ok := credential(log, dir, hashCredential); ok {
+		if f, err := hashes.Parse(string(text)); err != nil {
+			log.Error("no NTLM, for the file of NT hashes cannot be used: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
+			accounts, _ = hashes.Parse("") // never others than those that were meant
+		} else {
+			accounts = f
+		}
+	}
+	list = append(list, &ntlm.Mechanism{Accounts: accounts, WithoutMIC: getenv(withoutMIC) == "yes"})
+	if keytab, ok := credential(log, dir, keytabCredential); ok {
+		if k, err := krb5.New(keytab, accounts); err != nil {
+			log.Error("there is no Kerberos: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
+		} else {
+			list = append(list, k)
+		}
+		clear(keytab)
+	}
+	return append(list, spnego.New(list...))
+}
+
+// credential reads one that may be there: a unit without a drop-in has none.
+func credential(log *slog.Logger, dir, name string) ([]byte, bool) {
+	if dir == "" {
+		return nil, false
+	}
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Error("credential cannot be read: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
+	}
+	return b, err == nil
+}
