@@ -53,7 +53,7 @@ var wantedEnv = map[string]string{
 // dump writes attributes of process $1 to stdout, one a line as NAME=VALUE.
 const dump = `#!/bin/sh
 p=/proc/$1
-for f in Umask SigBlk SigIgn CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp Groups; do sed -n "s/^$f:[ 	]*/$f=/p" $p/status; done
+for f in Umask SigBlk SigIgn CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp Groups THP_enabled Speculation_Store_Bypass SpeculationIndirectBranch Cpus_allowed_list Mems_allowed_list; do sed -n "s/^$f:[ 	]*/$f=/p" $p/status; done
 sed -n 's/^Seccomp_filters:[ 	]*/filters=/p' $p/status
 sed 1d $p/limits | sed 's/  */ /g; s/^Max \([a-z ]*\) \([0-9u].*\)/limit \1=\2/'
 for f in oom_score_adj timerslack_ns personality loginuid coredump_filter; do echo "$f=$(cat $p/$f 2>/dev/null)"; done
@@ -67,6 +67,24 @@ for n in mnt pid net ipc uts user cgroup; do echo "namespace $n=$([ "$(readlink 
 for f in 0 1 2; do echo "fd $f=$(readlink $p/fd/$f | sed 's/:.*//')"; done
 for f in $p/fd/*; do n=${f##*/}; [ $n -gt 2 ] && readlink $f; done | sed 's/\[[0-9]*\]//; s/msg.lock.*/msg.lock/; s/.*log\..*/log file/' | sort | uniq -c | sed 's/ *\([0-9]*\) \(.*\)/\2=\1/'
 tr '\0' '\n' <$p/environ | sed 's/^/env /'
+`
+
+// self tells what only the process itself, a script's, is told by the kernel. Of the
+// session keyring it is whose it is.
+const self = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number in ("dumpable", 3), ("keep capabilities", 7), ("securebits", 27), ("machine check", 34), ("transparent huge pages", 42), ("io flusher", 58):
+    print("%s=%d" % (name, libc.prctl(number, 0, 0, 0, 0)))
+for name, number in ("parent's death", 2), ("subreaper", 37):
+    value = ctypes.c_int(-1)
+    libc.prctl(number, ctypes.byref(value), 0, 0, 0)
+    print("%s=%d" % (name, value.value))
+text = ctypes.create_string_buffer(200)
+keyctl = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+libc.syscall(keyctl, 6, -3, text, 200)
+print("session keyring=" + text.value.decode())
+print("affinity=%s" % sorted(os.sched_getaffinity(0)))
 `
 
 // attributes parses a dump.
@@ -113,9 +131,9 @@ func TestRpcdsAndTheirScriptsInheritWhatTheyDoWithStockSamba(t *testing.T) {
 			global(line)(o)
 		}
 		o.Files["/etc/printcap.test"] = "lp1|one\n"
-		o.Files["/srv/dump"] = dump
+		o.Files["/srv/dump"], o.Files["/srv/self"] = dump, self
 		for _, name := range []string{"print", "add-share"} {
-			o.Files["/srv/"+name] = "#!/bin/sh\nsh /srv/dump $$ >/srv/out/" + name + ".new; mv /srv/out/" + name + ".new /srv/out/" + name + "\n"
+			o.Files["/srv/"+name] = "#!/bin/sh\n(python3 /srv/self; sh /srv/dump $$) >/srv/out/" + name + ".new; mv /srv/out/" + name + ".new /srv/out/" + name + "\n"
 		}
 		o.Files["/srv/printjob.py"] = string(job)
 		o.Files["/etc/samba/smb.conf"] += "\n[printers]\n\tpath = /var/spool/samba\n\tprintable = yes\n"
@@ -128,7 +146,12 @@ func TestRpcdsAndTheirScriptsInheritWhatTheyDoWithStockSamba(t *testing.T) {
 	stock := start(scripts, global("rpc start on demand helpers = yes"), func(o *sandboxOptions) { o.Stage = "" }).smbd().inherited()
 	ours := start(scripts).install().smbd().inherited()
 	for process, want := range stock {
-		t.Run(process, func(t *testing.T) { compareInherited(t, want, ours[process]) })
+		t.Run(process, func(t *testing.T) {
+			compareInherited(t, want, ours[process])
+			if _, told := want["securebits"]; told == strings.HasPrefix(process, "rpcd_") {
+				t.Errorf("securebits: %v", told)
+			}
+		})
 	}
 }
 

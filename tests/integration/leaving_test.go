@@ -52,8 +52,11 @@ func (h *host) rpcds() string {
 func TestClientsThatLeaveKillNoRpcd(t *testing.T) {
 	h := boot(t).install()
 	for _, w := range h.ways() {
-		for _, how := range []string{"close", "reset"} {
-			for _, calls := range []string{"0", "3", "200"} {
+		for how, all := range map[string]string{"close": "0 3 200", "reset": "0 3 200", "half": "3 200", "half-reset": "200", "deaf": "200"} {
+			if w.name != "tcp" && strings.HasSuffix(how, "reset") {
+				continue // is the same as without
+			}
+			for _, calls := range strings.Fields(all) {
 				t.Run(fmt.Sprintf("%s, %s after %s calls", w.name, how, calls), func(t *testing.T) {
 					check := h.hold(10, w)
 					before := h.rpcds()

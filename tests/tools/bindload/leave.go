@@ -6,16 +6,29 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"time"
 )
 
+// halves are the two directions of a TCP connection or of one of a unix socket.
+type halves interface {
+	CloseRead() error
+	CloseWrite() error
+}
+
 // sendAndLeave sends the bind and the calls of a session in one piece, reads
-// nothing and closes; "reset" lets a TCP connection end by RST.
+// nothing and closes; "reset" lets a TCP connection end by RST. "half" has sent
+// all that it will, and leaves while answers come, "half-reset" by RST; "deaf"
+// reads no answer from the start on.
 func (l *load) sendAndLeave(c net.Conn) error {
 	defer c.Close()
-	if t, ok := c.(*net.TCPConn); ok && l.leave == "reset" {
+	if t, ok := c.(*net.TCPConn); ok && (l.leave == "reset" || l.leave == "half-reset") {
 		t.SetLinger(0)
+	}
+	h := c.(halves)
+	if l.leave == "deaf" {
+		h.CloseRead()
 	}
 	data := append([]byte(nil), l.pdu...)
 	for range l.calls {
@@ -23,6 +36,14 @@ func (l *load) sendAndLeave(c net.Conn) error {
 	}
 	if _, err := c.Write(data); err != nil {
 		return plain("send", err)
+	}
+	switch l.leave {
+	case "half", "half-reset":
+		h.CloseWrite()
+		time.Sleep(rand.N(2 * time.Millisecond)) // some answers are there then
+	case "deaf":
+		time.Sleep(rand.N(2 * time.Millisecond))
+		h.CloseWrite()
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func main() {
 	flag.DurationVar(&l.every, "every", 0, "wait before each of these calls")
 	flag.IntVar(&l.hold, "hold", 0, "keep this many bound connections until a line comes from standard input")
 	flag.BoolVar(&l.check, "check", false, "with -hold: after the line call on each connection, and print that as a second line")
-	flag.StringVar(&l.leave, "leave", "", "send the bind and the calls of -session, and go without an answer: by close or by reset")
+	flag.StringVar(&l.leave, "leave", "", "send the bind and the calls of -session, and go without an answer: by close, reset, half, half-reset or deaf")
 	flag.UintVar(&l.indexBits, "index-bits", 16, "high bits of the group id that are the worker's index")
 	calls := flag.Bool("calls", false, "bind once for each client and then make null calls (opnum 0, no arguments) until -d")
 	flag.IntVar(&l.failures, "failures", 0, "with -silent: connect no more after that many failures, 0: go on")
