@@ -60,7 +60,7 @@ func (b *Broker) bindingIndex(e endpoint.Endpoint) int {
 		}
 	}
 	n := binding{Endpoint: e, name: e.String(), text: []byte(e.String()), pipe: rpcPipe}
-	if p, ok := b.cfg.Pipes[e.Pipe()]; ok && e.Transport == layout.NP {
+	if p, ok := b.cfg.Pipes[e.Node()]; ok && e.Transport.Relayed() {
 		n.pipe, n.raw = p, true
 	}
 	b.bindings = append(b.bindings, n)
@@ -82,7 +82,7 @@ func (b *Broker) take(fd, listener int) bool {
 	i := b.accepts[listener]
 	c := b.admit(fd, i)
 	c.state = wantBind
-	if b.bindings[i].Transport == layout.NP {
+	if b.bindings[i].Transport.Relayed() {
 		if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != b.rootUID {
 			b.logOnce(slog.LevelWarn, "np peer", journal.IDBadPeer, fd, "peer of a named pipe socket is not root: closed",
 				"UID", cred.Uid)

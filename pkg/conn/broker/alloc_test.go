@@ -20,7 +20,7 @@ func TestWarmPathDoesNotAllocate(t *testing.T) {
 	r := newRig(t)
 	r.openInbox(0)
 	fd := dupFD(t, r.tcp.(interface{ File() (*os.File, error) }))
-	b, err := New(r.cfg, slog.New(slog.DiscardHandler), []sys.PassedFD{{FD: fd, Name: layout.FDNameTCP}})
+	b, err := New(r.cfg, slog.New(slog.DiscardHandler), []sys.PassedFD{{FD: fd, Name: string(layout.TCP)}})
 	must(t, err)
 	defer b.status.Close()
 	sa, err := unix.Getsockname(fd)

@@ -9,7 +9,6 @@ import (
 
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
@@ -160,7 +159,7 @@ func (b *Broker) readBind(fd int) {
 		return
 	}
 	stream := b.in[:head+n]
-	np := b.bindings[c.binding].Transport == layout.NP
+	np := b.bindings[c.binding].Transport.Framed()
 	first := stream
 	if np {
 		k, rej := npa.Gather(b.pdu[:], stream)

@@ -67,7 +67,7 @@ func (b *Broker) send(fd, i int) sys.Errno {
 	}
 	fds := [2]int32{int32(fd), -1}
 	n := 1
-	if bind.Transport == layout.NP {
+	if bind.Transport.Relayed() {
 		m.NPA = c.npa()[npaHeader:]
 		m.NPALength = uint32(len(m.NPA))
 		if m.Size() > handoff.MaxDatagram {

@@ -83,7 +83,7 @@ func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(layout.Runtime, "local"))
 	must(t, err)
 	defer l.Close()
-	b, err := New(r.cfg, slog.New(slog.DiscardHandler), []sys.PassedFD{{FD: dupFD(t, l.(*net.UnixListener)), Name: layout.FDNameNcalrpc}})
+	b, err := New(r.cfg, slog.New(slog.DiscardHandler), []sys.PassedFD{{FD: dupFD(t, l.(*net.UnixListener)), Name: string(layout.Ncalrpc)}})
 	must(t, err)
 	defer b.status.Close()
 	for range 2 {

@@ -86,8 +86,8 @@ func dupFD(t *testing.T, l interface{ File() (*os.File, error) }) int {
 func (r *rig) start() {
 	r.t.Helper()
 	fds := append([]sys.PassedFD{
-		{FD: dupFD(r.t, r.tcp.(*net.TCPListener)), Name: layout.FDNameTCP},
-		{FD: dupFD(r.t, r.np.(*net.UnixListener)), Name: layout.FDNamePipe},
+		{FD: dupFD(r.t, r.tcp.(*net.TCPListener)), Name: string(layout.TCP)},
+		{FD: dupFD(r.t, r.np.(*net.UnixListener)), Name: string(layout.NP)},
 	}, r.stored()...)
 	os.Setenv("NOTIFY_SOCKET", r.notify)
 	b, err := New(r.cfg, slog.New(slog.NewTextHandler(io.Discard, nil)), fds)

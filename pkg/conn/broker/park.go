@@ -12,7 +12,6 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/npa"
 )
@@ -53,7 +52,7 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 	at, ok := endpoint.Parse(e.Binding)
 	replied := e.Flags&parking.FlagReplied != 0
 	request := 0
-	if ok && at.Transport == layout.NP {
+	if ok && at.Transport.Relayed() {
 		request = len(taken)
 		if replied { // it is whole, and says how long it is
 			var rej *npa.Reject
@@ -72,7 +71,7 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 	c.taken, c.request = taken, int32(request)
 	b.heads += len(c.head())
 	c.state = wantBind
-	if b.bindings[i].Transport == layout.NP {
+	if b.bindings[i].Transport.Relayed() {
 		c.state = wantNPA
 		c.replied = replied
 	}

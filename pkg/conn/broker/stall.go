@@ -5,7 +5,6 @@ package broker
 import (
 	"time"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 )
 
@@ -24,7 +23,7 @@ const (
 // stall notes that a part of the first PDU of conn fd has come.
 func (b *Broker) stall(fd int) {
 	c := &b.conns[fd]
-	if b.bindings[c.binding].Transport == layout.TCP {
+	if b.bindings[c.binding].Transport.IP() {
 		return
 	}
 	b.unstall(fd)

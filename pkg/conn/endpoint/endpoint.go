@@ -13,7 +13,6 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
-	"msrpcd/pkg/wire/listing"
 )
 
 // Endpoint is one place where clients connect.
@@ -22,31 +21,21 @@ type Endpoint struct {
 	Name      string // "\pipe\winreg", "135", "EPMAPPER"
 }
 
-var protseqs = map[layout.Transport]string{
-	layout.NP: listing.ProtseqNP, layout.TCP: listing.ProtseqTCP, layout.Ncalrpc: listing.ProtseqNcalrpc,
-}
+// Node is the name without what the transport puts before it, such as "\pipe\".
+func (e Endpoint) Node() string { return strings.TrimPrefix(e.Name, e.Transport.Prefix()) }
 
-const pipePrefix = `\pipe\`
-
-// Protseq is the protocol sequence, such as "ncacn_np".
-func (e Endpoint) Protseq() string { return protseqs[e.Transport] }
-
-// Pipe is the name of a named pipe without "\pipe\".
-func (e Endpoint) Pipe() string { return strings.TrimPrefix(e.Name, pipePrefix) }
+// Secondary is the secondary address of a bind_ack, the name as Windows spells it.
+func (e Endpoint) Secondary() string { return strings.ToUpper(e.Transport.Prefix()) + e.Node() }
 
 // String is the binding string, such as "ncacn_np:[\pipe\winreg]".
-func (e Endpoint) String() string { return e.Protseq() + ":[" + e.Name + "]" }
+func (e Endpoint) String() string { return e.Transport.Protseq() + ":[" + e.Name + "]" }
 
 // Parse reads a binding string that String wrote.
 func Parse(text string) (e Endpoint, ok bool) {
 	protseq, name, ok := strings.Cut(text, ":[")
 	name, ok2 := strings.CutSuffix(name, "]")
-	for t, p := range protseqs {
-		if ok && ok2 && p == protseq {
-			return Endpoint{t, name}, true
-		}
-	}
-	return e, false
+	t, ok3 := layout.TransportOf(protseq)
+	return Endpoint{t, name}, ok && ok2 && ok3
 }
 
 var errFamily = errors.New("is of another address family than its name says")
@@ -60,26 +49,16 @@ func Of(fd int, t layout.Transport) (Endpoint, error) {
 	e := Endpoint{Transport: t}
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
-		if t == layout.TCP {
-			e.Name = strconv.Itoa(sa.Port)
-			return e, nil
-		}
+		e.Name = strconv.Itoa(sa.Port)
 	case *unix.SockaddrInet6:
-		if t == layout.TCP {
-			e.Name = strconv.Itoa(sa.Port)
-			return e, nil
-		}
+		e.Name = strconv.Itoa(sa.Port)
 	case *unix.SockaddrUnix:
-		switch t {
-		case layout.NP:
-			e.Name = pipePrefix + path.Base(sa.Name)
-			return e, nil
-		case layout.Ncalrpc:
-			e.Name = path.Base(sa.Name)
-			return e, nil
-		}
+		e.Name = t.Prefix() + path.Base(sa.Name)
 	}
-	return e, errFamily
+	if _, local := sa.(*unix.SockaddrUnix); e.Name == "" || local == t.IP() {
+		return Endpoint{}, errFamily
+	}
+	return e, nil
 }
 
 // Listener is a listening socket that systemd owns.
@@ -98,7 +77,7 @@ func Listeners(fds []sys.PassedFD, unit, other string) ([]Listener, error) {
 			continue
 		}
 		t := layout.Transport(p.Name)
-		if protseqs[t] == "" {
+		if !t.Valid() {
 			return nil, fmt.Errorf("descriptor %d has the unknown name %q; a drop-in of a socket unit must keep FileDescriptorName=", p.FD, p.Name)
 		}
 		if v, err := unix.GetsockoptInt(p.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || v == 0 {

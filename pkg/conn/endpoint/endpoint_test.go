@@ -30,7 +30,7 @@ func TestBindingStrings(t *testing.T) {
 			t.Errorf("%q was taken for %+v", bad, e)
 		}
 	}
-	if p := (Endpoint{layout.NP, `\pipe\lsarpc`}).Pipe(); p != "lsarpc" {
+	if p := (Endpoint{layout.NP, `\pipe\lsarpc`}).Node(); p != "lsarpc" {
 		t.Errorf("pipe %q", p)
 	}
 }

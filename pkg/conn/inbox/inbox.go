@@ -124,7 +124,7 @@ func (in *Inbox) Check(n int) error {
 // must be root, says; nobody else has such a request.
 func (in *Inbox) checkIdentity() error {
 	m, p := &in.Message, &in.Peer
-	if p.Transport != layout.NP {
+	if !p.Transport.Relayed() {
 		if m.Flags&handoff.FlagNoPDU != 0 {
 			return ErrNotPipe
 		}

@@ -112,17 +112,14 @@ func (p *Peer) Agrees(binding []byte) bool {
 	if !ok || !ok2 {
 		return false
 	}
-	node := p.Path[bytes.LastIndexByte(p.Path, '/')+1:]
-	switch p.Transport {
-	case layout.NP:
-		const pipe = `\pipe\`
-		return string(seq) == "ncacn_np" && len(endpoint) > len(pipe) &&
-			bytes.EqualFold(endpoint[:len(pipe)], []byte(pipe)) && bytes.EqualFold(endpoint[len(pipe):], node)
-	case layout.Ncalrpc:
-		return string(seq) == "ncalrpc" && bytes.EqualFold(endpoint, node)
-	case layout.TCP:
-		var text [8]byte
-		return string(seq) == "ncacn_ip_tcp" && bytes.Equal(endpoint, strconv.AppendUint(text[:0], uint64(p.Local.Port()), 10))
+	if string(seq) != p.Transport.Protseq() {
+		return false
 	}
-	return false
+	if p.Transport.IP() {
+		var text [8]byte
+		return bytes.Equal(endpoint, strconv.AppendUint(text[:0], uint64(p.Local.Port()), 10))
+	}
+	prefix, node := p.Transport.Prefix(), p.Path[bytes.LastIndexByte(p.Path, '/')+1:]
+	return len(endpoint) > len(prefix) &&
+		bytes.EqualFold(endpoint[:len(prefix)], []byte(prefix)) && bytes.EqualFold(endpoint[len(prefix):], node)
 }

@@ -278,7 +278,7 @@ type client struct {
 func (f *fixture) connect(t layout.Transport, node string) *client {
 	f.t.Helper()
 	network, addr := "unix", filepath.Join(f.dir, string(t), node)
-	if t == layout.TCP {
+	if t.IP() {
 		loopback.Need(f.t)
 		network, addr = "tcp", "127.0.0.1:0"
 	}
@@ -293,7 +293,7 @@ func (f *fixture) connect(t layout.Transport, node string) *client {
 	file, err := s.(interface{ File() (*os.File, error) }).File()
 	f.must(err)
 	r := &client{Conn: c, f: f, server: file}
-	if t == layout.TCP {
+	if t.IP() {
 		r.addr = netip.MustParseAddrPort(l.Addr().String())
 		r.remote = netip.MustParseAddrPort(c.LocalAddr().String())
 	}

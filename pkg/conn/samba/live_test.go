@@ -95,7 +95,7 @@ func (l *live) give(c *client, t layout.Transport, binding string, group uint32)
 	l.t.Helper()
 	m := handoff.Message{FragLength: uint16(len(bindFor(l.t, group))), AssocGroup: group, Binding: []byte(binding)}
 	sent := bindFor(l.t, group)
-	if t == layout.NP {
+	if t.Framed() {
 		sent = framed(sent)
 		name := map[uint32]string{7: "samba-4.17.npa_request.5.rpcd_winreg.bin", 8: "samba-4.22.npa_request.5.rpcd_winreg.bin"}[l.layout.NPALevel]
 		m.NPALevel, m.NPA = l.layout.NPALevel, vector(l.t, name)[16:]
@@ -108,7 +108,7 @@ func (l *live) give(c *client, t layout.Transport, binding string, group uint32)
 func (l *live) answer(c *client, t layout.Transport) (ptype byte, group uint32) {
 	l.t.Helper()
 	var b [4096]byte
-	if t == layout.NP {
+	if t.Framed() {
 		_, err := io.ReadFull(c, b[:2])
 		l.must(err)
 	}

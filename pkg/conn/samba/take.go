@@ -15,7 +15,6 @@ import (
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
@@ -66,7 +65,7 @@ func (w *worker) accept(n int) error {
 		return err
 	}
 	m, p := &w.inbox.Message, &w.inbox.Peer
-	if p.Transport != layout.NP && w.anon == nil {
+	if !p.Transport.Relayed() && w.anon == nil {
 		return errNoGuest
 	}
 	if m.NPALevel != 0 && m.NPALevel != w.layout.NPALevel {
@@ -83,9 +82,9 @@ func (w *worker) accept(n int) error {
 		}
 	}
 	switch {
-	case p.Transport == layout.TCP:
+	case p.Transport.IP():
 		body = w.anon.AppendTCP(body, m.Binding, p.Remote, p.Local)
-	case p.Transport == layout.Ncalrpc:
+	case p.Transport.Local():
 		body = w.anon.AppendLocal(body, m.Binding, p.Path, p.Cred.Uid == w.inbox.RootUID)
 	case m.Flags&handoff.FlagNPAInMemfd != 0:
 		if body, err = w.inbox.AppendNPA(AppendBinding(body, m.Binding)); err != nil {
@@ -120,11 +119,11 @@ func (w *worker) readPDU(fd int, body []byte, frag int) ([]byte, error) {
 	room := body[ClientHead:cap(body)]
 	head := copy(room, w.inbox.Message.Head) // shorter than the PDU
 	want := frag
-	if w.inbox.Peer.Transport == layout.NP {
+	if w.inbox.Peer.Transport.Framed() {
 		want, _ = npa.Span(nil, frag)
 	}
 	for have := head; ; {
-		if have >= want && w.inbox.Peer.Transport == layout.NP {
+		if have >= want && w.inbox.Peer.Transport.Framed() {
 			var rej *npa.Reject
 			if want, rej = npa.Span(room[:have], frag); rej != nil || want > len(room) || want < have {
 				return nil, errShort
@@ -139,7 +138,7 @@ func (w *worker) readPDU(fd int, body []byte, frag int) ([]byte, error) {
 		}
 		have += n
 	}
-	if w.inbox.Peer.Transport == layout.NP {
+	if w.inbox.Peer.Transport.Framed() {
 		if n, rej := npa.Gather(room[:frag], room[:want]); rej != nil || n != frag {
 			return nil, errShort
 		}

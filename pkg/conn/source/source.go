@@ -36,15 +36,15 @@ func (s Source) IsUser() bool { return s.kind == fromUser }
 // pipe's client behind its header, of this level. ok is false where no limit for
 // a source holds: for root, and on a named pipe for calls that no address comes with.
 func Of(t layout.Transport, fd int, level uint32, info []byte) (s Source, ok bool) {
-	switch t {
-	case layout.TCP:
+	switch {
+	case t.IP():
 		return peer(fd)
-	case layout.NP:
+	case t.Relayed():
 		text := npa.ClientAddr(level, info)
 		// A string of its own would be an allocation; nothing of this one is kept.
 		a, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(text), len(text)))
 		return Address(a), err == nil
-	case layout.Ncalrpc:
+	case t.Local():
 		cred, errno := sys.PeerCred(fd)
 		return User(cred.Uid), errno == 0 && cred.Uid != 0
 	}

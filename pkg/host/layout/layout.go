@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 )
 
 // Directories, as installed by meson (option names in meson_options.txt).
@@ -34,11 +33,8 @@ const (
 // the connections that are parked, and does not count it as a failure.
 const ExitReplaced = 133
 
-// Names of descriptors in LISTEN_FDNAMES.
+// Names of descriptors in LISTEN_FDNAMES, beside Transport for listeners.
 const (
-	FDNamePipe    = "np"      // listener, ncacn_np
-	FDNameTCP     = "tcp"     // listener, ncacn_ip_tcp
-	FDNameNcalrpc = "ncalrpc" // listener, ncalrpc
 	FDNameInbox   = "inbox"   // a worker's inbox
 	FDNameParking = "parking" // end of a parking pair that is read from; further pairs are parking-1, ...
 	ParkingEntry  = "-entry"  // suffix for the end that is written to
@@ -68,21 +64,6 @@ var nameRE = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 
 // ValidName reports whether name can be an rpcd's NAME in unit and path names.
 func ValidName(name string) bool { return nameRE.MatchString(name) }
-
-// Transport is one of the three protocol sequences that have listeners.
-type Transport string
-
-// The transports, named as in unit names and in Transports=.
-const (
-	NP      Transport = "np"      // ncacn_np
-	TCP     Transport = "tcp"     // ncacn_ip_tcp
-	Ncalrpc Transport = "ncalrpc" // ncalrpc
-)
-
-// Transports lists all transports in the order of units and tables.
-var Transports = []Transport{NP, TCP, Ncalrpc}
-
-func (t Transport) known() bool { return slices.Contains(Transports, t) }
 
 // ScriptsScope names the scope of what scripts of one rpcd left running; id
 // makes it one of its own.

@@ -100,7 +100,7 @@ func ParseUnit(name string) (u Unit, ok bool) {
 		transport, rest, _ := strings.Cut(stem, "-")
 		rpcd, set, _ := strings.Cut(rest, "-")
 		u = Unit{Kind: KindListener, Rpcd: rpcd, Transport: Transport(transport), Set: number(set)}
-		if !u.Transport.known() || u.Set > 0 && u.Transport != TCP {
+		if !u.Transport.Valid() || u.Set > 0 && !u.Transport.IP() {
 			return Unit{}, false
 		}
 	}

@@ -24,7 +24,7 @@ func (r *Rpcd) On(s *Samba) []layout.Transport {
 	case r.Transports != nil:
 		return r.Transports
 	case r.Kind == KindSamba && s != nil && s.ServerRole == RoleADDC:
-		return slices.DeleteFunc(slices.Clone(layout.Transports), func(t layout.Transport) bool { return t == layout.TCP })
+		return slices.DeleteFunc(slices.Clone(layout.Transports), layout.Transport.IP)
 	}
 	return layout.Transports
 }

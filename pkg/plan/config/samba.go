@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
 )
 
@@ -63,6 +64,14 @@ func NoSamba(cfg Global) *Samba {
 		PortLow:    49152,
 		PortHigh:   65535,
 	}
+}
+
+// Dir is the directory that has the nodes of a transport.
+func (s *Samba) Dir(t layout.Transport) string {
+	if t.Relayed() {
+		return s.NPDir
+	}
+	return s.NcalrpcDir
 }
 
 // Installed reports whether it is what a smb.conf says, and not NoSamba.

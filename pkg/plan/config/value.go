@@ -51,7 +51,7 @@ func transports(s string) ([]layout.Transport, error) {
 		return out, nil
 	}
 	for _, w := range words {
-		if !slices.Contains(layout.Transports, layout.Transport(w)) {
+		if !layout.Transport(w).Valid() {
 			return nil, fmt.Errorf("%s is no transport; there are np, tcp and ncalrpc, or none alone", quote(w))
 		}
 	}

@@ -26,12 +26,7 @@ func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []addres
 	var ls []Listener
 	for _, t := range set.On(p.Catalogue.Samba) {
 		l := Listener{Transport: t, Unit: layout.ListenerSocket(t, e.Name)}
-		switch t {
-		case layout.NP:
-			l.Nodes = p.nodes(e, "pipe", p.Catalogue.Samba.NPDir, pipeNodes(&e.Listing), c)
-		case layout.Ncalrpc:
-			l.Nodes = p.nodes(e, "ncalrpc endpoint", p.Catalogue.Samba.NcalrpcDir, ncalrpcNodes(e), c)
-		case layout.TCP:
+		if t.IP() {
 			l.Ports = p.ports(e, set, c)
 			for _, s := range addresses {
 				l.Unit = layout.AddressSocket(e.Name, s.number)
@@ -39,46 +34,48 @@ func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []addres
 					ls = append(ls, l)
 				}
 			}
-			continue
-		}
-		if len(l.Nodes) > 0 {
+		} else if l.Nodes = p.nodes(e, t, c); len(l.Nodes) > 0 {
 			ls = append(ls, l)
 		}
 	}
 	return ls
 }
 
-// pipeNodes are the pipes of all interfaces, each once: interfaces share them.
-func pipeNodes(l *listing.Listing) []string {
-	var nodes []string
-	for _, b := range bindings(l, listing.ProtseqNP) {
-		if n, err := b.PipeNode(); err == nil {
-			nodes = append(nodes, n)
-		}
+// Node is the name of the node of a binding whose transport has nodes; ok is
+// false for one that cannot have any. A binding without endpoint has the
+// program's name, as in Samba.
+func Node(e *catalogue.Entry, b listing.Binding) (name string, ok bool) {
+	switch {
+	case b.Protseq == listing.ProtseqNP:
+		name, err := b.PipeNode()
+		return name, err == nil
+	case b.Endpoint == "":
+		return "rpcd_" + e.Name, true
 	}
-	for _, p := range l.Pipes {
-		nodes = append(nodes, p.Name)
-	}
-	return unique(nodes)
+	return b.Endpoint, true
 }
 
-// ncalrpcNodes: a binding without endpoint is the program's name, as in Samba.
-func ncalrpcNodes(e *catalogue.Entry) []string {
-	var nodes []string
-	for _, b := range bindings(&e.Listing, listing.ProtseqNcalrpc) {
-		n := b.Endpoint
-		if n == "" {
-			n = "rpcd_" + e.Name
+// nodeNames are the nodes of all interfaces, each once: interfaces share them.
+func nodeNames(e *catalogue.Entry, t layout.Transport) []string {
+	var names []string
+	for _, b := range bindings(&e.Listing, t) {
+		if n, ok := Node(e, b); ok {
+			names = append(names, n)
 		}
-		nodes = append(nodes, n)
 	}
-	return unique(nodes)
+	if t.Relayed() {
+		for _, p := range e.Listing.Pipes {
+			names = append(names, p.Name)
+		}
+	}
+	return unique(names)
 }
 
-// nodes claims socket nodes below dir and returns their paths.
-func (p *Plan) nodes(e *catalogue.Entry, what, dir string, names []string, c claims) []string {
+// nodes claims the socket nodes of one transport and returns their paths.
+func (p *Plan) nodes(e *catalogue.Entry, t layout.Transport, c claims) []string {
+	dir, what := p.Catalogue.Samba.Dir(t), map[bool]string{true: "pipe", false: "ncalrpc endpoint"}[t.Relayed()]
 	var paths []string
-	for _, n := range names {
+	for _, n := range nodeNames(e, t) {
 		full := path.Join(dir, n)
 		switch {
 		case path.Dir(full) != path.Clean(dir) || path.Base(full) != n:
@@ -98,7 +95,7 @@ func (p *Plan) nodes(e *catalogue.Entry, what, dir string, names []string, c cla
 func (p *Plan) ports(e *catalogue.Entry, set config.Rpcd, c claims) []int {
 	var ports []int
 	dynamic := false
-	for _, b := range bindings(&e.Listing, listing.ProtseqTCP) {
+	for _, b := range bindings(&e.Listing, layout.TCP) {
 		n, err := strconv.ParseUint(b.Endpoint, 10, 16)
 		switch {
 		case b.Endpoint == "":
@@ -159,11 +156,11 @@ func tcpNodes(ports []int, addresses []string) []string {
 	return unique(nodes)
 }
 
-func bindings(l *listing.Listing, protseq string) []listing.Binding {
+func bindings(l *listing.Listing, t layout.Transport) []listing.Binding {
 	var bs []listing.Binding
 	for i := range l.Interfaces {
 		for _, b := range l.Interfaces[i].Bindings {
-			if b.Protseq == protseq {
+			if b.Protseq == t.Protseq() {
 				bs = append(bs, b)
 			}
 		}

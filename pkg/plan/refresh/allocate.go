@@ -48,7 +48,7 @@ func portRequests(c *catalogue.Catalogue, rpcds []config.Rpcd) (requests []PortR
 	for i := range c.Rpcds {
 		e := &c.Rpcds[i]
 		s := settings[e.Name]
-		listens := slices.Contains(s.On(c.Samba), layout.TCP) && !e.KeepsOut()
+		listens := slices.ContainsFunc(s.On(c.Samba), layout.Transport.IP) && !e.KeepsOut()
 		dynamic := false
 		for _, in := range e.Listing.Interfaces {
 			for _, b := range in.Bindings {

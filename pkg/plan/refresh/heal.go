@@ -87,7 +87,7 @@ func (a *applier) conflicts(found []wanted.Finding) {
 	for _, f := range found {
 		if f.Check == wanted.CheckPorts {
 			a.rep.problem("%s: %s", f.What, f.Remedy)
-			a.log.Error(f.What+": "+f.Remedy, journal.Rpcd, f.Rpcd, journal.Transport, "tcp", journal.MessageID, journal.IDPortUnavailable)
+			a.log.Error(f.What+": "+f.Remedy, journal.Rpcd, f.Rpcd, journal.Transport, string(layout.TCP), journal.MessageID, journal.IDPortUnavailable)
 		}
 	}
 }

@@ -23,46 +23,39 @@ func (b *builder) unit(r *plan.Rpcd, text string) {
 	b.set("StartLimitIntervalSec", "0")
 }
 
+// transports are what differs between the listeners of each.
+var transports = map[layout.Transport]struct{ title, settings string }{
+	layout.NP:      {"named pipes", "SocketMode=0600\nDirectoryMode=0700\nRemoveOnStop=yes"},
+	layout.TCP:     {"TCP port", "BindIPv6Only=both\nFreeBind=yes\nNoDelay=yes\nKeepAlive=yes\nDeferAcceptSec=1"},
+	layout.Ncalrpc: {"local endpoints", "SocketMode=0666\nDirectoryMode=0755\nRemoveOnStop=yes"},
+}
+
 // listener is the socket unit of one transport.
 func listener(r *plan.Rpcd, l plan.Listener) *builder {
 	b := newBuilder()
-	what := map[layout.Transport]string{
-		layout.NP: "named pipes", layout.TCP: "TCP port", layout.Ncalrpc: "local endpoints",
-	}[l.Transport]
-	b.unit(r, "MSRPC "+what+" of "+r.Name)
-	switch l.Transport {
-	case layout.NP:
+	t := transports[l.Transport]
+	b.unit(r, "MSRPC "+t.title+" of "+r.Name)
+	if l.Transport.Relayed() {
 		b.note("Not while smbd would start samba-dcerpcd, which takes all pipes away.")
 		b.set("Requires", layout.PreflightService)
-	default:
+	} else {
 		b.set("Wants", layout.PreflightService)
 	}
 	b.set("After", layout.PreflightService)
 	b.set("Before", sambaDaemons)
 
 	b.in("Socket")
-	if l.Transport == layout.TCP {
-		for _, n := range l.Nodes {
+	for _, n := range l.Nodes {
+		if l.Transport.IP() {
 			// A bare port is the IPv6 wildcard, or the IPv4 one where the
 			// kernel has no IPv6.
 			b.set("ListenStream", strings.TrimPrefix(n, ":"))
-		}
-	} else {
-		for _, n := range l.Nodes {
+		} else {
 			b.path("ListenStream", n)
 		}
 	}
-	switch l.Transport {
-	case layout.NP:
-		b.set("FileDescriptorName", layout.FDNamePipe)
-		b.setAll("SocketMode=0600\nDirectoryMode=0700\nRemoveOnStop=yes")
-	case layout.Ncalrpc:
-		b.set("FileDescriptorName", layout.FDNameNcalrpc)
-		b.setAll("SocketMode=0666\nDirectoryMode=0755\nRemoveOnStop=yes")
-	case layout.TCP:
-		b.set("FileDescriptorName", layout.FDNameTCP)
-		b.setAll("BindIPv6Only=both\nFreeBind=yes\nNoDelay=yes\nKeepAlive=yes\nDeferAcceptSec=1")
-	}
+	b.set("FileDescriptorName", string(l.Transport))
+	b.setAll(t.settings)
 	b.setAll("Backlog=4096\nTriggerLimitIntervalSec=0")
 	b.set("Service", r.Service())
 	b.set("Slice", layout.Slice(r.Name))

@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"msrpcd/pkg/host/layout"
 )
 
 // addresses: TCP listeners have the addresses that smb.conf names on this host
@@ -64,7 +62,7 @@ func (s *State) Reachable() []Reachable {
 	for i := range s.Plan.Rpcds {
 		r := &s.Plan.Rpcds[i]
 		for _, l := range r.Listeners {
-			if l.Transport != layout.TCP {
+			if !l.Transport.IP() {
 				continue
 			}
 			for _, node := range l.Nodes {

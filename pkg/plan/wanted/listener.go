@@ -44,14 +44,13 @@ func (l listener) Check(_ context.Context, s *State) []Finding {
 	}
 	f := found(checkSockets, "%s %s%s", bad[0].node, bad[0].what, more).of(l.r.Name, l.l.Unit).
 		named("listener "+l.l.Unit, "target", "samba-dcerpcd")
-	if l.l.Transport != layout.TCP {
+	if l.l.Transport.IP() {
+		f.because = append(f.because, "port "+l.r.Name)
+	} else {
 		f.because = append(f.because, directoryID(filepath.Dir(l.l.Nodes[0])))
 	}
-	if l.l.Transport == layout.NP {
+	if l.l.Transport.Relayed() {
 		f.because = append(f.because, "preflight")
-	}
-	if l.l.Transport == layout.TCP {
-		f.because = append(f.because, "port "+l.r.Name)
 	}
 	f.because = append(f.because, s.unitID(l.l.Unit), s.unitID(l.r.Service()), "unit files", "smb.conf", "addresses")
 	f.Remedy = fmt.Sprintf("%s, which starts %s anew", runRefresh, l.l.Unit)
@@ -120,7 +119,7 @@ func (s *State) node(t layout.Transport, node string) (what string, holder *list
 			return "is held by a process that cannot be seen, and not by systemd", nil
 		}
 		return "is held by " + s.holders(holders) + " and not by systemd", &holders[0]
-	case t == layout.TCP:
+	case t.IP():
 		return "is not listened on", nil
 	}
 	st, err := os.Lstat(node)

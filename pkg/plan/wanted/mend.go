@@ -167,7 +167,7 @@ func (m *mender) open(ctx context.Context, r *plan.Rpcd, by map[step][]Finding) 
 	for _, unit := range down {
 		m.close(ctx, unit)
 		for _, l := range r.Listeners {
-			if l.Unit == unit && l.Transport != layout.TCP {
+			if l.Unit == unit && !l.Transport.IP() {
 				m.aside(l.Nodes...)
 			}
 		}

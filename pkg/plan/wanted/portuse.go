@@ -119,7 +119,7 @@ func describe(proc string, h listeners.Holder) string {
 // Listeners returns the inodes of the sockets that listen on node: a path, or
 // for TCP "host:port", or ":port" for all addresses.
 func Listeners(s Sockets, t layout.Transport, node string) []uint64 {
-	if t != layout.TCP {
+	if !t.IP() {
 		if state, inode := s.Node(node); state == listeners.NodeLive {
 			return []uint64{inode}
 		}

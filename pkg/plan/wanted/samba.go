@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
 	"msrpcd/pkg/plan/config"
 )
@@ -76,7 +75,7 @@ func (smbd) Check(_ context.Context, s *State) []Finding {
 	for i := range s.Plan.Rpcds {
 		for _, l := range s.Plan.Rpcds[i].Listeners {
 			u, _ := s.unit(l.Unit)
-			pipes = pipes || l.Transport == layout.NP && u.Load != "masked"
+			pipes = pipes || l.Transport.Relayed() && u.Load != "masked"
 		}
 	}
 	if !pipes || !s.serving() || s.Plan.Catalogue.Samba == nil || !s.Plan.Catalogue.Samba.Installed() {

@@ -132,7 +132,7 @@ func (s *State) causes(unit string, p systemctl.Properties) []string {
 	}
 	if strings.HasSuffix(unit, ".socket") {
 		ids = append(ids, s.unitID(strings.TrimSuffix(unit, "socket")+"service"), "preflight", "samba-dcerpcd")
-		if n, ok := layout.ParseUnit(unit); ok && n.Transport == layout.TCP {
+		if n, ok := layout.ParseUnit(unit); ok && n.Transport.IP() {
 			ids = append(ids, "port "+n.Rpcd)
 		}
 	}

@@ -4,7 +4,6 @@ package rpcd
 
 import (
 	"msrpcd/pkg/conn/endpoint"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -51,10 +50,6 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return rej
 	}
 	e := &l.endpoints[c.endpoint]
-	own := dcerpc.FragSizeTCP
-	if e.Transport == layout.NP {
-		own = dcerpc.FragSizeNP
-	}
 	g := (*group)(nil)
 	if offer.AssocGroup == 0 {
 		if g = l.groups.add(e.Transport, c.from); g == nil {
@@ -63,7 +58,7 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	} else if g = l.join(c, offer.AssocGroup); g == nil {
 		return errNoGroup
 	}
-	c.state.group, c.state.maxFrag = g, dcerpc.ServerFragSize(own, offer)
+	c.state.group, c.state.maxFrag = g, dcerpc.ServerFragSize(e.Transport.FragSize(), offer)
 	results, rej := c.negotiate(l, list)
 	if rej != nil {
 		return rej
@@ -73,19 +68,11 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	l.bound(c, false)
 	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
 	c.signHeaders(p)
-	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(secondary(e))}
+	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(e.Secondary())}
 	start := len(l.out)
 	l.out = dcerpc.AppendBindAck(l.out, ackHeader(p, dcerpc.FlagMultiplex), ack, results)
 	c.endAck(l, start, token)
 	return nil
-}
-
-// secondary is the secondary address, the endpoint as Windows spells it.
-func secondary(e *endpoint.Endpoint) string {
-	if e.Transport == layout.NP {
-		return `\PIPE\` + e.Pipe()
-	}
-	return e.Name
 }
 
 // alter adds presentation contexts.

@@ -136,7 +136,7 @@ func TestBindIsRefused(t *testing.T) {
 		c.naked(c.bind(0x00030000|(tcp.group^0x8000)&0xffff, presentTest), dcerpc.ReasonNotSpecified)
 		c = r.dial(tr)
 		elsewhere := tcp.group
-		if tr == layout.TCP {
+		if tr.IP() {
 			elsewhere = pipe.group
 		}
 		c.naked(c.bind(elsewhere, presentTest), dcerpc.ReasonNotSpecified)
@@ -278,15 +278,15 @@ func TestObjectAndCallerAreTold(t *testing.T) {
 		}
 		got, _ := c.call(opCaller, nil)
 		port := 0
-		if tr == layout.TCP {
+		if tr.IP() {
 			_, text, _ := strings.Cut(c.LocalAddr().String(), ":")
 			port, _ = strconv.Atoi(text)
 		}
 		told := int(got[4]) | int(got[5])<<8
-		if tr != layout.NP && told != port || (got[6] == 1) != (tr == layout.NP) || (got[7] == 1) != (tr == layout.TCP) {
+		if !tr.Relayed() && told != port || (got[6] == 1) != tr.Relayed() || (got[7] == 1) != tr.IP() {
 			t.Errorf("caller %x, port %d", got, port)
 		}
-		if uid := fmt.Sprint(r.loop.rootUID); tr == layout.Ncalrpc && fmt.Sprint(got[0]) != uid {
+		if uid := fmt.Sprint(r.loop.rootUID); tr.Local() && fmt.Sprint(got[0]) != uid {
 			t.Errorf("uid %d, want %s", got[0], uid)
 		}
 	})

@@ -28,15 +28,15 @@ type Caller struct {
 
 // LocalRoot reports whether the call comes from a process of the local root
 // user over ncalrpc, the only caller that may administer.
-func (c *Caller) LocalRoot() bool { return c.Transport == layout.Ncalrpc && c.Cred.Uid == 0 }
+func (c *Caller) LocalRoot() bool { return c.Transport.Local() && c.Cred.Uid == 0 }
 
 // Anonymous reports whether nobody vouches for the caller: over TCP, and for
 // clients that the SMB server let in without a password or as a guest.
 func (c *Caller) Anonymous() bool {
-	switch c.Transport {
-	case layout.Ncalrpc:
+	switch {
+	case c.Transport.Local():
 		return false
-	case layout.NP:
+	case c.Transport.Relayed():
 		return c.Session == nil || !c.Session.Authenticated()
 	}
 	return true
@@ -49,21 +49,21 @@ func (c *conn) identify(l *loop) *Caller {
 	}
 	e := &l.endpoints[c.endpoint]
 	who := &Caller{Transport: e.Transport}
-	switch e.Transport {
-	case layout.TCP:
+	switch {
+	case e.Transport.IP():
 		if sa, err := unix.Getpeername(c.fd); err == nil {
 			who.Remote = addrPort(sa)
 		}
 		if sa, err := unix.Getsockname(c.fd); err == nil {
 			who.Local = addrPort(sa)
 		}
-	case layout.Ncalrpc:
+	case e.Transport.Local():
 		cred, errno := sys.PeerCred(c.fd)
 		if errno != 0 {
 			cred = unix.Ucred{Uid: 1<<32 - 1, Gid: 1<<32 - 1}
 		}
 		who.Cred = cred
-	case layout.NP:
+	case e.Transport.Relayed():
 		s, err := npa.ParseSessionInfo(c.npaLevel, c.npaInfo())
 		if err != nil {
 			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())

@@ -12,7 +12,6 @@ import (
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -247,7 +246,7 @@ func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string) {
 		return
 	}
 	client := "unknown"
-	if e.Transport == layout.TCP {
+	if e.Transport.IP() {
 		client = c.identify(l).Remote.Addr().String()
 	}
 	l.causes.Log(l.log, level, string(e.Transport)+" "+cause, id, msg,

@@ -11,7 +11,6 @@ import (
 
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 )
 
@@ -115,7 +114,7 @@ func (l *loop) park(c *conn) sys.Errno {
 		g.dirty.Store(false)
 	}
 	var npa []byte
-	if l.endpoints[c.endpoint].Transport == layout.NP {
+	if l.endpoints[c.endpoint].Transport.Relayed() {
 		npa = c.npa
 	}
 	state := l.encode(c)

@@ -76,5 +76,5 @@ func descriptor(c any) (int, error) {
 
 // offered reports whether an interface is served at an endpoint.
 func (l *loop) offered(i *Interface, e *endpoint.Endpoint) bool {
-	return l.byHand || i.offered(e.Protseq(), e.Name)
+	return l.byHand || i.offered(e.Transport.Protseq(), e.Name)
 }

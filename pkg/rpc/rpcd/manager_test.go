@@ -93,7 +93,7 @@ func (m *manager) read() {
 func (m *manager) spawn() *manager {
 	m.t.Helper()
 	m.cmd = exec.Command(os.Args[0])
-	names := []string{layout.FDNameTCP, layout.FDNameNcalrpc, layout.FDNamePipe}
+	names := []string{string(layout.TCP), string(layout.Ncalrpc), string(layout.NP)}
 	for _, l := range []interface{ File() (*os.File, error) }{m.tcp.(*net.TCPListener), m.ncalrpc.(*net.UnixListener), m.np.(*net.UnixListener)} {
 		f, err := l.File()
 		must(m.t, err)

@@ -79,7 +79,7 @@ func spawn(t *testing.T, env ...string) *process {
 	t.Cleanup(func() { notify.Close() })
 	p := &process{t: t, addr: l.Addr(), notify: notify, ended: make(chan error, 1), Cmd: exec.Command(os.Args[0])}
 	p.Env = append(os.Environ(), runtimeVariable+"="+dir, "NOTIFY_SOCKET="+notifyAt,
-		"LISTEN_FDS=1", "LISTEN_FDNAMES="+layout.FDNameNcalrpc, "MSRPC_WORKER=2", "MSRPC_INDEX_BITS=16")
+		"LISTEN_FDS=1", "LISTEN_FDNAMES="+string(layout.Ncalrpc), "MSRPC_WORKER=2", "MSRPC_INDEX_BITS=16")
 	p.Env = append(p.Env, env...)
 	p.ExtraFiles = []*os.File{file}
 	p.Stderr = os.Stderr

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/source"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
@@ -115,7 +114,7 @@ const (
 // next takes the first PDU from stream; used is 0 while it is not complete.
 func (c *conn) next(l *loop, stream []byte) (pdu dcerpc.PDU, used int, rej *dcerpc.Reject) {
 	first := stream
-	np := l.endpoints[c.endpoint].Transport == layout.NP
+	np := l.endpoints[c.endpoint].Transport.Framed()
 	if np {
 		n, bad := npa.Gather(l.pdu[:], stream)
 		if bad != nil {

@@ -16,7 +16,6 @@ import (
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -110,7 +109,7 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 	}
 	k.npa, k.at, k.n, k.marked = f.npa, f.at, f.n, f.mark || p.entry.ID == inCall
 	if s.flags&savedWantNPA != 0 {
-		if e.Transport != layout.NP {
+		if !e.Transport.Relayed() {
 			return nil, s, errSaved
 		}
 		c.phase = wantNPA

@@ -85,8 +85,8 @@ func (r *rig) make() *loop {
 		name     string
 		listener interface{ File() (*os.File, error) }
 	}{
-		{layout.FDNameTCP, r.tcp.(*net.TCPListener)}, {layout.FDNamePipe, r.np.(*net.UnixListener)},
-		{layout.FDNameNcalrpc, r.ncalrpc.(*net.UnixListener)},
+		{string(layout.TCP), r.tcp.(*net.TCPListener)}, {string(layout.NP), r.np.(*net.UnixListener)},
+		{string(layout.Ncalrpc), r.ncalrpc.(*net.UnixListener)},
 	} {
 		f, err := p.listener.File()
 		must(r.t, err)
@@ -154,7 +154,7 @@ func connect(t testing.TB, addr net.Addr) net.Conn {
 func (r *rig) dial(tr layout.Transport) *client {
 	r.t.Helper()
 	c := connect(r.t, r.listener(tr).Addr())
-	cl := &client{Conn: c, t: r.t, np: tr == layout.NP, max: dcerpc.FragSizeTCP,
+	cl := &client{Conn: c, t: r.t, np: tr.Framed(), max: dcerpc.FragSizeTCP,
 		h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}}
 	if cl.np {
 		cl.max = dcerpc.FragSizeNP

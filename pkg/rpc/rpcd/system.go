@@ -5,7 +5,6 @@ package rpcd
 import (
 	"errors"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -44,7 +43,7 @@ func (l *loop) begin(service, level byte, c *conn) Security {
 // isSystem reports whether the peer of a connection is the local system.
 func (l *loop) isSystem(c *conn) bool {
 	who := c.identify(l)
-	return who.Transport == layout.Ncalrpc && who.Cred.Uid == l.rootUID
+	return who.Transport.Local() && who.Cred.Uid == l.rootUID
 }
 
 // systemContext is the security context of the local system.

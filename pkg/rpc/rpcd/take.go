@@ -92,7 +92,7 @@ func (l *loop) accept(ls *listener) {
 		}
 		l.received()
 		c := l.add(fd, ls.endpoint)
-		if l.endpoints[ls.endpoint].Transport == layout.NP {
+		if l.endpoints[ls.endpoint].Transport.Relayed() {
 			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != l.rootUID {
 				c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
 				c.close(l)
@@ -185,7 +185,7 @@ func (l *loop) takeOne(n int) (*conn, error) {
 	}
 	m, p := &l.inbox.Message, &l.inbox.Peer
 	var info []byte
-	if p.Transport == layout.NP {
+	if p.Transport.Relayed() {
 		var err error
 		if info, err = l.inbox.AppendNPA(make([]byte, 0, int(m.NPALength))); err != nil {
 			return nil, err

@@ -7,7 +7,6 @@ import (
 
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 )
@@ -35,7 +34,7 @@ func (c *conn) reject(l *loop, rej *dcerpc.Reject, h dcerpc.Header, contextID ui
 // frame puts the PDUs that were appended to l.out since start into messages, on
 // a named pipe.
 func (c *conn) frame(l *loop, start int) {
-	if l.endpoints[c.endpoint].Transport != layout.NP || len(l.out) == start {
+	if !l.endpoints[c.endpoint].Transport.Framed() || len(l.out) == start {
 		return
 	}
 	pdus := append([]byte(nil), l.out[start:]...)

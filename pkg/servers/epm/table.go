@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/dcerpc"
@@ -97,20 +96,10 @@ func (t *Table) add(r *plan.Rpcd, i *listing.Interface, listeners []plan.Listene
 
 // endpointOf is where a listener serves a binding, "" when it does not.
 func endpointOf(r *plan.Rpcd, l *plan.Listener, b listing.Binding) string {
-	switch {
-	case b.Protseq == listing.ProtseqNP && l.Transport == layout.NP:
-		if node, err := b.PipeNode(); err == nil && hasNode(l, node) {
-			return b.Endpoint
-		}
-	case b.Protseq == listing.ProtseqNcalrpc && l.Transport == layout.Ncalrpc:
-		node := b.Endpoint
-		if node == "" {
-			node = "rpcd_" + r.Name
-		}
-		if hasNode(l, node) {
-			return node
-		}
-	case b.Protseq == listing.ProtseqTCP && l.Transport == layout.TCP:
+	if b.Protseq != l.Transport.Protseq() {
+		return ""
+	}
+	if l.Transport.IP() {
 		port := r.Port
 		if b.Endpoint != "" {
 			port, _ = strconv.Atoi(b.Endpoint)
@@ -118,12 +107,16 @@ func endpointOf(r *plan.Rpcd, l *plan.Listener, b listing.Binding) string {
 		if slices.Contains(l.Ports, port) {
 			return strconv.Itoa(port)
 		}
+		return ""
 	}
-	return ""
-}
-
-func hasNode(l *plan.Listener, node string) bool {
-	return slices.ContainsFunc(l.Nodes, func(p string) bool { return path.Base(p) == node })
+	node, ok := plan.Node(r.Entry, b)
+	if !ok || !slices.ContainsFunc(l.Nodes, func(p string) bool { return path.Base(p) == node }) {
+		return ""
+	}
+	if b.Endpoint != "" {
+		return b.Endpoint // as the program spells it
+	}
+	return node
 }
 
 func (t *Table) has(e *entry) bool {
