@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
+	"msrpcd/pkg/wire/binding"
 
-	"msrpcd/pkg/wire/listing"
+	"github.com/spf13/cobra"
 )
 
 const endpointsLong = `Ask the endpoint mapper of a host, this one without HOST, for all that is
@@ -89,11 +89,11 @@ func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Du
 func mappers(host string) []string {
 	switch {
 	case host == "":
-		return []string{listing.ProtseqNcalrpc + ":[EPMAPPER]", listing.ProtseqTCP + ":::1", listing.ProtseqTCP + ":127.0.0.1"}
-	case strings.HasPrefix(host, listing.ProtseqTCP+":"), strings.HasPrefix(host, listing.ProtseqNcalrpc+":"):
+		return []string{binding.Ncalrpc + ":[EPMAPPER]", binding.TCP + ":::1", binding.TCP + ":127.0.0.1"}
+	case strings.HasPrefix(host, binding.TCP+":"), strings.HasPrefix(host, binding.Ncalrpc+":"):
 		return []string{host}
 	}
-	return []string{listing.ProtseqTCP + ":" + host}
+	return []string{binding.TCP + ":" + host}
 }
 
 // findMapper returns the first mapper that answers, else what every try said.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
 )
@@ -40,18 +41,18 @@ func page(h bool, status epm.Status, entries ...epm.Entry) *epm.LookupResponse {
 const winregIface = "338cd001-2244-31f1-aaaa-900038001003/1.0"
 
 func TestEndpoints(t *testing.T) {
-	object := entry(t, winregIface, dcerpc.NDR, epm.Binding{Protseq: "ncacn_np", Host: "HOST", Endpoint: `\pipe\winreg`}, "")
+	object := entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_np", Host: "HOST", Endpoint: `\pipe\winreg`}, "")
 	object.Object = uuid.MustParse("00112233-4455-6677-8899-aabbccddeeff")
 	first := []epm.Entry{
-		entry(t, winregIface, dcerpc.NDR, epm.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "49152"}, "Registry"),
-		entry(t, winregIface, dcerpc.NDR64, epm.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "49152"}, "Registry"),
-		entry(t, winregIface, dcerpc.NDR, epm.Binding{Protseq: "ncacn_ip_tcp", Endpoint: "49152"}, ""),
+		entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "49152"}, "Registry"),
+		entry(t, winregIface, dcerpc.NDR64, binding.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "49152"}, "Registry"),
+		entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_ip_tcp", Endpoint: "49152"}, ""),
 	}
 	second := []epm.Entry{
 		{}, // a null pointer
 		{Tower: epm.TowerRef{Present: true, Tower: epm.TowerOctets{Octets: []byte("no tower")}}},
 		object,
-		entry(t, "00000001-0000-0000-0000-000000000000/1.2", dcerpc.NDR, epm.Binding{Protseq: "ncalrpc", Endpoint: "X\x1b[2J"}, "\x1b[1mbold\xff"),
+		entry(t, "00000001-0000-0000-0000-000000000000/1.2", dcerpc.NDR, binding.Binding{Protseq: "ncalrpc", Endpoint: "X\x1b[2J"}, "\x1b[1mbold\xff"),
 	}
 	const want = `INTERFACE  UUID                                  VERSION  BINDING                                                                  ANNOTATION
 winreg     338cd001-2244-31f1-aaaa-900038001003  1.0      ncacn_ip_tcp:192.0.2.1[49152]                                            Registry
@@ -90,7 +91,7 @@ func squeeze(s string) string {
 }
 
 func TestEndpointsThatAreRefused(t *testing.T) {
-	e := entry(t, winregIface, dcerpc.NDR, epm.Binding{Protseq: "ncacn_ip_tcp", Endpoint: "49152"}, "")
+	e := entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_ip_tcp", Endpoint: "49152"}, "")
 	for want, s := range map[string]*server{
 		"the endpoint mapper says ept_s_cant_perform_op":          pages(t, page(false, epm.CantPerformOp)),
 		"the endpoint mapper's answer has no end":                 pages(t, page(true, epm.OK)),
@@ -122,7 +123,7 @@ func maps(t *testing.T, status epm.Status, entries ...epm.Entry) *server {
 }
 
 func TestEndpointOfOneInterface(t *testing.T) {
-	e := entry(t, winregIface, dcerpc.NDR, epm.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "49152"}, "")
+	e := entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "49152"}, "")
 	out, _, status := run(t, "endpoints", "--interface", "WINREG", "ncacn_ip_tcp:127.0.0.1["+maps(t, 0, e, e).start(t)+"]")
 	if want := "winreg 338cd001-2244-31f1-aaaa-900038001003 1.0 ncacn_ip_tcp:192.0.2.1[49152] -\n"; !strings.HasSuffix(squeeze(out), want) || strings.Count(out, "\n") != 2 || status != 0 {
 		t.Errorf("exit status %d\n%s", status, out)

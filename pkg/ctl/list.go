@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/listing"
 )
 
@@ -172,12 +173,10 @@ func (e *env) listText(l *listed) {
 
 // text is the endpoint as in a binding string.
 func (ep listedEndpoint) text() string {
-	switch ep.Transport {
-	case layout.NP:
-		return `ncacn_np:[\pipe\` + filepath.Base(ep.Endpoint) + "]"
-	case layout.Ncalrpc:
-		return "ncalrpc:[" + filepath.Base(ep.Endpoint) + "]"
+	b := binding.Binding{Protseq: ep.Transport.Protseq(), Endpoint: ep.Transport.Prefix() + filepath.Base(ep.Endpoint)}
+	if ep.Transport.IP() {
+		i := strings.LastIndexByte(ep.Endpoint, ':')
+		b.Host, b.Endpoint = ep.Endpoint[:i], ep.Endpoint[i+1:]
 	}
-	i := strings.LastIndexByte(ep.Endpoint, ':')
-	return "ncacn_ip_tcp:" + ep.Endpoint[:i] + "[" + ep.Endpoint[i+1:] + "]"
+	return b.String()
 }

@@ -14,8 +14,8 @@ import (
 
 	"msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -35,7 +35,7 @@ type mapped struct {
 	Binding    string   `json:"binding"` // "" = of protocols that are not known here
 	Transfer   []string `json:"transfer_syntaxes"`
 
-	where epm.Binding
+	where binding.Binding
 }
 
 // mapper is a connection to an endpoint mapper.
@@ -48,7 +48,7 @@ type mapper struct {
 // dialMapper connects to the endpoint mapper of a host, at its
 // usual port unless t has another endpoint.
 func dialMapper(ctx context.Context, t target, timeout time.Duration, n names) (*mapper, error) {
-	if t.binding.Protseq == listing.ProtseqTCP && t.binding.Endpoint == "" {
+	if t.binding.Protseq == binding.TCP && t.binding.Endpoint == "" {
 		t.binding.Endpoint = mapperPort
 	}
 	c, err := rpcclient.Dial(ctx, t.binding, rpcclient.Options{Timeout: timeout, NcalrpcDir: t.ncalrpcDir})
@@ -91,7 +91,7 @@ func (m *mapper) lookup(ctx context.Context) ([]mapped, error) {
 
 // ask asks where an interface is served over TCP (ept_map).
 func (m *mapper) ask(ctx context.Context, iface dcerpc.SyntaxID) ([]mapped, error) {
-	tower, err := epm.AppendTower(nil, iface, dcerpc.NDR, epm.Binding{Protseq: listing.ProtseqTCP})
+	tower, err := epm.AppendTower(nil, iface, dcerpc.NDR, binding.Binding{Protseq: binding.TCP})
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (m *mapper) add(list []mapped, object uuid.UUID, octets, annotation []byte)
 		e.Object = object.String()
 	}
 	if b, ok := tower.Binding(); ok {
-		if b.Host == "" && (b.Protseq == listing.ProtseqTCP || b.Protseq == listing.ProtseqHTTP) {
+		if b.Host == "" && (b.Protseq == binding.TCP || b.Protseq == binding.HTTP) {
 			b.Host = m.host // no address, or one of a family that towers do not have
 		}
 		e.where, e.Binding = b, b.String()
@@ -160,6 +160,6 @@ func transferText(id dcerpc.SyntaxID) string {
 
 // tcp is the endpoint on the host that was asked: an address in a tower may be
 // one that only the server itself can reach.
-func (e *mapped) tcp(host string) (rpcclient.Binding, bool) {
-	return rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: host, Endpoint: e.where.Endpoint}, e.where.Protseq == listing.ProtseqTCP
+func (e *mapped) tcp(host string) (binding.Binding, bool) {
+	return binding.Binding{Protseq: binding.TCP, Host: host, Endpoint: e.where.Endpoint}, e.where.Protseq == binding.TCP
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -93,7 +94,7 @@ func TestPingIsRefused(t *testing.T) {
 func TestPingAsksTheMapper(t *testing.T) {
 	s := &server{group: 1}
 	port := s.start(t)
-	e := entry(t, winregIface, dcerpc.NDR, epm.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: port}, "")
+	e := entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: port}, "")
 	m := maps(t, 0, e)
 	tg, err := findTarget("ncacn_ip_tcp:127.0.0.1["+m.start(t)+"]", nil, nil)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
@@ -125,7 +126,7 @@ func run(t *testing.T, args ...string) (stdout, stderr string, status int) {
 }
 
 // entry is an entry of a mapper.
-func entry(t *testing.T, iface string, transfer dcerpc.SyntaxID, b epm.Binding, annotation string) epm.Entry {
+func entry(t *testing.T, iface string, transfer dcerpc.SyntaxID, b binding.Binding, annotation string) epm.Entry {
 	t.Helper()
 	id, err := parseSyntax(iface)
 	if err != nil {

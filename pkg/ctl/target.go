@@ -16,13 +16,13 @@ import (
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/rpc/rpcclient"
-	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/printable"
 )
 
 // target is a server to connect to.
 type target struct {
-	binding    rpcclient.Binding
+	binding    binding.Binding
 	ncalrpcDir string
 	indexBits  int // high bits of a group's id that are the worker's index; 0 = not known
 }
@@ -40,7 +40,7 @@ func findTarget(text string, served *plan.Plan, failed error) (target, error) {
 		return t, err
 	}
 	if isHost(text) {
-		t.binding = rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: strings.Trim(text, "[]")}
+		t.binding = binding.Binding{Protseq: binding.TCP, Host: strings.Trim(text, "[]")}
 		return t, nil
 	}
 	if served == nil {
@@ -70,18 +70,18 @@ func isHost(text string) bool {
 }
 
 // localBinding is the first endpoint of an rpcd that needs no SMB client.
-func localBinding(r *plan.Rpcd) (rpcclient.Binding, error) {
+func localBinding(r *plan.Rpcd) (binding.Binding, error) {
 	for _, transport := range []layout.Transport{layout.Ncalrpc, layout.TCP} {
 		for _, l := range r.Listeners {
 			if l.Transport != transport || len(l.Nodes) == 0 {
 				continue
 			}
-			if transport == layout.Ncalrpc {
-				return rpcclient.Binding{Protseq: listing.ProtseqNcalrpc, Endpoint: l.Nodes[0]}, nil
+			if transport.Local() {
+				return binding.Binding{Protseq: binding.Ncalrpc, Endpoint: l.Nodes[0]}, nil
 			}
 			host, port, err := net.SplitHostPort(l.Nodes[0])
-			return rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: host, Endpoint: port}, err
+			return binding.Binding{Protseq: binding.TCP, Host: host, Endpoint: port}, err
 		}
 	}
-	return rpcclient.Binding{}, fmt.Errorf("rpcd %s has named pipes only, which belong to an SMB client", r.Name)
+	return binding.Binding{}, fmt.Errorf("rpcd %s has named pipes only, which belong to an SMB client", r.Name)
 }

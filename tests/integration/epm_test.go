@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/plan/catalogue"
-	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/binding"
 )
 
 // The endpoint mapper, as clients of three kinds see it.
@@ -40,9 +40,9 @@ func (h *host) served() []string {
 		for _, i := range e.Listing.Interfaces {
 			for _, b := range i.Bindings {
 				switch {
-				case b.Protseq == listing.ProtseqHTTP:
+				case b.Protseq == binding.HTTP:
 					continue
-				case b.Endpoint == "" && b.Protseq == listing.ProtseqTCP:
+				case b.Endpoint == "" && b.Protseq == binding.TCP:
 					b.Endpoint = fmt.Sprint(e.Port)
 				case b.Endpoint == "":
 					b.Endpoint = "rpcd_" + e.Name
@@ -65,16 +65,16 @@ func distinct(lines []string) []string {
 var lookedUp = regexp.MustCompile(`(?m)^\S+ (ncacn_np|ncacn_ip_tcp|ncalrpc):([^\[]*)\[([^,\]]*),abstract_syntax=([0-9a-f-]+)/0x[0-9a-f]+\]: (.*)$`)
 
 // epmlookup is rpcclient's list in the form of served, and the addresses.
-func (h *host) epmlookup(binding string) (lines, addresses []string) {
+func (h *host) epmlookup(at string) (lines, addresses []string) {
 	h.t.Helper()
 	user := "-N"
-	if strings.HasPrefix(binding, listing.ProtseqNP) {
+	if strings.HasPrefix(at, binding.NP) {
 		user = "-Uroot%" + password
 	}
-	out := h.run("rpcclient", binding, user, "-c", "epmlookup")
+	out := h.run("rpcclient", at, user, "-c", "epmlookup")
 	for _, m := range lookedUp.FindAllStringSubmatch(out, -1) {
 		lines = append(lines, m[4]+" "+m[1]+":["+m[3]+"]")
-		if m[1] == listing.ProtseqTCP {
+		if m[1] == binding.TCP {
 			addresses = append(addresses, m[2])
 		}
 		if m[5] == "" {

@@ -14,8 +14,8 @@ import (
 
 	rpc "msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/servers/epm"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
 )
@@ -61,7 +61,7 @@ func (h *host) mapped(id dcerpc.SyntaxID) epm.MapResponse {
 	h.t.Helper()
 	c := h.mapperClient()
 	defer c.Close()
-	tower, err := epm.AppendTower(nil, id, dcerpc.NDR, epm.Binding{Protseq: listing.ProtseqTCP})
+	tower, err := epm.AppendTower(nil, id, dcerpc.NDR, binding.Binding{Protseq: binding.TCP})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func (s *eptStatus) NDR(c *ndr.Codec) { c.Uint32((*uint32)(&s.Status)) }
 func TestInsertedEndpointsOutliveTheMapper(t *testing.T) {
 	h := boot(t, file("/etc/msrpcd/rpcd.d/epmapper.conf.d/idle.conf", "[Rpcd]\nIdleSec=1\n")).install()
 	id := dcerpc.SyntaxID{UUID: uuid.New(), Version: 1}
-	tower, err := epm.AppendTower(nil, id, dcerpc.NDR, epm.Binding{Protseq: listing.ProtseqTCP, Endpoint: "5000"})
+	tower, err := epm.AppendTower(nil, id, dcerpc.NDR, binding.Binding{Protseq: binding.TCP, Endpoint: "5000"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/listing"
 )
 
@@ -44,10 +45,10 @@ func (p *Plan) listeners(e *catalogue.Entry, set config.Rpcd, addresses []addres
 // Node is the name of the node of a binding whose transport has nodes; ok is
 // false for one that cannot have any. A binding without endpoint has the
 // program's name, as in Samba.
-func Node(e *catalogue.Entry, b listing.Binding) (name string, ok bool) {
+func Node(e *catalogue.Entry, b binding.Binding) (name string, ok bool) {
 	switch {
-	case b.Protseq == listing.ProtseqNP:
-		name, err := b.PipeNode()
+	case b.Protseq == binding.NP:
+		name, err := listing.PipeNode(b)
 		return name, err == nil
 	case b.Endpoint == "":
 		return "rpcd_" + e.Name, true
@@ -156,8 +157,8 @@ func tcpNodes(ports []int, addresses []string) []string {
 	return unique(nodes)
 }
 
-func bindings(l *listing.Listing, t layout.Transport) []listing.Binding {
-	var bs []listing.Binding
+func bindings(l *listing.Listing, t layout.Transport) []binding.Binding {
+	var bs []binding.Binding
 	for i := range l.Interfaces {
 		for _, b := range l.Interfaces[i].Bindings {
 			if b.Protseq == t.Protseq() {

@@ -14,7 +14,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/wanted"
-	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/binding"
 )
 
 // ports gives a port to each rpcd that leaves one open and gets a TCP
@@ -52,7 +52,7 @@ func portRequests(c *catalogue.Catalogue, rpcds []config.Rpcd) (requests []PortR
 		dynamic := false
 		for _, in := range e.Listing.Interfaces {
 			for _, b := range in.Bindings {
-				if b.Protseq != listing.ProtseqTCP {
+				if b.Protseq != binding.TCP {
 					continue
 				}
 				if b.Endpoint == "" {

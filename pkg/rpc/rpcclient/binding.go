@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/binding"
 )
 
 // This file owns string bindings (C706 appendix I), without object UUID and
@@ -16,20 +16,15 @@ import (
 // maxBinding is the longest string binding, in bytes: a host name and a path.
 const maxBinding = 512
 
-// Binding says where a server is.
-type Binding struct {
-	Protseq  string // listing.ProtseqTCP or listing.ProtseqNcalrpc
-	Host     string // of ncacn_ip_tcp: a name or an address; "" is this host
-	Endpoint string // a port from 1 to 65535; an ncalrpc endpoint's name, or its absolute path; "" is not told
-}
-
 // ParseBinding reads a string binding:
 //
 //	ncacn_ip_tcp:HOST[PORT]   ncacn_ip_tcp:[PORT] on this host; an IPv6 address as it is, or in brackets
 //	ncacn_ip_tcp:HOST         whose endpoint the mapper of HOST knows
 //	ncalrpc:[NAME]            ncalrpc:[/run/samba/ncalrpc/NAME]
-func ParseBinding(s string) (Binding, error) {
-	refuse := func(why string) (Binding, error) { return Binding{}, fmt.Errorf("binding %.80q: %s", s, why) }
+func ParseBinding(s string) (binding.Binding, error) {
+	refuse := func(why string) (binding.Binding, error) {
+		return binding.Binding{}, fmt.Errorf("binding %.80q: %s", s, why)
+	}
 	if len(s) > maxBinding {
 		return refuse(fmt.Sprintf("it is longer than %d bytes", maxBinding))
 	}
@@ -42,10 +37,10 @@ func ParseBinding(s string) (Binding, error) {
 	if !ok {
 		return refuse("no protocol sequence; write ncacn_ip_tcp:HOST[PORT] or ncalrpc:[NAME]")
 	}
-	b := Binding{Protseq: protseq}
+	b := binding.Binding{Protseq: protseq}
 	switch protseq {
-	case listing.ProtseqTCP, listing.ProtseqNcalrpc:
-	case listing.ProtseqNP:
+	case binding.TCP, binding.Ncalrpc:
+	case binding.NP:
 		return refuse("named pipes belong to an SMB client; write ncacn_ip_tcp:HOST[PORT] or ncalrpc:[NAME]")
 	default:
 		return refuse("this protocol sequence is not known; write ncacn_ip_tcp:HOST[PORT] or ncalrpc:[NAME]")
@@ -57,7 +52,7 @@ func ParseBinding(s string) (Binding, error) {
 	if strings.ContainsAny(b.Host+b.Endpoint, "[]@,=") {
 		return refuse("object UUIDs and options are not taken")
 	}
-	if protseq == listing.ProtseqNcalrpc {
+	if protseq == binding.Ncalrpc {
 		switch {
 		case b.Host != "":
 			return refuse("ncalrpc is on this host; write ncalrpc:[NAME]")
@@ -106,14 +101,4 @@ func cutEndpoint(s string) (host, endpoint string, ok bool) {
 		return "", "", false
 	}
 	return host, endpoint, found
-}
-
-// String returns the string binding as C706 and Samba write it: an IPv6
-// address without brackets.
-func (b Binding) String() string {
-	s := b.Protseq + ":" + b.Host
-	if b.Endpoint != "" {
-		s += "[" + b.Endpoint + "]"
-	}
-	return s
 }

@@ -5,22 +5,24 @@ package rpcclient
 import (
 	"testing"
 
+	"msrpcd/pkg/wire/binding"
+
 	"github.com/google/go-cmp/cmp"
 )
 
-var bindings = map[string]Binding{
-	"ncacn_ip_tcp:host.example[135]": {"ncacn_ip_tcp", "host.example", "135"},
-	"ncacn_ip_tcp:host.example":      {"ncacn_ip_tcp", "host.example", ""},
-	"ncacn_ip_tcp:host.example[]":    {"ncacn_ip_tcp", "host.example", ""},
-	"ncacn_ip_tcp:":                  {"ncacn_ip_tcp", "", ""},
-	"ncacn_ip_tcp:[49152]":           {"ncacn_ip_tcp", "", "49152"},
-	"ncacn_ip_tcp:192.0.2.1[00135]":  {"ncacn_ip_tcp", "192.0.2.1", "135"},
-	"ncacn_ip_tcp:::1[135]":          {"ncacn_ip_tcp", "::1", "135"},
-	"ncacn_ip_tcp:[::1][135]":        {"ncacn_ip_tcp", "::1", "135"},
-	"ncacn_ip_tcp:[::1]":             {"ncacn_ip_tcp", "::1", ""},
-	"ncacn_ip_tcp:fe80::1%lan0[135]": {"ncacn_ip_tcp", "fe80::1%lan0", "135"},
-	"ncalrpc:[winreg]":               {"ncalrpc", "", "winreg"},
-	"ncalrpc:[/run/x/winreg]":        {"ncalrpc", "", "/run/x/winreg"},
+var bindings = map[string]binding.Binding{
+	"ncacn_ip_tcp:host.example[135]": {Protseq: "ncacn_ip_tcp", Host: "host.example", Endpoint: "135"},
+	"ncacn_ip_tcp:host.example":      {Protseq: "ncacn_ip_tcp", Host: "host.example"},
+	"ncacn_ip_tcp:host.example[]":    {Protseq: "ncacn_ip_tcp", Host: "host.example"},
+	"ncacn_ip_tcp:":                  {Protseq: "ncacn_ip_tcp"},
+	"ncacn_ip_tcp:[49152]":           {Protseq: "ncacn_ip_tcp", Endpoint: "49152"},
+	"ncacn_ip_tcp:192.0.2.1[00135]":  {Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: "135"},
+	"ncacn_ip_tcp:::1[135]":          {Protseq: "ncacn_ip_tcp", Host: "::1", Endpoint: "135"},
+	"ncacn_ip_tcp:[::1][135]":        {Protseq: "ncacn_ip_tcp", Host: "::1", Endpoint: "135"},
+	"ncacn_ip_tcp:[::1]":             {Protseq: "ncacn_ip_tcp", Host: "::1"},
+	"ncacn_ip_tcp:fe80::1%lan0[135]": {Protseq: "ncacn_ip_tcp", Host: "fe80::1%lan0", Endpoint: "135"},
+	"ncalrpc:[winreg]":               {Protseq: "ncalrpc", Endpoint: "winreg"},
+	"ncalrpc:[/run/x/winreg]":        {Protseq: "ncalrpc", Endpoint: "/run/x/winreg"},
 }
 
 var noBindings = []string{

@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
 )
 
@@ -57,7 +57,7 @@ type Conn struct {
 
 // Dial connects. An ncacn_ip_tcp binding needs its port: one without is a
 // question for the endpoint mapper, which is the caller's.
-func Dial(ctx context.Context, b Binding, o Options) (*Conn, error) {
+func Dial(ctx context.Context, b binding.Binding, o Options) (*Conn, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
@@ -65,7 +65,7 @@ func Dial(ctx context.Context, b Binding, o Options) (*Conn, error) {
 	switch {
 	case b.Endpoint == "":
 		return nil, fmt.Errorf("%s: no endpoint; ask the endpoint mapper for it", b)
-	case b.Protseq == listing.ProtseqNcalrpc:
+	case b.Protseq == binding.Ncalrpc:
 		network, address = "unix", b.Endpoint
 		if !filepath.IsAbs(address) {
 			dir := o.NcalrpcDir
@@ -74,7 +74,7 @@ func Dial(ctx context.Context, b Binding, o Options) (*Conn, error) {
 			}
 			address = filepath.Join(dir, address)
 		}
-	case b.Protseq != listing.ProtseqTCP:
+	case b.Protseq != binding.TCP:
 		return nil, fmt.Errorf("%s: protocol sequence is not known", b)
 	}
 	d := net.Dialer{Timeout: o.Timeout}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
@@ -238,7 +239,7 @@ func TestDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	b := Binding{Protseq: "ncacn_ip_tcp", Host: "127.0.0.1", Endpoint: port}
+	b := binding.Binding{Protseq: "ncacn_ip_tcp", Host: "127.0.0.1", Endpoint: port}
 	c, err := Dial(soon(t), b, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -255,17 +256,17 @@ func TestDial(t *testing.T) {
 	}
 	defer u.Close()
 	for _, endpoint := range []string{"echo", dir + "/echo"} {
-		c, err = Dial(soon(t), Binding{Protseq: "ncalrpc", Endpoint: endpoint}, Options{NcalrpcDir: dir})
+		c, err = Dial(soon(t), binding.Binding{Protseq: "ncalrpc", Endpoint: endpoint}, Options{NcalrpcDir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
 	}
-	if _, err = Dial(soon(t), Binding{Protseq: "ncalrpc", Endpoint: "none"}, Options{NcalrpcDir: dir}); err == nil ||
+	if _, err = Dial(soon(t), binding.Binding{Protseq: "ncalrpc", Endpoint: "none"}, Options{NcalrpcDir: dir}); err == nil ||
 		err.Error() != "ncalrpc:[none]: connect: no such file or directory" {
 		t.Error(err)
 	}
-	if _, err = Dial(soon(t), Binding{Protseq: "ncacn_ip_tcp"}, Options{}); err == nil {
+	if _, err = Dial(soon(t), binding.Binding{Protseq: "ncacn_ip_tcp"}, Options{}); err == nil {
 		t.Error("connected to no port")
 	}
 }

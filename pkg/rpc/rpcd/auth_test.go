@@ -20,8 +20,8 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -87,7 +87,7 @@ func (t *toyContext) Protect(pdu []byte, from, to int, value []byte, all bool) e
 
 var toyInterface = &Interface{
 	UUID: uuid.MustParse("11111111-2222-3333-4444-555555555555"), Major: 1, Name: "toy",
-	Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+	Bindings: []binding.Binding{{Protseq: binding.TCP}},
 	Ops: []Op{{Name: "Echo", Run: func(c *Call) dcerpc.Status {
 		text := c.In.Octets(c.In.Left())
 		c.Out.Octets(text)

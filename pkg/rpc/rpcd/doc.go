@@ -10,7 +10,7 @@
 //			Name: "clock", Workers: 1, IdleSec: 60,
 //			Interfaces: []*rpcd.Interface{{
 //				UUID: uuid.MustParse("..."), Major: 1, Name: "clock",
-//				Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+//				Bindings: []binding.Binding{{Protseq: binding.TCP}},
 //				Ops:      []rpcd.Op{{Name: "Now", Run: now}},
 //			}},
 //		}, os.Args[1:]))

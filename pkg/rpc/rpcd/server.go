@@ -3,8 +3,8 @@
 package rpcd
 
 import (
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -57,7 +57,7 @@ type Interface struct {
 	Major    uint16
 	Minor    uint16
 	Name     string            // as --list-interfaces tells
-	Bindings []listing.Binding // where it is offered; without endpoint: on the dynamic one
+	Bindings []binding.Binding // where it is offered; without endpoint: on the dynamic one
 	Ops      []Op              // by opnum; one without Run faults with nca_s_op_rng_error
 
 	// Restore, if set, makes the value of a context handle again from what its

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
 )
@@ -187,13 +187,13 @@ func newTestServer() (*Server, *testHooks) {
 	return &Server{Name: "test", Interfaces: []*Interface{
 		{
 			UUID: testID.UUID, Major: 1, Minor: 2, Name: "test",
-			Bindings: []listing.Binding{{Protseq: listing.ProtseqNP, Endpoint: `\pipe\test`}, {Protseq: listing.ProtseqTCP}, {Protseq: listing.ProtseqNcalrpc, Endpoint: "TEST"}},
+			Bindings: []binding.Binding{{Protseq: binding.NP, Endpoint: `\pipe\test`}, {Protseq: binding.TCP}, {Protseq: binding.Ncalrpc, Endpoint: "TEST"}},
 			Restore:  restoreCounter,
 			Ops:      h.ops(),
 		},
 		{
 			UUID: otherID.UUID, Major: 1, Name: "other",
-			Bindings: []listing.Binding{{Protseq: listing.ProtseqTCP}},
+			Bindings: []binding.Binding{{Protseq: binding.TCP}},
 			Ops:      []Op{0: {Name: "Use", Run: use}},
 		},
 	}}, h

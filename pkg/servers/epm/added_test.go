@@ -11,13 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/uuid"
 )
 
 func TestInsertedEntriesOutliveTheProcess(t *testing.T) {
 	object := uuid.New()
-	one, two := made(t, uuid.UUID{}, "one \"1\"\n", listing.ProtseqTCP, "5000"), made(t, object, "", listing.ProtseqNcalrpc, "two")
+	one, two := made(t, uuid.UUID{}, "one \"1\"\n", binding.TCP, "5000"), made(t, object, "", binding.Ncalrpc, "two")
 	a := added{path: filepath.Join(t.TempDir(), "entries")}
 	for _, tt := range []struct {
 		name    string
@@ -28,10 +28,10 @@ func TestInsertedEntriesOutliveTheProcess(t *testing.T) {
 		{"the first", one, false, []string{"one \"1\"\n ncacn_ip_tcp:[5000]"}},
 		{"for an object", two, false, []string{" ncalrpc:[two]", "one \"1\"\n ncacn_ip_tcp:[5000]"}},
 		{"the same again", one, false, []string{" ncalrpc:[two]", "one \"1\"\n ncacn_ip_tcp:[5000]"}},
-		{"another annotation", made(t, uuid.UUID{}, "1", listing.ProtseqTCP, "5000"), false, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5000]"}},
-		{"another port", made(t, uuid.UUID{}, "1", listing.ProtseqTCP, "5001"), false, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5000]", "1 ncacn_ip_tcp:[5001]"}},
-		{"instead of the others", made(t, uuid.UUID{}, "1", listing.ProtseqTCP, "5002"), true, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5002]"}},
-		{"of another object", made(t, uuid.New(), "3", listing.ProtseqTCP, "5003"), true, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5002]", "3 ncacn_ip_tcp:[5003]"}},
+		{"another annotation", made(t, uuid.UUID{}, "1", binding.TCP, "5000"), false, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5000]"}},
+		{"another port", made(t, uuid.UUID{}, "1", binding.TCP, "5001"), false, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5000]", "1 ncacn_ip_tcp:[5001]"}},
+		{"instead of the others", made(t, uuid.UUID{}, "1", binding.TCP, "5002"), true, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5002]"}},
+		{"of another object", made(t, uuid.New(), "3", binding.TCP, "5003"), true, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5002]", "3 ncacn_ip_tcp:[5003]"}},
 	} {
 		if err := a.insert([]entry{tt.e}, tt.replace); err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestInsertedEntriesOutliveTheProcess(t *testing.T) {
 
 func TestInsertedEntriesAreBounded(t *testing.T) {
 	a := added{path: filepath.Join(t.TempDir(), "entries")}
-	e := made(t, uuid.UUID{}, "x", listing.ProtseqTCP, "1")
+	e := made(t, uuid.UUID{}, "x", binding.TCP, "1")
 	many := make([]entry, maxAdded)
 	for i := range many {
 		many[i] = e
@@ -80,7 +80,7 @@ func TestInsertedEntriesAreBounded(t *testing.T) {
 }
 
 func TestInsertNeedsAPlace(t *testing.T) {
-	e := made(t, uuid.UUID{}, "x", listing.ProtseqTCP, "1")
+	e := made(t, uuid.UUID{}, "x", binding.TCP, "1")
 	for _, path := range []string{"", filepath.Join(t.TempDir(), "missing", "entries")} {
 		a := added{path: path}
 		if err := a.load(); err != nil {
@@ -93,7 +93,7 @@ func TestInsertNeedsAPlace(t *testing.T) {
 }
 
 func TestDamagedFileOfInsertedEntries(t *testing.T) {
-	e := made(t, uuid.UUID{}, "x", listing.ProtseqTCP, "1")
+	e := made(t, uuid.UUID{}, "x", binding.TCP, "1")
 	good := string(formatAdded([]entry{e}))
 	for _, bad := range []string{"x", "a b c", good[:40], strings.Replace(good, " 05", " 04", 1), strings.TrimSuffix(good, "\"\n"), strings.Repeat("x", maxAddedLine+1)} {
 		a := added{path: filepath.Join(t.TempDir(), "entries")}
@@ -107,7 +107,7 @@ func TestDamagedFileOfInsertedEntries(t *testing.T) {
 }
 
 func FuzzAdded(f *testing.F) {
-	f.Add(formatAdded([]entry{made(f, uuid.New(), "a\x00\"é", listing.ProtseqTCP, "1"), made(f, uuid.UUID{}, "", listing.ProtseqNP, `\pipe\x`)}))
+	f.Add(formatAdded([]entry{made(f, uuid.New(), "a\x00\"é", binding.TCP, "1"), made(f, uuid.UUID{}, "", binding.NP, `\pipe\x`)}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		es, _ := parseAdded(bytes.NewReader(b))
 		text := formatAdded(es)

@@ -11,26 +11,16 @@ import (
 	"strconv"
 	"strings"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 )
-
-// Binding is where a tower leads, in the terms of string bindings.
-type Binding struct {
-	Protseq  string // one of listing's Protseq constants
-	Host     string // IPv4 address, or of ncacn_np a NetBIOS name; "" is not told
-	Endpoint string // port, `\pipe\NAME`, or name of a local endpoint
-}
-
-// String is a string binding, such as "ncacn_ip_tcp:192.0.2.1[49152]".
-func (b Binding) String() string { return b.Protseq + ":" + b.Host + "[" + b.Endpoint + "]" }
 
 // errBinding says that a binding has no tower.
 var errBinding = errors.New("no tower for this binding")
 
 // Binding tells where the tower leads; false for protocols that msrpcd does not
 // know.
-func (t *Tower) Binding() (b Binding, ok bool) {
+func (t *Tower) Binding() (b binding.Binding, ok bool) {
 	f := t.Floors()
 	is := func(protocols ...byte) bool {
 		if len(f) != len(protocols) {
@@ -45,19 +35,19 @@ func (t *Tower) Binding() (b Binding, ok bool) {
 	}
 	switch {
 	case is(ProtocolCN, ProtocolTCP, ProtocolIP):
-		b.Protseq = listing.ProtseqTCP
+		b.Protseq = binding.TCP
 	case is(ProtocolCN, ProtocolHTTP, ProtocolIP):
-		b.Protseq = listing.ProtseqHTTP
+		b.Protseq = binding.HTTP
 	case is(ProtocolCN, ProtocolSMB, ProtocolNetBIOS):
-		b.Protseq = listing.ProtseqNP
+		b.Protseq = binding.NP
 		b.Endpoint, b.Host = text(f[1].RHS), strings.TrimLeft(text(f[2].RHS), `\`)
 		return b, true
 	case is(ProtocolLRPC, ProtocolNamedPipe):
-		b.Protseq, b.Endpoint = listing.ProtseqNcalrpc, text(f[1].RHS)
+		b.Protseq, b.Endpoint = binding.Ncalrpc, text(f[1].RHS)
 		return b, true
 	}
 	if b.Protseq == "" || len(f[1].RHS) != 2 || len(f[2].RHS) != 4 {
-		return Binding{}, false
+		return binding.Binding{}, false
 	}
 	b.Endpoint = strconv.Itoa(int(binary.BigEndian.Uint16(f[1].RHS)))
 	if ip := netip.AddrFrom4([4]byte(f[2].RHS)); !ip.IsUnspecified() {
@@ -77,8 +67,8 @@ func text(b []byte) string {
 // AppendTower appends the tower octet string of a binding. Host is an IPv4
 // address for TCP and HTTP, "" for 0.0.0.0: towers have no IPv6 addresses.
 // An Endpoint of "" asks for any, as a client does in ept_map.
-func AppendTower(dst []byte, iface, transfer dcerpc.SyntaxID, b Binding) ([]byte, error) {
-	local := b.Protseq == listing.ProtseqNcalrpc
+func AppendTower(dst []byte, iface, transfer dcerpc.SyntaxID, b binding.Binding) ([]byte, error) {
+	local := b.Protseq == binding.Ncalrpc
 	floors := byte(5)
 	if local {
 		floors = 4
@@ -92,17 +82,17 @@ func AppendTower(dst []byte, iface, transfer dcerpc.SyntaxID, b Binding) ([]byte
 		dst = appendFloor(dst, ProtocolCN, 0, 0)
 	}
 	switch b.Protseq {
-	case listing.ProtseqNcalrpc:
+	case binding.Ncalrpc:
 		dst = appendFloor(dst, ProtocolNamedPipe, name(b.Endpoint)...)
-	case listing.ProtseqNP:
+	case binding.NP:
 		dst = appendFloor(dst, ProtocolSMB, name(b.Endpoint)...)
 		dst = appendFloor(dst, ProtocolNetBIOS, name(b.Host)...)
-	case listing.ProtseqTCP, listing.ProtseqHTTP:
+	case binding.TCP, binding.HTTP:
 		protocol := byte(ProtocolTCP)
-		if b.Protseq == listing.ProtseqHTTP {
+		if b.Protseq == binding.HTTP {
 			protocol = ProtocolHTTP
 		}
-		port, ip, err := b.address()
+		port, ip, err := address(b)
 		if err != nil {
 			return dst[:start], err
 		}
@@ -120,7 +110,8 @@ func AppendTower(dst []byte, iface, transfer dcerpc.SyntaxID, b Binding) ([]byte
 // name is a string as in a floor.
 func name(s string) []byte { return append([]byte(s), 0) }
 
-func (b Binding) address() (port uint16, ip [4]byte, err error) {
+// address is what a floor of IP has.
+func address(b binding.Binding) (port uint16, ip [4]byte, err error) {
 	if b.Endpoint != "" {
 		n, err := strconv.ParseUint(b.Endpoint, 10, 16)
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
 )
@@ -21,7 +21,7 @@ var inserted = dcerpc.SyntaxID{UUID: uuid.New(), Version: 1}
 
 func tower(t *testing.T, port string) TowerRef {
 	t.Helper()
-	return towerRef(t, inserted, dcerpc.NDR, Binding{Protseq: listing.ProtseqTCP, Endpoint: port})
+	return towerRef(t, inserted, dcerpc.NDR, binding.Binding{Protseq: binding.TCP, Endpoint: port})
 }
 
 func entriesFor(t *testing.T, port string) Entries {
@@ -47,7 +47,7 @@ func needRoot(t *testing.T) {
 func (s *server) mapped(want ...string) {
 	s.t.Helper()
 	var out MapResponse
-	s.dial(false, 0, 0).call(OpMap, ask(s.t, inserted, listing.ProtseqTCP, 4), &out)
+	s.dial(false, 0, 0).call(OpMap, ask(s.t, inserted, binding.TCP, 4), &out)
 	if d := cmp.Diff(want, leads(s.t, &out)); d != "" {
 		s.t.Errorf("(-want +got)\n%s", d)
 	}

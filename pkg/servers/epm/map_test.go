@@ -9,15 +9,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
 // ask is a request of ept_map.
 func ask(t *testing.T, id dcerpc.SyntaxID, protseq string, max uint32) *MapRequest {
 	t.Helper()
-	return &MapRequest{Tower: towerRef(t, id, dcerpc.NDR, Binding{Protseq: protseq}), MaxTowers: max}
+	return &MapRequest{Tower: towerRef(t, id, dcerpc.NDR, binding.Binding{Protseq: protseq}), MaxTowers: max}
 }
 
 func leads(t *testing.T, out *MapResponse) (s []string) {
@@ -32,11 +32,11 @@ func TestMapGoesOnByItsHandle(t *testing.T) {
 	c := start(t).dial(false, 0, 0)
 	lsarpc := dcerpc.SyntaxID{UUID: uuid.MustParse("12345778-1234-abcd-ef00-0123456789ab")}
 	var out MapResponse
-	c.call(OpMap, ask(t, winreg, listing.ProtseqTCP, 1), &out)
+	c.call(OpMap, ask(t, winreg, binding.TCP, 1), &out)
 	if d := cmp.Diff([]string{"ncacn_ip_tcp:127.0.0.1[49158]"}, leads(t, &out)); d != "" || out.Status != OK || !out.Handle.IsNil() {
 		t.Errorf("winreg: %s, %v\n%s", out.Status, out.Handle, d)
 	}
-	in := ask(t, lsarpc, listing.ProtseqNP, 1)
+	in := ask(t, lsarpc, binding.NP, 1)
 	c.call(OpMap, in, &out)
 	if d := cmp.Diff([]string{`ncacn_np:[\pipe\lsarpc]`}, leads(t, &out)); d != "" || out.Status != OK || out.Handle.IsNil() {
 		t.Errorf("lsarpc: %s, %v\n%s", out.Status, out.Handle, d)
@@ -53,18 +53,18 @@ func TestMapGoesOnByItsHandle(t *testing.T) {
 
 func TestMapSaysWhatItFound(t *testing.T) {
 	c := start(t).dial(false, 0, 0)
-	object := ask(t, winreg, listing.ProtseqTCP, 1)
+	object := ask(t, winreg, binding.TCP, 1)
 	object.HasObject, object.Object = true, [16]byte(uuid.New())
 	var out MapResponse
 	for what, tt := range map[string]struct {
 		in   *MapRequest
 		want Status
 	}{
-		"unknown":           {ask(t, dcerpc.SyntaxID{UUID: uuid.New()}, listing.ProtseqTCP, 4), NotRegistered},
-		"other protocols":   {ask(t, winreg, listing.ProtseqHTTP, 4), NotRegistered},
+		"unknown":           {ask(t, dcerpc.SyntaxID{UUID: uuid.New()}, binding.TCP, 4), NotRegistered},
+		"other protocols":   {ask(t, winreg, binding.HTTP, 4), NotRegistered},
 		"no tower":          {&MapRequest{MaxTowers: 1}, CantPerformOp},
-		"no room":           {ask(t, winreg, listing.ProtseqTCP, 0), CantPerformOp},
-		"more than a page":  {ask(t, winreg, listing.ProtseqTCP, 1<<31), OK},
+		"no room":           {ask(t, winreg, binding.TCP, 0), CantPerformOp},
+		"more than a page":  {ask(t, winreg, binding.TCP, 1<<31), OK},
 		"damaged":           {&MapRequest{MaxTowers: 1, Tower: TowerRef{true, TowerOctets{[]byte{5, 0, 1}}}}, CantPerformOp},
 		"an unknown object": {object, OK},
 	} {

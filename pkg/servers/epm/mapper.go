@@ -8,8 +8,8 @@ import (
 
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/rpc/rpcd"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 )
 
 // mapper is the state of the server. All its operations run on the server's one
@@ -36,10 +36,10 @@ func Server() *rpcd.Server {
 		Name: "epmapper", Workers: 1, IdleSec: 60,
 		Interfaces: []*rpcd.Interface{{
 			UUID: Interface.UUID, Major: Interface.Major(), Minor: Interface.Minor(), Name: "epmapper",
-			Bindings: []listing.Binding{
-				{Protseq: listing.ProtseqNP, Endpoint: `\pipe\epmapper`},
-				{Protseq: listing.ProtseqTCP, Endpoint: "135"},
-				{Protseq: listing.ProtseqNcalrpc, Endpoint: "EPMAPPER"},
+			Bindings: []binding.Binding{
+				{Protseq: binding.NP, Endpoint: `\pipe\epmapper`},
+				{Protseq: binding.TCP, Endpoint: "135"},
+				{Protseq: binding.Ncalrpc, Endpoint: "EPMAPPER"},
 			},
 			Ops:     m.ops(),
 			Restore: m.restore,

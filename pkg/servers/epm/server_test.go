@@ -22,7 +22,7 @@ import (
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/rpc/rpcd"
-	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/tests/tools/loopback"
 )
@@ -141,9 +141,9 @@ type client struct {
 // dial connects over TCP, or ncalrpc, into an association group.
 func (s *server) dial(local bool, group uint32, format ndr.Format) *client {
 	s.t.Helper()
-	b := rpcclient.Binding{Protseq: listing.ProtseqTCP, Host: "127.0.0.1", Endpoint: s.tcp}
+	b := binding.Binding{Protseq: binding.TCP, Host: "127.0.0.1", Endpoint: s.tcp}
 	if local {
-		b = rpcclient.Binding{Protseq: listing.ProtseqNcalrpc, Endpoint: "EPMAPPER"}
+		b = binding.Binding{Protseq: binding.Ncalrpc, Endpoint: "EPMAPPER"}
 	}
 	c, err := rpcclient.Dial(context.Background(), b, rpcclient.Options{NcalrpcDir: s.dir, Timeout: 20 * time.Second, Format: format})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
@@ -82,7 +83,7 @@ func (t *Table) add(r *plan.Rpcd, i *listing.Interface, listeners []plan.Listene
 			}
 			for _, transfer := range transfers {
 				tower, err := AppendTower(nil, dcerpc.SyntaxID{UUID: i.UUID, Version: i.Version}, transfer,
-					Binding{Protseq: b.Protseq, Endpoint: endpoint})
+					binding.Binding{Protseq: b.Protseq, Endpoint: endpoint})
 				if err != nil {
 					continue
 				}
@@ -95,7 +96,7 @@ func (t *Table) add(r *plan.Rpcd, i *listing.Interface, listeners []plan.Listene
 }
 
 // endpointOf is where a listener serves a binding, "" when it does not.
-func endpointOf(r *plan.Rpcd, l *plan.Listener, b listing.Binding) string {
+func endpointOf(r *plan.Rpcd, l *plan.Listener, b binding.Binding) string {
 	if b.Protseq != l.Transport.Protseq() {
 		return ""
 	}

@@ -12,8 +12,8 @@ import (
 
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -29,7 +29,7 @@ func TestTableTellsWhatSambaTells(t *testing.T) {
 	var want []string
 	for _, e := range es {
 		b := bindingOf(t, e.Tower)
-		if b.Protseq == listing.ProtseqHTTP {
+		if b.Protseq == binding.HTTP {
 			continue
 		}
 		line := string(e.Annotation) + " " + ports.Replace(b.String())
@@ -50,7 +50,7 @@ func TestTableLeavesOutWhatIsNotServed(t *testing.T) {
 		plantest.File("/etc/msrpcd/rpcd.d/classic.conf", "Transports=none"),
 		plantest.File("/etc/msrpcd/rpcd.d/lsad.conf", "Transports=tcp"))
 	c.Entry("spoolss").Listing.Interfaces[0].Bindings = append(c.Entry("spoolss").Listing.Interfaces[0].Bindings,
-		listing.Binding{Protseq: listing.ProtseqNP, Endpoint: `\pipe\FssagentRpc`}) // fsrvp has it
+		binding.Binding{Protseq: binding.NP, Endpoint: `\pipe\FssagentRpc`}) // fsrvp has it
 	plan := plan.New(c, cfg)
 	masked := func(unit string) bool {
 		return unit == "msrpc-np-winreg.socket" || strings.HasSuffix(unit, "-epmapper.socket")
@@ -70,7 +70,7 @@ func versionsTable(t *testing.T, object uuid.UUID) *Table {
 	var es []entry
 	for i, v := range []struct{ major, minor uint16 }{{1, 0}, {2, 0}, {2, 1}, {2, 3}, {3, 0}} {
 		id := dcerpc.SyntaxID{UUID: winreg.UUID, Version: uint32(v.minor)<<16 | uint32(v.major)}
-		es = append(es, madeFor(t, id, uuid.UUID{}, fmt.Sprintf("%d.%d", v.major, v.minor), listing.ProtseqTCP, fmt.Sprint(1000+i)))
+		es = append(es, madeFor(t, id, uuid.UUID{}, fmt.Sprintf("%d.%d", v.major, v.minor), binding.TCP, fmt.Sprint(1000+i)))
 	}
 	o := es[2]
 	o.object, o.annotation = object, "object"
@@ -125,7 +125,7 @@ func TestMap(t *testing.T) {
 	object := uuid.New()
 	table := versionsTable(t, object)
 	ask := func(version uint32, transfer dcerpc.SyntaxID, protseq string) Tower {
-		return parsed(t, towerRef(t, dcerpc.SyntaxID{UUID: winreg.UUID, Version: version}, transfer, Binding{Protseq: protseq}))
+		return parsed(t, towerRef(t, dcerpc.SyntaxID{UUID: winreg.UUID, Version: version}, transfer, binding.Binding{Protseq: protseq}))
 	}
 	for _, tt := range []struct {
 		name   string
@@ -133,14 +133,14 @@ func TestMap(t *testing.T) {
 		tower  Tower
 		want   string
 	}{
-		{"at least this minor version", uuid.UUID{}, ask(1<<16|2, dcerpc.NDR, listing.ProtseqTCP), "2.1 2.3"},
-		{"an object that has an entry", object, ask(1<<16|2, dcerpc.NDR, listing.ProtseqTCP), "object"},
-		{"an object that has none for this version", object, ask(3, dcerpc.NDR, listing.ProtseqTCP), "3.0"},
-		{"an unknown object", uuid.New(), ask(1, dcerpc.NDR, listing.ProtseqTCP), "1.0"},
-		{"too new", uuid.UUID{}, ask(4<<16|2, dcerpc.NDR, listing.ProtseqTCP), ""},
-		{"another transfer syntax", uuid.UUID{}, ask(2, dcerpc.NDR64, listing.ProtseqTCP), ""},
-		{"other protocols", uuid.UUID{}, ask(2, dcerpc.NDR, listing.ProtseqNcalrpc), ""},
-		{"other protocols, as many", uuid.UUID{}, ask(2, dcerpc.NDR, listing.ProtseqNP), ""},
+		{"at least this minor version", uuid.UUID{}, ask(1<<16|2, dcerpc.NDR, binding.TCP), "2.1 2.3"},
+		{"an object that has an entry", object, ask(1<<16|2, dcerpc.NDR, binding.TCP), "object"},
+		{"an object that has none for this version", object, ask(3, dcerpc.NDR, binding.TCP), "3.0"},
+		{"an unknown object", uuid.New(), ask(1, dcerpc.NDR, binding.TCP), "1.0"},
+		{"too new", uuid.UUID{}, ask(4<<16|2, dcerpc.NDR, binding.TCP), ""},
+		{"another transfer syntax", uuid.UUID{}, ask(2, dcerpc.NDR64, binding.TCP), ""},
+		{"other protocols", uuid.UUID{}, ask(2, dcerpc.NDR, binding.Ncalrpc), ""},
+		{"other protocols, as many", uuid.UUID{}, ask(2, dcerpc.NDR, binding.NP), ""},
 	} {
 		c := table.find(tt.object, tt.tower)
 		if got := annotations(c); got != tt.want {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -21,34 +21,34 @@ var winreg = dcerpc.SyntaxID{UUID: uuid.MustParse("338cd001-2244-31f1-aaaa-90003
 // Towers as Samba writes them, but for http and for a NetBIOS name, which are
 // made by hand from C706 appendix I.
 var towers = []struct {
-	binding Binding
+	binding binding.Binding
 	hex     string
 }{
-	{Binding{listing.ProtseqNP, "", `\pipe\winreg`}, `0500
+	{binding.Binding{Protseq: binding.NP, Endpoint: `\pipe\winreg`}, `0500
 		1300 0d 01d08c33 4422 f131 aaaa900038001003 0100 0200 0000
 		1300 0d 045d888a eb1c c911 9fe808002b104860 0200 0200 0000
 		0100 0b 0200 0000
 		0100 0f 0d00 5c706970655c77696e72656700
 		0100 11 0100 00`},
-	{Binding{listing.ProtseqNP, "SERVER", `\pipe\winreg`}, `0500
+	{binding.Binding{Protseq: binding.NP, Host: "SERVER", Endpoint: `\pipe\winreg`}, `0500
 		1300 0d 01d08c33 4422 f131 aaaa900038001003 0100 0200 0000
 		1300 0d 045d888a eb1c c911 9fe808002b104860 0200 0200 0000
 		0100 0b 0200 0000
 		0100 0f 0d00 5c706970655c77696e72656700
 		0100 11 0700 53455256455200`},
-	{Binding{listing.ProtseqTCP, "127.0.0.1", "49154"}, `0500
+	{binding.Binding{Protseq: binding.TCP, Host: "127.0.0.1", Endpoint: "49154"}, `0500
 		1300 0d 01d08c33 4422 f131 aaaa900038001003 0100 0200 0000
 		1300 0d 045d888a eb1c c911 9fe808002b104860 0200 0200 0000
 		0100 0b 0200 0000
 		0100 07 0200 c002
 		0100 09 0400 7f000001`},
-	{Binding{listing.ProtseqHTTP, "", "593"}, `0500
+	{binding.Binding{Protseq: binding.HTTP, Endpoint: "593"}, `0500
 		1300 0d 01d08c33 4422 f131 aaaa900038001003 0100 0200 0000
 		1300 0d 045d888a eb1c c911 9fe808002b104860 0200 0200 0000
 		0100 0b 0200 0000
 		0100 1f 0200 0251
 		0100 09 0400 00000000`},
-	{Binding{listing.ProtseqNcalrpc, "", "rpcd_winreg"}, `0400
+	{binding.Binding{Protseq: binding.Ncalrpc, Endpoint: "rpcd_winreg"}, `0400
 		1300 0d 01d08c33 4422 f131 aaaa900038001003 0100 0200 0000
 		1300 0d 045d888a eb1c c911 9fe808002b104860 0200 0200 0000
 		0100 0c 0200 0000
@@ -65,7 +65,7 @@ func unhex(t testing.TB, s string) []byte {
 }
 
 // towerRef is AppendTower of what is well-formed, and parsed is ParseTower of it.
-func towerRef(t testing.TB, id, transfer dcerpc.SyntaxID, b Binding) TowerRef {
+func towerRef(t testing.TB, id, transfer dcerpc.SyntaxID, b binding.Binding) TowerRef {
 	t.Helper()
 	tower, err := AppendTower(nil, id, transfer, b)
 	if err != nil {
@@ -83,7 +83,7 @@ func parsed(t testing.TB, ref TowerRef) Tower {
 	return tower
 }
 
-func bindingOf(t testing.TB, ref TowerRef) Binding {
+func bindingOf(t testing.TB, ref TowerRef) binding.Binding {
 	t.Helper()
 	tower := parsed(t, ref)
 	b, _ := tower.Binding()
@@ -93,7 +93,7 @@ func bindingOf(t testing.TB, ref TowerRef) Binding {
 // madeFor is an entry of an interface, made one of winreg.
 func madeFor(t testing.TB, id dcerpc.SyntaxID, object uuid.UUID, annotation, protseq, endpoint string) entry {
 	t.Helper()
-	e, err := newEntry(object, annotation, towerRef(t, id, dcerpc.NDR, Binding{Protseq: protseq, Endpoint: endpoint}).Tower.Octets)
+	e, err := newEntry(object, annotation, towerRef(t, id, dcerpc.NDR, binding.Binding{Protseq: protseq, Endpoint: endpoint}).Tower.Octets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestTowersOfBindings(t *testing.T) {
 // A minor version is in the right side of its floor.
 func TestTowerVersions(t *testing.T) {
 	id := dcerpc.SyntaxID{UUID: winreg.UUID, Version: 7<<16 | 3}
-	tower := parsed(t, towerRef(t, id, dcerpc.NDR64, Binding{Protseq: listing.ProtseqTCP}))
+	tower := parsed(t, towerRef(t, id, dcerpc.NDR64, binding.Binding{Protseq: binding.TCP}))
 	if tower.Interface != id || tower.Transfer != dcerpc.NDR64 {
 		t.Errorf("%s, %s", tower.Interface, tower.Transfer)
 	}
@@ -168,10 +168,10 @@ func TestBadTowers(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
-	for _, b := range []Binding{
-		{Protseq: "ncadg_ip_udp"}, {Protseq: listing.ProtseqTCP, Endpoint: "x"}, {Protseq: listing.ProtseqTCP, Endpoint: "65536"},
-		{Protseq: listing.ProtseqTCP, Host: "::1"}, {Protseq: listing.ProtseqTCP, Host: "host"},
-		{Protseq: listing.ProtseqNcalrpc, Endpoint: strings.Repeat("x", MaxTower)},
+	for _, b := range []binding.Binding{
+		{Protseq: "ncadg_ip_udp"}, {Protseq: binding.TCP, Endpoint: "x"}, {Protseq: binding.TCP, Endpoint: "65536"},
+		{Protseq: binding.TCP, Host: "::1"}, {Protseq: binding.TCP, Host: "host"},
+		{Protseq: binding.Ncalrpc, Endpoint: strings.Repeat("x", MaxTower)},
 	} {
 		if got, err := AppendTower([]byte{1}, winreg, dcerpc.NDR, b); !errors.Is(err, errBinding) || len(got) != 1 {
 			t.Errorf("%s: %v, %d bytes", b, err, len(got))

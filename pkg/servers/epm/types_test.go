@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
 	"msrpcd/tests/vectors"
@@ -112,7 +112,7 @@ func TestLookupOfSamba(t *testing.T) {
 // calls has all arguments and results with something in them.
 func calls(t testing.TB) []ndr.Value {
 	t.Helper()
-	ref := towerRef(t, winreg, dcerpc.NDR, Binding{Protseq: listing.ProtseqTCP, Host: "192.0.2.1", Endpoint: "49152"})
+	ref := towerRef(t, winreg, dcerpc.NDR, binding.Binding{Protseq: binding.TCP, Host: "192.0.2.1", Endpoint: "49152"})
 	id := uuid.MustParse("6f8e4b02-0d3a-4a3f-a9d0-97a3dc2d8b0f")
 	h := ndr.ContextHandle{UUID: id}
 	entries := []Entry{{id, ref, []byte("one")}, {uuid.UUID{}, TowerRef{}, []byte{}}, {id, ref, bytes.Repeat([]byte("x"), maxAnnotation-1)}}

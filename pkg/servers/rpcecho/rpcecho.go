@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"msrpcd/pkg/rpc/rpcd"
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -27,10 +27,10 @@ func Server() *rpcd.Server {
 		Name: "rpcecho", Workers: 1, IdleSec: 60,
 		Interfaces: []*rpcd.Interface{{
 			UUID: UUID, Major: Major, Name: "rpcecho",
-			Bindings: []listing.Binding{
-				{Protseq: listing.ProtseqNP, Endpoint: `\pipe\rpcecho`},
-				{Protseq: listing.ProtseqTCP},
-				{Protseq: listing.ProtseqNcalrpc},
+			Bindings: []binding.Binding{
+				{Protseq: binding.NP, Endpoint: `\pipe\rpcecho`},
+				{Protseq: binding.TCP},
+				{Protseq: binding.Ncalrpc},
 			},
 			Ops: []rpcd.Op{
 				0: {Name: "AddOne", Run: addOne},

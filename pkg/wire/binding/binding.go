@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package binding is string bindings, C706 appendix I: where an interface is
-// served, or a server is reached. Object UUIDs and options are not part of it.
-//
-// It owns no grammar: listings, towers and command lines each have their own,
-// and give a Binding that has passed it. For servers' packages that list
-// bindings its API is public.
 package binding
 
 // Protocol sequences that Samba lists (MS-RPCE 2.1.1).

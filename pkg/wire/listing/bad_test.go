@@ -30,7 +30,7 @@ func iface(i int) string {
 	return fmt.Sprintf("338cd001-2244-31f1-aaaa-9000%08x/0x00000001 x\n ncalrpc:\n", i)
 }
 
-func binding(i int) string { return fmt.Sprintf(" ncalrpc:[e%d]\n", i) }
+func local(i int) string { return fmt.Sprintf(" ncalrpc:[e%d]\n", i) }
 
 func pipe(i int) string { return fmt.Sprintf("\\pipe\\p%d 65535 65535 18446744073709551615\n", i) }
 
@@ -100,7 +100,7 @@ var badListings = []struct {
 	{"ncalrpc slash", head + winreg + " ncalrpc:[a/b]\n", 4, "ncalrpc endpoint"},
 	{"ncalrpc on the pipe directory", head + winreg + " ncalrpc:[np]\n", 4, "directory of pipes"},
 	{"too many interfaces", head + many(MaxInterfaces+1, iface), 3 + 2*MaxInterfaces, "more than 256 interfaces"},
-	{"too many bindings", head + winreg + many(MaxBindings+1, binding), 4 + MaxBindings, "more than 64 bindings"},
+	{"too many bindings", head + winreg + many(MaxBindings+1, local), 4 + MaxBindings, "more than 64 bindings"},
 	{"too many pipes", head + many(MaxPipes+1, pipe), 3 + MaxPipes, "more than 256 pipes"},
 	{"pipe line short", head + "\\pipe\\x 1 2\n", 3, "no pipe line"},
 	{"pipe line long", head + "\\pipe\\x 1 2 3 4\n", 3, "no pipe line"},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"msrpcd/pkg/wire/binding"
 )
 
 // pipePrefix starts every endpoint of ncacn_np, in any case of letters.
@@ -40,14 +42,14 @@ func (c *checker) interfaceLine(i *Interface) error {
 	return nil
 }
 
-func (c *checker) binding(b Binding) error {
+func (c *checker) binding(b binding.Binding) error {
 	switch {
 	case c.name == "":
 		return fmt.Errorf("binding %s before any interface", quote(b.String()))
 	case len(c.bindings) == MaxBindings:
 		return fmt.Errorf("interface %s has more than %d bindings", c.name, MaxBindings)
 	}
-	if err := b.check(); err != nil {
+	if err := checkBinding(b); err != nil {
 		return err
 	}
 	key := strings.ToLower(b.String())

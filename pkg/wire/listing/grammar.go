@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/printable"
 )
 
@@ -15,16 +16,19 @@ import (
 // without blank, quote, '%', '$' and ':', except the brackets and colon that
 // Binding.String adds.
 
-// check is the grammar of one binding.
-func (b Binding) check() error {
+// checkBinding is the grammar of one binding.
+func checkBinding(b binding.Binding) error {
+	if b.Host != "" {
+		return fmt.Errorf("binding %s names a host", quote(b.String()))
+	}
 	if !strings.HasPrefix(b.Protseq, "nca") || !word(b.Protseq, 32, "_") || b.Protseq != strings.ToLower(b.Protseq) {
 		return fmt.Errorf("%s is no protocol sequence", quote(b.Protseq))
 	}
 	switch b.Protseq {
-	case ProtseqNP:
-		_, err := b.PipeNode()
+	case binding.NP:
+		_, err := PipeNode(b)
 		return err
-	case ProtseqTCP, ProtseqHTTP:
+	case binding.TCP, binding.HTTP:
 		if b.Endpoint == "" {
 			return nil
 		}
@@ -33,7 +37,7 @@ func (b Binding) check() error {
 			return fmt.Errorf("port %s is not 1 to 65535", quote(b.Endpoint))
 		}
 		return nil
-	case ProtseqNcalrpc:
+	case binding.Ncalrpc:
 		if b.Endpoint == "" {
 			return nil
 		}
@@ -53,8 +57,8 @@ func (b Binding) check() error {
 // and _ . - + ~ { } are accepted, at most MaxEndpoint bytes, no dot in front
 // and no "..": nothing that leaves the directory or means something in a unit
 // file or an environment variable.
-func (b Binding) PipeNode() (string, error) {
-	if b.Protseq != ProtseqNP {
+func PipeNode(b binding.Binding) (string, error) {
+	if b.Protseq != binding.NP {
 		return "", fmt.Errorf("%s is no ncacn_np binding", quote(b.String()))
 	}
 	return pipeNode(b.Endpoint)

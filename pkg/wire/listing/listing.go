@@ -5,6 +5,7 @@ package listing
 import (
 	"fmt"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -20,15 +21,6 @@ const (
 	MaxIdleSec    = 1<<31 - 1 // idle_seconds, seconds
 )
 
-// Protocol sequences that Samba lists (MS-RPCE 2.1.1). Others are kept as they
-// are; whoever makes listeners ignores those it does not know.
-const (
-	ProtseqNP      = "ncacn_np"
-	ProtseqTCP     = "ncacn_ip_tcp"
-	ProtseqNcalrpc = "ncalrpc"
-	ProtseqHTTP    = "ncacn_http"
-)
-
 // Listing is what one rpcd says about itself. No interface and no pipe is
 // valid: such an rpcd serves nothing here (rpcd_lsad on a domain controller,
 // rpcd_witness without a cluster). A listing has interfaces or pipes, not both.
@@ -42,17 +34,9 @@ type Listing struct {
 // Interface is one DCE/RPC interface and where it is reached.
 type Interface struct {
 	UUID     UUID
-	Version  uint32 // minor<<16 | major, printed as 0x%08x (C706 section 12.6.3.1)
-	Name     string // C identifier of the IDL, such as "winreg"
-	Bindings []Binding
-}
-
-// Binding is a protocol sequence with an endpoint, or with "" where the rpcd
-// leaves the endpoint to its starter. In text: `ncacn_np:[\pipe\winreg]`, or
-// `ncacn_ip_tcp:` (C706 appendix I, without object and address).
-type Binding struct {
-	Protseq  string // one of the Protseq constants, or another that starts with "nca"
-	Endpoint string // `\pipe\winreg`, "135", "EPMAPPER" or ""
+	Version  uint32            // minor<<16 | major, printed as 0x%08x (C706 section 12.6.3.1)
+	Name     string            // C identifier of the IDL, such as "winreg"
+	Bindings []binding.Binding // without hosts; others than this program knows are kept
 }
 
 // Pipe is a named pipe without DCE/RPC. The three numbers go into the answer
@@ -81,12 +65,4 @@ func (e *SyntaxError) Error() string {
 		return e.Msg
 	}
 	return fmt.Sprintf("line %d: %s", e.Line, e.Msg)
-}
-
-// String returns the binding as in a listing and in hand-over messages.
-func (b Binding) String() string {
-	if b.Endpoint == "" {
-		return b.Protseq + ":"
-	}
-	return b.Protseq + ":[" + b.Endpoint + "]"
 }

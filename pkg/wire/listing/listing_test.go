@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/uuid"
 	"msrpcd/tests/vectors"
 )
@@ -43,15 +44,15 @@ func TestParse(t *testing.T) {
 			UUID:    uuid.MustParse("e1af8308-5d1f-11c9-91a4-08002b14a0fa"),
 			Version: 3,
 			Name:    "epmapper",
-			Bindings: []Binding{
-				{ProtseqNP, `\pipe\epmapper`}, {ProtseqTCP, "135"}, {ProtseqHTTP, "593"}, {ProtseqNcalrpc, "EPMAPPER"},
+			Bindings: []binding.Binding{
+				{Protseq: binding.NP, Endpoint: `\pipe\epmapper`}, {Protseq: binding.TCP, Endpoint: "135"}, {Protseq: binding.HTTP, Endpoint: "593"}, {Protseq: binding.Ncalrpc, Endpoint: "EPMAPPER"},
 			},
 		}}}},
 		{"listings/4.17/rpcd_winreg.txt", Listing{Workers: 5, IdleSec: 60, Interfaces: []Interface{{
 			UUID:     uuid.MustParse("338cd001-2244-31f1-aaaa-900038001003"),
 			Version:  1,
 			Name:     "winreg",
-			Bindings: []Binding{{ProtseqNP, `\pipe\winreg`}, {Protseq: ProtseqTCP}, {Protseq: ProtseqNcalrpc}},
+			Bindings: []binding.Binding{{Protseq: binding.NP, Endpoint: `\pipe\winreg`}, {Protseq: binding.TCP}, {Protseq: binding.Ncalrpc}},
 		}}}},
 		{"listings/npsd_test.txt", Listing{Workers: 5, IdleSec: 60, Pipes: []Pipe{
 			{Name: "tsvcpipe", FileType: 2, DeviceState: 0x5ff, Allocation: 4096},
@@ -74,7 +75,7 @@ func TestAListingAtItsBoundsIsAccepted(t *testing.T) {
 		"workers, idle": "65535\n2147483647\n",
 		"idle 0":        "1\n0\n",
 		"interfaces":    head + many(MaxInterfaces, iface),
-		"bindings":      head + winreg + many(MaxBindings, binding),
+		"bindings":      head + winreg + many(MaxBindings, local),
 		"pipes":         head + many(MaxPipes, pipe),
 		"unknown nca":   head + winreg + " ncacn_unix_stream:[/run/x]\n ncadg_ip_udp:\n",
 	} {
@@ -90,7 +91,7 @@ func TestAListingAtItsBoundsIsAccepted(t *testing.T) {
 }
 
 func TestAppendTextRefusesWhatParseWould(t *testing.T) {
-	ok := []Binding{{Protseq: ProtseqNcalrpc}}
+	ok := []binding.Binding{{Protseq: binding.Ncalrpc}}
 	for name, l := range map[string]Listing{
 		"workers":      {Workers: 0, IdleSec: 1},
 		"idle":         {Workers: 1, IdleSec: -1},
@@ -98,7 +99,8 @@ func TestAppendTextRefusesWhatParseWould(t *testing.T) {
 		"no binding":   {Workers: 1, Interfaces: []Interface{{Name: "a"}}},
 		"pipe name":    {Workers: 1, Pipes: []Pipe{{Name: ".."}}},
 		"upper case":   {Workers: 1, Pipes: []Pipe{{Name: "A"}}},
-		"bad endpoint": {Workers: 1, Interfaces: []Interface{{Name: "a", Bindings: []Binding{{ProtseqNP, "x"}}}}},
+		"bad endpoint": {Workers: 1, Interfaces: []Interface{{Name: "a", Bindings: []binding.Binding{{Protseq: binding.NP, Endpoint: "x"}}}}},
+		"a host":       {Workers: 1, Interfaces: []Interface{{Name: "a", Bindings: []binding.Binding{{Protseq: binding.TCP, Host: "h"}}}}},
 		"twice":        {Workers: 1, Interfaces: []Interface{{Name: "a", Bindings: ok}, {Name: "b", Bindings: ok}}},
 		"both":         {Workers: 1, Interfaces: []Interface{{Name: "a", Bindings: ok}}, Pipes: []Pipe{{Name: "a"}}},
 	} {
@@ -109,11 +111,11 @@ func TestAppendTextRefusesWhatParseWould(t *testing.T) {
 }
 
 func TestPipeNode(t *testing.T) {
-	got, err := Binding{ProtseqNP, `\PIPE\FssagentRpc`}.PipeNode()
+	got, err := PipeNode(binding.Binding{Protseq: binding.NP, Endpoint: `\PIPE\FssagentRpc`})
 	if err != nil || got != "fssagentrpc" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err := (Binding{ProtseqNcalrpc, `\pipe\x`}).PipeNode(); err == nil {
+	if got, err := PipeNode(binding.Binding{Protseq: binding.Ncalrpc, Endpoint: `\pipe\x`}); err == nil {
 		t.Errorf("ncalrpc: got %q, want an error", got)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"msrpcd/pkg/wire/binding"
 )
 
 // Parse reads a whole listing. The error is a *SyntaxError with the line. What
@@ -103,7 +105,7 @@ func (p *parser) takeBinding(line string) error {
 	if !ok {
 		return fmt.Errorf("%s is no binding, which is PROTSEQ:[ENDPOINT]", quote(line))
 	}
-	b := Binding{Protseq: protseq}
+	b := binding.Binding{Protseq: protseq}
 	if end != "" {
 		if len(end) < 3 || end[0] != '[' || end[len(end)-1] != ']' {
 			return fmt.Errorf("%s is no binding, which is PROTSEQ:[ENDPOINT]", quote(line))
