@@ -11,6 +11,14 @@ import (
 	"testing"
 )
 
+// ruleOfNames stands for variables that need no entry of their own.
+const ruleOfNames = "MaxBoundPerSource= is in MSRPC_MAX_BOUND_PER_SOURCE"
+
+// byName is the variable of a setting by that rule.
+func byName(name string) string {
+	return "MSRPC_" + strings.ToUpper(regexp.MustCompile("[a-z][A-Z]").ReplaceAllStringFunc(name, func(s string) string { return s[:1] + "_" + s[1:] }))
+}
+
 // Pages of processes list exactly the variables that these are told: a broker's
 // in a table with source and range, workers' as entries. What files set is
 // described where the files are, see the test of pkg/plan/config.
@@ -29,11 +37,14 @@ func TestPagesOfProcessesListTheirVariables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.ReplaceAll(string(b), `\-`, "-")
+		text := strings.NewReplacer(`\-`, "-", "\\fB", "", "\\fP", "").Replace(string(b))
 		var known []string
 		for _, r := range Of(tt.kinds) {
 			known = append(known, r.Variable)
 			_, entry, ok := strings.Cut(text, "\n"+tt.entry+r.Variable+tt.after)
+			if !ok && r.In == Msrpcd && r.Variable == byName(r.Name) && strings.Contains(text, ruleOfNames) {
+				continue
+			}
 			if !ok {
 				t.Errorf("%s does not list %s", tt.page, r.Variable)
 				continue

@@ -51,10 +51,10 @@ type Row struct {
 	Needs     Process // of these, those that cannot do without it
 	Instance  bool    // systemd fills it in, from the name of the unit
 	Unit      Unit
-	Default   string // as in a file or variable
-	Low, High int    // bounds of Number, Seconds (in seconds) and Bytes
-	Zero      string // what 0 stands for in a file
-	field     func(*Values) any
+	Default   string            // as in a file or variable
+	Low, High int               // bounds of Number, Seconds (in seconds) and Bytes
+	Zero      string            // what 0 stands for in a file
+	field     func(*Values) any // *int, *time.Duration, *string; *source.Limit: the share of each address and each user
 }
 
 // IdleVariable is the variable of IdleSec=, which is 0 in processes that are

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/printable"
 )
@@ -38,6 +39,12 @@ func (r *Row) Set(v *Values, text string) error {
 			return err
 		}
 		*f = n
+	case *source.Limit:
+		n, err := r.number(text)
+		if err != nil {
+			return err
+		}
+		f.Address, f.User = n, n
 	case *time.Duration:
 		n, err := r.span(text)
 		if err != nil {
@@ -60,6 +67,8 @@ func (r *Row) Text(v *Values) string {
 	switch f := r.field(v).(type) {
 	case *int:
 		return strconv.Itoa(*f)
+	case *source.Limit:
+		return strconv.Itoa(f.Address)
 	case *time.Duration:
 		return strconv.Itoa(int(*f / time.Second))
 	case *string:
@@ -73,6 +82,8 @@ func (r *Row) Reset(v *Values) {
 	switch f := r.field(v).(type) {
 	case *int:
 		*f = 0
+	case *source.Limit:
+		f.Address, f.User = 0, 0
 	case *time.Duration:
 		*f = 0
 	case *string:

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ func TestBadLinesAreProblemsAndTheRestHolds(t *testing.T) {
 
 func TestSettingProblems(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
-		{"Workes=5", "unknown setting Workes= is ignored; there are Activation=, Exec=, FillFirst=, IdleSec=, Kind=, Port=, Prestart=, Spares=, Transports=, Workers="},
+		{"Workes=5", "unknown setting Workes= is ignored; there are " + strings.Join(slices.Sorted(maps.Keys(entries(t, "msrpcd-rpcd.d.5"))), "=, ") + "="},
 		{"transports=np", "unknown setting transports= is ignored; did you mean Transports= ?"},
 		{"Transport=np", "unknown setting Transport= is ignored; did you mean Transports= ?"},
 		{"Port=65536", "Port=65536 is ignored: it has to be a number from 0 to 65535 (0 is a port allocated by msrpcctl refresh)"},
@@ -122,7 +123,7 @@ func TestGlobalProblems(t *testing.T) {
 		{"MaxUnbound=0", "MaxUnbound=0 is ignored: it has to be a number from 1 to 1048576"},
 		{"BindTimeoutSec=0", "BindTimeoutSec=0 is ignored: it has to be whole seconds from 1 to 3600, or a time span such as 1min 30s"},
 		{"MaxNPASize=2M", "MaxNPASize=2M is ignored: it has to be bytes from 4096 to 1048576, suffixes K and M are known"},
-		{"Exec=/x", "unknown setting Exec= is ignored; there are BindTimeoutSec=, MaxNPASize=, MaxParked=, MaxUnbound=, MaxUnboundPerSource=, MaxUnboundPerUser=, MessagingDirectory=, SambaConfig=, Testparm="},
+		{"Exec=/x", "unknown setting Exec= is ignored; there are " + strings.Join(slices.Sorted(maps.Keys(entries(t, "msrpcd.conf.5"))), "=, ") + "="},
 		{"[Rpcd]", "unknown section [Rpcd] is ignored; settings of this file stand in [Msrpcd]"},
 	} {
 		c := load(t, map[string]string{"a:msrpcd.conf": "[Msrpcd]\n" + tt.line + "\nX-Mine=1\n"})
