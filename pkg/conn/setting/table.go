@@ -93,6 +93,8 @@ var Table = []Row{
 	{Name: "MaxNPASize", In: Msrpcd, Variable: "MSRPC_MAX_NPA", For: Broker | Direct, Unit: Bytes, Default: "1048576", Low: 4096, High: handoff.MaxNPA,
 		field: func(v *Values) any { return &v.MaxNPA }},
 	{Name: "MaxParked", In: Msrpcd, Variable: "MSRPC_MAX_PARKED", For: Broker | Native, Default: "16000", Low: 1, High: 32000, field: func(v *Values) any { return &v.MaxParked }},
+	{Name: "MaxBoundPerSource", In: Msrpcd, Variable: "MSRPC_MAX_BOUND_PER_SOURCE", For: Native, Default: "4096", Low: 1, High: many,
+		field: func(v *Values) any { return &v.Limits[source.Bound] }},
 
 	{Variable: "MSRPC_PIPES", For: Broker, Unit: Text, field: func(v *Values) any { return &v.PlainPipes }},
 

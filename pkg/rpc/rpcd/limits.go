@@ -39,7 +39,7 @@ type crowd struct {
 func defaults() setting.Values {
 	v := setting.Defaults()
 	l := &v.Limits
-	l[source.Bound] = source.Limit{Total: 20000, Address: 4096, User: 4096}
+	l[source.Bound].Total = 20000
 	l[source.Handles] = source.Limit{Total: 1 << 18, Address: 1 << 14, User: 1 << 14}
 	l[source.Partial] = source.Limit{Total: 64 << 20, Address: 16 << 20, User: 16 << 20}
 	l[source.Blocking] = source.Limit{Total: 1024, Address: 256, User: 256}

@@ -138,3 +138,18 @@ func TestAGroupIsThatOfItsSource(t *testing.T) {
 	c.naked(c.bind(last, presentTest), dcerpc.ReasonNotSpecified)
 	r.boundFrom("127.0.0.2", last).works()
 }
+
+func TestTheUnitTellsTheShareOfBoundConnections(t *testing.T) {
+	m := newManager(t, "MSRPC_MAX_BOUND_PER_SOURCE=3")
+	other := m.boundFrom("127.0.0.2", 0)
+	var many []*client
+	for range 5 {
+		many = append(many, m.boundFrom("127.0.0.3", 0))
+	}
+	for _, c := range many[:2] {
+		c.over()
+	}
+	for _, c := range append(many[2:], other) {
+		c.works()
+	}
+}
