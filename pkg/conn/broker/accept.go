@@ -12,10 +12,10 @@ import (
 
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/parking"
+	"msrpcd/pkg/conn/pipeauth"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
-	"msrpcd/pkg/wire/npa"
 )
 
 // binding is where a connection came from. Parked connections of an earlier
@@ -24,12 +24,9 @@ type binding struct {
 	endpoint.Endpoint
 	name string // the binding string
 	text []byte // the same
-	pipe Pipe
+	pipe pipeauth.Pipe
 	raw  bool // np: no DCE/RPC (npsd)
 }
-
-// rpcPipe is what an np client is told of a pipe with DCE/RPC.
-var rpcPipe = Pipe{FileType: npa.FileTypeMessage, DeviceState: npa.DeviceState, Allocation: npa.Allocation}
 
 // openDoor adopts the listeners among the passed descriptors.
 func (b *Broker) openDoor(fds []sys.PassedFD) (err error) {
@@ -59,7 +56,7 @@ func (b *Broker) bindingIndex(e endpoint.Endpoint) int {
 			return i
 		}
 	}
-	n := binding{Endpoint: e, name: e.String(), text: []byte(e.String()), pipe: rpcPipe}
+	n := binding{Endpoint: e, name: e.String(), text: []byte(e.String()), pipe: pipeauth.RPC}
 	if p, ok := b.cfg.Pipes[e.Node()]; ok && e.Transport.Relayed() {
 		n.pipe, n.raw = p, true
 	}

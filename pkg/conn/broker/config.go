@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"msrpcd/pkg/conn/pipeauth"
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
@@ -16,14 +17,7 @@ import (
 // brokers, as environment variables.
 type Config struct {
 	setting.Values
-	Pipes map[string]Pipe
-}
-
-// Pipe is a named pipe without DCE/RPC (npsd_*): what its clients are told in
-// the named pipe auth reply. MSRPC_PIPES is "name:type:state:allocation ...".
-type Pipe struct {
-	FileType, DeviceState uint16
-	Allocation            uint64
+	Pipes map[string]pipeauth.Pipe // without DCE/RPC (npsd_*): MSRPC_PIPES, "name:type:state:allocation ..."
 }
 
 // ConfigFromEnv reads the configuration of the broker of rpcd name.
@@ -44,8 +38,8 @@ func ConfigFromEnv(name string, getenv func(string) string) (Config, error) {
 	return c, err
 }
 
-func parsePipes(s string) (map[string]Pipe, error) {
-	pipes := map[string]Pipe{}
+func parsePipes(s string) (map[string]pipeauth.Pipe, error) {
+	pipes := map[string]pipeauth.Pipe{}
 	for _, f := range strings.Fields(s) {
 		p := strings.Split(f, ":")
 		if len(p) != 4 {
@@ -57,7 +51,7 @@ func parsePipes(s string) (map[string]Pipe, error) {
 		if err1 != nil || err2 != nil || err3 != nil {
 			return nil, fmt.Errorf("MSRPC_PIPES: %q has a bad number", f)
 		}
-		pipes[p[0]] = Pipe{FileType: uint16(t), DeviceState: uint16(d), Allocation: a}
+		pipes[p[0]] = pipeauth.Pipe{FileType: uint16(t), DeviceState: uint16(d), Allocation: a}
 	}
 	return pipes, nil
 }

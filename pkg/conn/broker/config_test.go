@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/conn/pipeauth"
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 )
@@ -25,7 +26,7 @@ func TestConfigFromEnv(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Values: setting.Defaults(), Pipes: map[string]Pipe{"tsvc": {2, 255, 4096}}}
+	want := Config{Values: setting.Defaults(), Pipes: map[string]pipeauth.Pipe{"tsvc": {FileType: 2, DeviceState: 255, Allocation: 4096}}}
 	want.Name, want.Workers, want.IndexBits, want.Idle = "winreg", 5, 8, time.Minute
 	want.Limits[source.Unbound].User, want.MaxParked, want.PlainPipes = 256, 1000, goodEnv["MSRPC_PIPES"]
 	if d := cmp.Diff(want, got); d != "" {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/conn/pipeauth"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
@@ -67,14 +68,11 @@ func (b *Broker) readNPA(fd int) {
 		return
 	}
 	bind := &b.bindings[c.binding]
-	if !c.replied {
-		reply := npa.AppendReply(b.out[:0], req.Level, bind.pipe.FileType, bind.pipe.DeviceState, bind.pipe.Allocation, npa.StatusOK)
-		if n, errno := sys.Send(fd, reply); errno != 0 || n != len(reply) {
-			b.refuse(fd)
-			return
-		}
-		b.out, c.replied = reply, true
+	if !c.replied && !bind.pipe.Accept(fd, req.Level) {
+		b.refuse(fd)
+		return
 	}
+	c.replied = true
 	if req.Flags&npa.ProbeOnly != 0 {
 		b.drop(fd)
 		return
@@ -96,44 +94,24 @@ func (b *Broker) readNPA(fd int) {
 func (b *Broker) fillNPA(fd int) bool {
 	c := &b.conns[fd]
 	b.repark(fd)
-	for {
-		want := npaHeader // the length and the magic are in it
-		if len(c.taken) >= want {
-			var rej *npa.Reject
-			if want, rej = npa.Length(c.taken, b.cfg.MaxNPA); rej != nil {
-				b.rejectNPA(fd, rej)
-				return false
-			}
-			if want == len(c.taken) {
-				return true
-			}
-		}
-		chunk := b.in[:min(want-len(c.taken), len(b.in))]
-		n, errno := sys.Recv(fd, chunk, 0)
-		if errno == unix.EAGAIN {
-			b.waitFor(fd)
-			return false
-		}
-		if errno != 0 || n == 0 {
-			b.drop(fd) // it left
-			return false
-		}
-		c.taken = append(c.taken, chunk[:n]...)
-		c.request = int32(len(c.taken))
-		if len(c.taken) < npaHeader {
-			if _, rej := npa.Length(c.taken, b.cfg.MaxNPA); rej != nil {
-				b.rejectNPA(fd, rej)
-				return false
-			}
-		}
+	taken, outcome, rej := pipeauth.Receive(fd, c.taken, b.in[:], b.cfg.MaxNPA)
+	c.taken, c.request = taken, int32(len(taken))
+	switch outcome {
+	case pipeauth.Whole:
+		return true
+	case pipeauth.Part:
+		b.waitFor(fd)
+	case pipeauth.Gone:
+		b.drop(fd)
+	case pipeauth.Refused:
+		b.rejectNPA(fd, rej)
 	}
+	return false
 }
 
 func (b *Broker) rejectNPA(fd int, rej *npa.Reject) {
 	b.logOnce(slog.LevelWarn, rej.Cause, journal.IDBadNPA, fd, "named pipe auth refused: "+rej.Cause)
-	if rej.Reply != nil {
-		sys.Send(fd, rej.Reply)
-	}
+	pipeauth.Refuse(fd, rej)
 	b.refuse(fd)
 }
 

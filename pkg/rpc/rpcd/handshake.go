@@ -8,38 +8,25 @@ package rpcd
 import (
 	"log/slog"
 
-	"golang.org/x/sys/unix"
-
+	"msrpcd/pkg/conn/pipeauth"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/npa"
 )
 
 // readNPA does the named pipe handshake of a listener of our own.
 func (c *conn) readNPA(l *loop) {
-	for {
-		want := npa.HeaderSize
-		if len(c.npa) >= want {
-			var rej *npa.Reject
-			if want, rej = npa.Length(c.npa, l.env.MaxNPA); rej != nil {
-				c.rejectNPA(l, rej)
-				return
-			}
-			if want == len(c.npa) {
-				break
-			}
-		}
-		chunk := l.in[:min(want-len(c.npa), len(l.in))]
-		n, errno := sys.Recv(c.fd, chunk, 0)
-		if errno == unix.EAGAIN {
-			c.watch(l)
-			return
-		}
-		if errno != 0 || n == 0 {
-			c.close(l)
-			return
-		}
-		c.npa = append(c.npa, chunk[:n]...)
+	request, outcome, rej := pipeauth.Receive(c.fd, c.npa, l.in[:], l.env.MaxNPA)
+	c.npa = request
+	switch outcome {
+	case pipeauth.Part:
+		c.watch(l)
+		return
+	case pipeauth.Gone:
+		c.close(l)
+		return
+	case pipeauth.Refused:
+		c.rejectNPA(l, rej)
+		return
 	}
 	req, rej := npa.Parse(c.npa)
 	if rej != nil {
@@ -52,9 +39,7 @@ func (c *conn) readNPA(l *loop) {
 		l.parkLater(c)
 		l.park(c)
 	}
-	reply := npa.AppendReply(l.out[:0], req.Level, npa.FileTypeMessage, npa.DeviceState, npa.Allocation, npa.StatusOK)
-	n, errno := sys.Send(c.fd, reply)
-	if errno != 0 || n != len(reply) || req.Flags&npa.ProbeOnly != 0 {
+	if !pipeauth.RPC.Accept(c.fd, req.Level) || req.Flags&npa.ProbeOnly != 0 {
 		c.close(l)
 		return
 	}
@@ -63,6 +48,6 @@ func (c *conn) readNPA(l *loop) {
 
 func (c *conn) rejectNPA(l *loop, rej *npa.Reject) {
 	c.complain(l, slog.LevelWarn, rej.Cause, journal.IDBadNPA, "named pipe auth refused: "+rej.Cause)
-	sys.Send(c.fd, rej.Reply)
+	pipeauth.Refuse(c.fd, rej)
 	c.close(l)
 }
