@@ -41,7 +41,7 @@ func (b *Broker) openDoor(fds []sys.PassedFD) (err error) {
 	if err != nil {
 		return err
 	}
-	b.door.Limit = have - min(len(b.inboxes)+2*parking.MaxSlots+16, have/3)
+	b.door.Limit = have - min(len(b.workers.inboxes)+2*parking.MaxSlots+16, have/3)
 	for _, l := range b.door.Listeners {
 		b.accepts = append(b.accepts, b.bindingIndex(l.Endpoint))
 	}
@@ -74,7 +74,7 @@ func (b *Broker) bindingsText() string {
 
 // take begins with a new connection, and reports whether it waits now.
 func (b *Broker) take(fd, listener int) bool {
-	b.lastActive = b.loop.Now
+	b.last.active = b.loop.Now
 	b.status.Broker().Accepted.Add(1)
 	i := b.accepts[listener]
 	c := b.admit(fd, i)
@@ -90,22 +90,6 @@ func (b *Broker) take(fd, listener int) bool {
 	}
 	b.advance(fd)
 	return b.conns[fd].state != free
-}
-
-// closeOldestSilent makes room for a conn that talks or may do so: the oldest
-// silent one goes, but not keep. It reports whether there was one.
-func (b *Broker) closeOldestSilent(keep int) bool {
-	fd := b.silent.head
-	if fd == int32(keep) && fd != end {
-		fd = b.conns.after(&b.silent, fd)
-	}
-	if fd == end {
-		return false
-	}
-	b.logOnce(slog.LevelWarn, "descriptors", journal.IDLimit, int(fd),
-		"descriptors run out: the oldest connections without a bind are closed; look at LimitNOFILE= of the broker and at fs.file-max")
-	b.refuse(int(fd))
-	return true
 }
 
 // logOnce logs a cause once, with what is known of the connection.

@@ -14,7 +14,6 @@ import (
 
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/parking"
-	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
@@ -28,40 +27,33 @@ type Broker struct {
 	cfg     Config
 	log     *slog.Logger
 	limiter journal.Limiter
+	loop    *event.Loop
 	manager *event.Manager
+	status  *status.File
+	self    *program.Self
+	rootUID uint32 // of peers whose named pipe identities count: 0, except in tests
 
-	loop     *event.Loop
-	msg      sys.Msg
+	conns    conns
+	nextID   uint64
 	door     endpoint.Door
 	accepts  []int // the binding of each listener
 	bindings []binding
-	conns    conns
-	fresh    list
-	parked   list
-	loose    list
-	silent   list
-	spare    list
-	stalled  list               // silent ones on unix sockets with a part of their PDU
-	heads    int                // bytes that were read of first PDUs
-	crowds   source.Table[list] // the silent conns of each source
-	inboxes  []inbox
-	loads    []load
-	pending  int    // conns in fresh, parked and loose
-	rootUID  uint32 // of peers whose named pipe identities count: 0, except in tests
+	waiting  waiting
 
-	status *status.File
-	lot    *parking.Lot
-	self   *program.Self
-
-	caughtUp   bool // the loop has slept since its start
-	prompt     bool // who waits is parked at once
-	nextID     uint64
-	parkAt     time.Duration // when parking may be tried again, for loose and unsafe
-	unsafe     bool          // the lot has members that it does not keep
-	lastActive time.Duration
-	lastAlive  time.Duration
-	swept      time.Duration
-	lastIdle   time.Duration
+	parking struct {
+		lot           *parking.Lot
+		lotIncomplete bool          // it has members that it does not keep
+		retryAt       time.Duration // with late conns, or when it is incomplete
+		caughtUp      bool          // the loop has slept since its start
+		parkNow       bool          // what waits is parked at once
+	}
+	workers struct {
+		inboxes  []inbox
+		loads    []load
+		lookedAt time.Duration // which of them live
+		msg      sys.Msg
+	}
+	last struct{ active, idleLook, sweep time.Duration }
 
 	in  [maxPeek]byte // what was peeked
 	pdu [maxPDU]byte  // the first PDU without message headers
@@ -87,9 +79,7 @@ const (
 // New takes over the passed descriptors. An error says which is missing or not
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
-	b := &Broker{cfg: cfg, log: log, self: program.NewSelf(),
-		fresh: newList(byAge), parked: newList(byAge), loose: newList(byAge), silent: newList(byRole), spare: newList(byRole),
-		stalled: newList(byStall)}
+	b := &Broker{cfg: cfg, log: log, self: program.NewSelf(), waiting: newWaiting()}
 	var seed [4]byte
 	rand.Read(seed[:])
 	b.nextID = uint64(binary.LittleEndian.Uint32(seed[:]))<<32 | 1
@@ -98,7 +88,7 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	if b.loop, err = event.New(); err != nil {
 		return nil, err
 	}
-	b.lastActive = b.loop.Now
+	b.last.active = b.loop.Now
 	if b.manager, err = event.NewManager(b.statusText); err != nil {
 		return nil, err
 	}
@@ -106,13 +96,13 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 		return nil, err
 	}
 	n := cfg.Workers + cfg.Spares
-	b.inboxes, b.loads = make([]inbox, n), make([]load, n)
-	for i := range b.inboxes {
+	b.workers.inboxes, b.workers.loads = make([]inbox, n), make([]load, n)
+	for i := range b.workers.inboxes {
 		to, err := sys.NewAddress(layout.Inbox(cfg.Name, i))
 		if err != nil {
 			return nil, err
 		}
-		b.inboxes[i] = inbox{fd: -1, to: to, seen: b.status.Worker(i).Received.Load()}
+		b.workers.inboxes[i] = inbox{fd: -1, to: to, seen: b.status.Worker(i).Received.Load()}
 	}
 	if err := b.openDoor(fds); err != nil {
 		return nil, err
@@ -125,7 +115,7 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 func (b *Broker) Run() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	b.lot.Ready()
+	b.parking.lot.Ready()
 	b.countWaiting()
 	if err := b.manager.Ready(b.loop.Now); err != nil {
 		return err
@@ -133,7 +123,7 @@ func (b *Broker) Run() error {
 	b.log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
 	for {
-		n, err := b.wait()
+		n, err := b.events()
 		if err != nil {
 			return err
 		}
@@ -158,21 +148,21 @@ func (b *Broker) Run() error {
 	}
 }
 
-// wait returns how many events there are. Before it sleeps it parks whoever it
-// has put off.
-func (b *Broker) wait() (n int, err error) {
-	b.prompt = !b.caughtUp
-	if b.fresh.head != end {
+// events waits for events and returns how many there are. Before it sleeps it
+// parks what it has put off.
+func (b *Broker) events() (n int, err error) {
+	b.parking.parkNow = !b.parking.caughtUp
+	if b.waiting.at[fresh].head != end {
 		if n, err = b.loop.Wait(0); n > 0 || err != nil {
 			return n, err
 		}
-		for b.fresh.head != end {
-			b.settle(int(b.fresh.head))
+		for b.waiting.at[fresh].head != end {
+			b.park(int(b.waiting.at[fresh].head))
 		}
 	}
 	n, err = b.loop.Wait(b.due())
 	if b.loop.Slept > restTime {
-		b.caughtUp, b.prompt = true, true
+		b.parking.caughtUp, b.parking.parkNow = true, true
 	}
 	return n, err
 }
@@ -189,7 +179,7 @@ func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
 			}
 			// The same event may have brought the bind: it is not told of again.
 			if c = &b.conns[i]; uint32(c.gen) == gen && b.hasLeft(i, events) {
-				b.leave(i)
+				b.clientLeft(i)
 			}
 		}
 	case kindInbox:

@@ -12,17 +12,17 @@ func (b *Broker) choose(c *conn) int {
 	b.refreshAlive()
 	n := b.cfg.Workers
 	if c.needIdle || c.groupID != 0 {
-		n = len(b.inboxes)
+		n = len(b.workers.inboxes)
 	}
 	for i := 0; i < n; i++ {
-		b.loads[i] = b.loadOf(i)
-		if b.loads[i].draining {
-			n = len(b.inboxes) // a spare may stand in for it
+		b.workers.loads[i] = b.loadOf(i)
+		if b.workers.loads[i].draining {
+			n = len(b.workers.inboxes) // a spare may stand in for it
 		}
 	}
-	i := route(b.loads, &b.cfg, c.groupID, c.needIdle)
+	i := route(b.workers.loads, &b.cfg, c.groupID, c.needIdle)
 	if i == none && c.needIdle && b.loop.Now-c.accepted > spareWait {
-		i = fewestConns(b.loads, b.cfg.Workers)
+		i = fewestConns(b.workers.loads, b.cfg.Workers)
 	}
 	if i == none && !c.needIdle {
 		i = b.spareFor()
@@ -33,19 +33,19 @@ func (b *Broker) choose(c *conn) int {
 // spareFor is a spare for a conn that no ordinary worker can take, since none of
 // their inboxes is there.
 func (b *Broker) spareFor() int {
-	for i := b.cfg.Workers; i < len(b.inboxes); i++ {
-		b.loads[i] = b.loadOf(i)
+	for i := b.cfg.Workers; i < len(b.workers.inboxes); i++ {
+		b.workers.loads[i] = b.loadOf(i)
 	}
-	if i := idleSpare(b.loads, b.cfg.Workers); i != none {
+	if i := idleSpare(b.workers.loads, b.cfg.Workers); i != none {
 		return i
 	}
-	return fewestConns(b.loads, b.cfg.Workers)
+	return fewestConns(b.workers.loads, b.cfg.Workers)
 }
 
 // loadOf reads what worker i says of itself. Its line is not trusted with
 // anything but this comparison.
 func (b *Broker) loadOf(i int) load {
-	in, w := &b.inboxes[i], b.status.Worker(i)
+	in, w := &b.workers.inboxes[i], b.status.Worker(i)
 	received, flags := w.Received.Load(), w.Flags.Load()
 	l := load{
 		running:  in.alive && flags&status.Ready != 0,
@@ -73,12 +73,12 @@ func (b *Broker) loadOf(i int) load {
 // refreshAlive asks the kernel which workers live (they hold a lock on their
 // line), at most every aliveEvery, and at once about a new one.
 func (b *Broker) refreshAlive() {
-	all := b.loop.Now-b.lastAlive > aliveEvery
+	all := b.loop.Now-b.workers.lookedAt > aliveEvery
 	if all {
-		b.lastAlive = b.loop.Now
+		b.workers.lookedAt = b.loop.Now
 	}
-	for i := range b.inboxes {
-		in := &b.inboxes[i]
+	for i := range b.workers.inboxes {
+		in := &b.workers.inboxes[i]
 		id := b.status.Worker(i).StartID.Load()
 		if id != in.startID || all && id != 0 {
 			in.startID = id
@@ -89,11 +89,11 @@ func (b *Broker) refreshAlive() {
 
 // working reports whether any worker lives or anything is on its way to one.
 func (b *Broker) working() bool {
-	for i := range b.inboxes {
+	for i := range b.workers.inboxes {
 		if b.status.Worker(i).StartID.Load() != 0 && b.status.WorkerAlive(i) {
 			return true
 		}
-		if in := &b.inboxes[i]; in.fd >= 0 {
+		if in := &b.workers.inboxes[i]; in.fd >= 0 {
 			if n, errno := sys.SendQueue(in.fd); errno == 0 && n > 0 {
 				return true
 			}

@@ -5,7 +5,6 @@ package broker
 import (
 	"time"
 
-	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/sys"
 )
 
@@ -23,31 +22,28 @@ const (
 // conn is one connection that is not handed over yet. Its index in
 // Broker.conns is its descriptor.
 type conn struct {
-	state      state
-	parked     bool  // an entry of it is in the parking
-	registered bool  // epoll watches it
-	counted    bool  // its source was looked at
-	age        uint8 // which list it is in: unlisted, inFresh, ...
-	replied    bool  // np: the request is answered
-	needIdle   bool
-	hungUp     bool   // the peer sends nothing more
-	gen        uint16 // tells events of this conn from those of an earlier one
-	binding    int16  // index into Broker.bindings
-	frag       uint16 // length of the first PDU, 0 for a pipe without DCE/RPC
-	worker     int16  // wantInbox: whose inbox
-	slot       int16  // parked: where
-	crowd      int32  // silent: index into Broker.crowds, source.None
-	links      [nLinks]link
-	need       int32 // bytes that must be there before a look makes sense
-	groupID    uint32
-	npaLevel   uint32
-	id         uint64
-	accepted   time.Duration
-	request    int32         // np: bytes of the request in taken
-	stream     int32         // bytes of the stream that hold the first PDU, once it is whole
-	stalled    bool          // in Broker.stalled
-	lookAt     time.Duration // stalled: when to look
-	taken      []byte        // what was read: on np the request, then the first bytes of the first PDU
+	state    state
+	stage    stage
+	replied  bool // np: the request is answered
+	needIdle bool
+	hungUp   bool   // the peer sends nothing more
+	gen      uint16 // tells events of this conn from those of an earlier one
+	binding  int16  // index into Broker.bindings
+	frag     uint16 // length of the first PDU, 0 for a pipe without DCE/RPC
+	worker   int16  // wantInbox: whose inbox
+	slot     int16  // parked: where
+	crowd    int32  // silent: index into waiting.crowds, source.None, notCounted
+	links    [nLinks]link
+	need     int32 // bytes that must be there before a look makes sense
+	groupID  uint32
+	npaLevel uint32
+	id       uint64
+	accepted time.Duration
+	request  int32         // np: bytes of the request in taken
+	stream   int32         // bytes of the stream that hold the first PDU, once it is whole
+	stalled  bool          // in Broker.stalled
+	lookAt   time.Duration // stalled: when to look
+	taken    []byte        // what was read: on np the request, then the first bytes of the first PDU
 }
 
 // npa is the named pipe auth request, as far as it was read.
@@ -62,7 +58,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 		b.conns = append(b.conns, conn{})
 	}
 	c := &b.conns[fd]
-	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.loop.Now, crowd: source.None, taken: c.taken[:0]}
+	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.loop.Now, crowd: notCounted, taken: c.taken[:0]}
 	b.nextID++
 	return c
 }
@@ -71,12 +67,8 @@ func (b *Broker) admit(fd int, binding int) *conn {
 // connection (a worker, not the parking) keeps it.
 func (b *Broker) drop(fd int) {
 	c := &b.conns[fd]
-	b.unpark(c)
-	if c.registered {
-		b.loop.Delete(fd) // the open file may live on in a worker
-	}
-	b.delist(fd)
-	b.heads -= len(c.head())
+	b.leave(fd)
+	b.waiting.heads -= len(c.head())
 	if c.request, c.taken = 0, c.taken[:0]; cap(c.taken) > 4096 {
 		c.taken = nil // do not keep what one large token needed
 	}

@@ -12,16 +12,11 @@
 //	listener -> conn (wantNPA -> wantBind -> wantInbox) -> inbox
 //	              \_____ while it waits: also in the parking _____/
 //
-// Whoever waits is parked at once by a loop that has just slept, and by one that
+// What waits is parked at once by a loop that has just slept, and by one that
 // still has to do with those who came before it was started. One that finds more
 // and more to do puts it off until it would sleep, for 2 ms at most. So a crash
-// costs only whom the loop has in hand, and a busy loop does not park those whose
-// bind is there a moment later.
-//
-// A conn that waits is in exactly one of the lists fresh (put off), parked, and
-// loose (to be parked as soon as that can be); while its bind is not complete it
-// is in silent too, in order of arrival, and while it waits for a suitable worker
-// in spare.
+// costs only what the loop has in hand, and a busy loop does not park those whose
+// bind is there a moment later. waiting.go says what always holds of them.
 //
 // Its API is for msrpcd alone and may change with any version.
 package broker

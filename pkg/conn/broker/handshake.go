@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/pipeauth"
-	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
@@ -27,31 +26,6 @@ func (b *Broker) advance(fd int) {
 		b.readBind(fd)
 	case wantSpare:
 		b.handOver(fd)
-	}
-}
-
-// waitFor has epoll tell when more arrives. It is edge-triggered: what has been
-// peeked at does not wake the loop again, and what came before the descriptor
-// was added is reported at once.
-func (b *Broker) waitFor(fd int) {
-	c := &b.conns[fd]
-	if c.age == unlisted {
-		b.makeRoom()
-		b.enlist(fd)
-	}
-	if !c.counted && c.state == wantBind { // np: not before the request tells the client's address
-		c.counted = true
-		b.count(fd)
-	}
-	b.begin(fd)
-	b.watch(fd)
-}
-
-// watch has epoll tell of a conn that waits.
-func (b *Broker) watch(fd int) {
-	if c := &b.conns[fd]; !c.registered {
-		c.registered = true
-		b.loop.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, event.Token(kindConn, uint32(c.gen), fd))
 	}
 }
 
@@ -93,14 +67,14 @@ func (b *Broker) readNPA(fd int) {
 // rather see the end of the connection than wait for an answer.
 func (b *Broker) fillNPA(fd int) bool {
 	c := &b.conns[fd]
-	b.repark(fd)
+	b.unpark(fd)
 	taken, outcome, rej := pipeauth.Receive(fd, c.taken, b.in[:], b.cfg.MaxNPA)
 	c.taken, c.request = taken, int32(len(taken))
 	switch outcome {
 	case pipeauth.Whole:
 		return true
 	case pipeauth.Part:
-		b.waitFor(fd)
+		b.wait(fd, wantNPA)
 	case pipeauth.Gone:
 		b.drop(fd)
 	case pipeauth.Refused:
@@ -129,7 +103,7 @@ func (b *Broker) readBind(fd int) {
 	}
 	n, errno := sys.Recv(fd, b.in[head:], unix.MSG_PEEK)
 	if errno == unix.EAGAIN {
-		b.waitFor(fd)
+		b.wait(fd, wantBind)
 		return
 	}
 	if errno != 0 || n == 0 {
@@ -170,7 +144,7 @@ func (b *Broker) waitForRest(fd, need int) {
 		return
 	}
 	c.need = int32(need)
-	b.waitFor(fd)
+	b.wait(fd, wantBind)
 	b.stall(fd)
 }
 

@@ -41,8 +41,8 @@ func (b *Broker) hasLeft(fd int, events uint32) bool {
 	return errno == 0 && n+len(c.head()) <= int(c.stream)
 }
 
-// leave forgets a conn whose client has left.
-func (b *Broker) leave(fd int) {
+// clientLeft forgets a conn whose client has left.
+func (b *Broker) clientLeft(fd int) {
 	b.status.Broker().Left.Add(1)
 	c := &b.conns[fd]
 	queued := c.state == wantInbox
@@ -55,11 +55,11 @@ func (b *Broker) leave(fd int) {
 // sweep looks for those that have closed their sending side and have waited for
 // too long.
 func (b *Broker) sweep() {
-	b.swept = b.loop.Now
+	b.last.sweep = b.loop.Now
 	for fd := range b.conns {
 		c := &b.conns[fd]
 		if c.hungUp && (c.state == wantInbox || c.state == wantSpare) && c.accepted+b.cfg.BindTimeout <= b.loop.Now {
-			b.leave(fd)
+			b.clientLeft(fd)
 		}
 	}
 }
@@ -71,11 +71,11 @@ func (b *Broker) sweep() {
 // asking.
 func (b *Broker) groupEnded(c *conn) bool {
 	i := int(c.groupID >> (32 - b.cfg.IndexBits))
-	if c.groupID == 0 || i >= len(b.inboxes) {
+	if c.groupID == 0 || i >= len(b.workers.inboxes) {
 		return false
 	}
 	b.refreshAlive()
-	w, in := b.status.Worker(i), &b.inboxes[i]
+	w, in := b.status.Worker(i), &b.workers.inboxes[i]
 	if in.alive || w.Flags.Load()&status.Kept != 0 || w.Open() > 0 || w.Groups.Load() > 0 {
 		return false
 	}

@@ -111,7 +111,7 @@ func TestQueueOfAnInboxForgetsThoseWhoLeft(t *testing.T) {
 	}
 	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
-	if n := cap(r.broker.inboxes[0].queue); n > 2*held {
+	if n := cap(r.broker.workers.inboxes[0].queue); n > 2*held {
 		t.Errorf("the queue has room for %d", n)
 	}
 	r.done <- nil

@@ -93,10 +93,10 @@ func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 	}
 	b.loop.Tick()
 	b.door.Accept(0)
-	if want := map[bool]int{true: 2, false: 1}[os.Getuid() == 0]; b.silent.n != want {
-		t.Errorf("%d silent connections of uid %d, want %d", b.silent.n, os.Getuid(), want)
+	if want := map[bool]int{true: 2, false: 1}[os.Getuid() == 0]; b.waiting.silent.n != want {
+		t.Errorf("%d silent connections of uid %d, want %d", b.waiting.silent.n, os.Getuid(), want)
 	}
-	if n := b.crowds.Len(); n != map[bool]int{true: 0, false: 1}[os.Getuid() == 0] {
+	if n := b.waiting.crowds.Len(); n != map[bool]int{true: 0, false: 1}[os.Getuid() == 0] {
 		t.Errorf("%d users are counted", n)
 	}
 }
@@ -280,8 +280,8 @@ func TestSilentClientsGiveTheirDescriptors(t *testing.T) {
 			closed(t, silent[i-1], fmt.Sprint("silent client ", i-1))
 		}
 	}
-	if b.silent.n > 1 {
-		t.Errorf("%d silent connections, want one", b.silent.n)
+	if b.waiting.silent.n > 1 {
+		t.Errorf("%d silent connections, want one", b.waiting.silent.n)
 	}
 	talking := r.dial()
 	talking.Write(bindPDU(0))

@@ -4,8 +4,8 @@ package broker
 
 // This file has the lists of conns: intrusive and doubly linked, so that
 // joining and leaving one costs neither a search nor an allocation. A conn that
-// waits is in one list by its age, in one by its role, and while it is silent in
-// that of its source.
+// waits is in one list by its stage, and may be in one by its role, one of its source,
+// and one of those that are stuck.
 
 // list is a queue of conns in order of arrival, linked by descriptors.
 type list struct {
@@ -16,7 +16,7 @@ type list struct {
 
 // links of a conn.
 const (
-	byAge = iota
+	byStage = iota
 	byRole
 	bySource
 	byStall
@@ -61,71 +61,3 @@ func (cs conns) remove(l *list, fd int) {
 
 // after is the conn that follows fd in l.
 func (cs conns) after(l *list, fd int32) int32 { return cs[fd].links[l.by].next }
-
-// Which list a conn is in by its age.
-const (
-	unlisted = iota
-	inFresh
-	inParked
-	inLoose
-)
-
-func (b *Broker) listOf(age uint8) *list {
-	switch age {
-	case inFresh:
-		return &b.fresh
-	case inParked:
-		return &b.parked
-	}
-	return &b.loose
-}
-
-// enlist lets a conn wait. It is not parked yet.
-func (b *Broker) enlist(fd int) {
-	b.conns[fd].age = inFresh
-	b.conns.push(&b.fresh, fd)
-	b.pending++
-	b.enterRole(fd)
-}
-
-// delist takes a conn out of all lists.
-func (b *Broker) delist(fd int) {
-	c := &b.conns[fd]
-	if c.age == unlisted {
-		return
-	}
-	b.conns.remove(b.listOf(c.age), fd)
-	c.age = unlisted
-	b.pending--
-	b.leaveRole(fd)
-}
-
-// age moves a conn that waits to another list by age.
-func (b *Broker) age(fd int, age uint8) {
-	c := &b.conns[fd]
-	b.conns.remove(b.listOf(c.age), fd)
-	c.age = age
-	b.conns.push(b.listOf(age), fd)
-}
-
-// enterRole and leaveRole stand around each change of the state of a conn that
-// waits, but for that from wantNPA to wantBind, which both are silent.
-func (b *Broker) enterRole(fd int) {
-	switch b.conns[fd].state {
-	case wantNPA, wantBind:
-		b.conns.push(&b.silent, fd)
-	case wantSpare:
-		b.conns.push(&b.spare, fd)
-	}
-}
-
-func (b *Broker) leaveRole(fd int) {
-	switch b.conns[fd].state {
-	case wantNPA, wantBind:
-		b.conns.remove(&b.silent, fd)
-		b.uncount(fd)
-		b.unstall(fd)
-	case wantSpare:
-		b.conns.remove(&b.spare, fd)
-	}
-}

@@ -19,12 +19,12 @@ import (
 // takeParking adopts the parking of an earlier incarnation. Slots are made and
 // stored as they are needed.
 func (b *Broker) takeParking(fds []sys.PassedFD) error {
-	b.lot = parking.New(parking.Store(b.manager.Notifier))
-	b.lot.Limit = b.cfg.MaxParked
+	b.parking.lot = parking.New(parking.Store(b.manager.Notifier))
+	b.parking.lot.Limit = b.cfg.MaxParked
 	slots, _ := parking.Slots(fds)
 	var taken []int32
 	for _, pair := range slots {
-		err := b.lot.Adopt(pair[0], pair[1], func(slot int, e parking.Entry, fd int, npa []byte) {
+		err := b.parking.lot.Adopt(pair[0], pair[1], func(slot int, e parking.Entry, fd int, npa []byte) {
 			if b.restore(slot, e, fd, npa) {
 				taken = append(taken, int32(fd))
 			}
@@ -38,8 +38,7 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 	}
 	slices.SortFunc(taken, func(x, y int32) int { return cmp.Compare(b.conns[x].accepted, b.conns[y].accepted) })
 	for _, fd := range taken {
-		b.enlist(int(fd))
-		b.age(int(fd), inParked)
+		b.enter(int(fd), parked)
 	}
 	for _, fd := range taken {
 		b.advance(int(fd)) // nothing, where another one's bind or limit ended it
@@ -61,15 +60,15 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 		}
 	}
 	if !ok || len(taken) != int(e.StateLen) || len(taken)-request >= maxPeek {
-		b.lot.Take(slot, e.ID)
+		b.parking.lot.Take(slot, e.ID)
 		sys.Close(fd)
 		return false
 	}
 	i := b.bindingIndex(at)
 	c := b.admit(fd, i)
-	c.id, c.accepted, c.parked, c.slot = e.ID, e.Accepted, true, int16(slot)
+	c.id, c.accepted, c.slot = e.ID, e.Accepted, int16(slot)
 	c.taken, c.request = taken, int32(request)
-	b.heads += len(c.head())
+	b.waiting.heads += len(c.head())
 	c.state = wantBind
 	if b.bindings[i].Transport.Relayed() {
 		c.state = wantNPA
@@ -78,96 +77,84 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 	return true
 }
 
-// begin parks a conn that begins to wait, unless the loop is busy.
-func (b *Broker) begin(fd int) {
-	if b.prompt && b.conns[fd].age == inFresh {
-		b.settle(fd)
+// park puts a conn that waits into the parking, behind those that are late.
+func (b *Broker) park(fd int) {
+	if b.waiting.at[late].head != end || !b.tryPark(fd) {
+		b.parkLater(fd)
 	}
 }
 
-// settle parks a conn. Where others could not be parked it waits behind them.
-func (b *Broker) settle(fd int) {
-	if b.loose.head != end || !b.keep(fd) {
-		b.loosen(fd)
-	}
-}
-
-// keep puts a conn that waits into the parking too, and reports whether it is
+// tryPark puts a conn that waits into the parking, and reports whether it is
 // there.
-func (b *Broker) keep(fd int) bool {
+func (b *Broker) tryPark(fd int) bool {
 	c := &b.conns[fd]
 	e := parking.Entry{ID: c.id, Accepted: c.accepted, Binding: b.bindings[c.binding].name}
 	if c.replied {
 		e.Flags |= parking.FlagReplied
 	}
-	slot, errno := b.lot.Put(e, fd, c.taken)
+	slot, errno := b.parking.lot.Put(e, fd, c.taken)
 	if errno != 0 {
-		if b.lot.Full() {
+		if b.parking.lot.Full() {
 			b.logOnce(slog.LevelWarn, "parking", journal.IDLimit, fd,
 				"the parking is full: a waiting connection would not outlive the broker; see MaxParked= in msrpcd.conf(5)")
 		}
 		return false
 	}
-	c.parked, c.slot = true, int16(slot)
-	if c.age != inParked {
-		b.age(fd, inParked)
-	}
+	c.slot = int16(slot)
+	b.move(fd, parked)
 	return true
 }
 
-// loosen lets a conn wait for a place in the parking.
-func (b *Broker) loosen(fd int) {
-	if b.loose.head == end && !b.unsafe {
-		b.parkAt = b.loop.Now + parkEvery
-	}
-	if b.conns[fd].age != inLoose {
-		b.age(fd, inLoose)
+// parkLater lets a conn wait for a place in the parking.
+func (b *Broker) parkLater(fd int) {
+	b.retryParking()
+	if b.conns[fd].stage != late {
+		b.move(fd, late)
 	}
 }
 
-// parkLoose tries again to park who could not be parked, the oldest first, and
-// to send what the lot had to drop.
-func (b *Broker) parkLoose() {
-	b.parkAt = b.loop.Now + parkEvery
-	if b.unsafe {
-		b.unsafe = !b.lot.Mend()
+// retryParking has the parking tried again after a while, if that is not to be
+// done already.
+func (b *Broker) retryParking() {
+	if b.waiting.at[late].head == end && !b.parking.lotIncomplete {
+		b.parking.retryAt = b.loop.Now + parkEvery
 	}
-	for n := 0; b.loose.head != end; n++ {
+}
+
+// parkLate tries again to park those that are late, the oldest first, and to send
+// what the lot had to drop.
+func (b *Broker) parkLate() {
+	b.parking.retryAt = b.loop.Now + parkEvery
+	if b.parking.lotIncomplete {
+		b.parking.lotIncomplete = !b.parking.lot.Mend()
+	}
+	for n := 0; b.waiting.at[late].head != end; n++ {
 		if n == parkBatch {
-			b.parkAt = b.loop.Now
+			b.parking.retryAt = b.loop.Now
 			return
 		}
-		if !b.keep(int(b.loose.head)) {
+		if !b.tryPark(int(b.waiting.at[late].head)) {
 			return
 		}
 	}
 }
 
-// repark takes a conn whose state has changed out of the parking. It goes back
-// when it waits again.
-func (b *Broker) repark(fd int) {
-	if c := &b.conns[fd]; c.parked {
-		b.unpark(c)
-		b.age(fd, inFresh)
-	}
-}
-
-// unpark takes a conn out of the parking.
-func (b *Broker) unpark(c *conn) {
-	if !c.parked {
+// unpark takes a conn out of the parking, whose state changes. It goes back when
+// it waits again.
+func (b *Broker) unpark(fd int) {
+	c := &b.conns[fd]
+	if c.stage != parked {
 		return
 	}
-	b.lot.Take(int(c.slot), c.id)
-	c.parked = false
-	if b.lot.Unkept() {
-		b.noteUnsafe()
+	b.parking.lot.Take(int(c.slot), c.id)
+	b.move(fd, fresh)
+	if b.parking.lot.Unkept() {
+		b.noteIncomplete()
 	}
 }
 
-// noteUnsafe has the lot mended soon.
-func (b *Broker) noteUnsafe() {
-	if !b.unsafe && b.loose.head == end {
-		b.parkAt = b.loop.Now + parkEvery
-	}
-	b.unsafe = true
+// noteIncomplete has the lot mended soon.
+func (b *Broker) noteIncomplete() {
+	b.retryParking()
+	b.parking.lotIncomplete = true
 }

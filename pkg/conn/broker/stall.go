@@ -28,43 +28,43 @@ func (b *Broker) stall(fd int) {
 	}
 	b.unstall(fd)
 	c.stalled, c.lookAt = true, b.loop.Now+stallTime
-	b.conns.push(&b.stalled, fd)
+	b.conns.push(&b.waiting.stalled, fd)
 }
 
 func (b *Broker) unstall(fd int) {
 	if c := &b.conns[fd]; c.stalled {
 		c.stalled = false
-		b.conns.remove(&b.stalled, fd)
+		b.conns.remove(&b.waiting.stalled, fd)
 	}
 }
 
-// takeStalled reads from those to whom nothing came in time.
-func (b *Broker) takeStalled() {
-	for b.stalled.head != end && b.conns[b.stalled.head].lookAt <= b.loop.Now {
-		fd := int(b.stalled.head)
+// readStalled reads from those to whom nothing came in time.
+func (b *Broker) readStalled() {
+	for b.waiting.stalled.head != end && b.conns[b.waiting.stalled.head].lookAt <= b.loop.Now {
+		fd := int(b.waiting.stalled.head)
 		b.unstall(fd)
-		if b.heads < maxHeads {
-			b.takeHead(fd)
+		if b.waiting.heads < maxHeads {
+			b.readHead(fd)
 		} else {
 			b.stall(fd)
 		}
 	}
 }
 
-// takeHead reads what is there of the first PDU, but never its last byte. As with
+// readHead reads what is there of the first PDU, but never its last byte. As with
 // the request of a named pipe, the conn leaves the parking first: its entry does
 // not tell of what is read now.
-func (b *Broker) takeHead(fd int) {
+func (b *Broker) readHead(fd int) {
 	c := &b.conns[fd]
 	room := min(int(c.need)-1-len(c.head()), len(b.in))
 	if room <= 0 {
 		return // all but the last byte is read
 	}
-	b.repark(fd)
+	b.unpark(fd)
 	n, errno := sys.Recv(fd, b.in[:room], 0)
 	if errno == 0 && n > 0 {
 		c.taken = append(c.taken, b.in[:n]...)
-		b.heads += n
+		b.waiting.heads += n
 	}
-	b.begin(fd)
+	b.wait(fd, c.state)
 }

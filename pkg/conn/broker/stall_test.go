@@ -100,8 +100,8 @@ func TestStuckClientThatLeaves(t *testing.T) {
 	}
 	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
-	if r.broker.heads != 0 {
-		t.Errorf("%d bytes are counted", r.broker.heads)
+	if r.broker.waiting.heads != 0 {
+		t.Errorf("%d bytes are counted", r.broker.waiting.heads)
 	}
 	r.done <- nil
 }

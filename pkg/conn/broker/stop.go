@@ -21,29 +21,29 @@ var ErrReplaced = errors.New("the broker's program was replaced")
 // replaced reports whether another program is at the broker's path and the next
 // incarnation can have all that waits.
 func (b *Broker) replaced() bool {
-	if !b.self.Replaced(b.loop.Now) || b.loose.head != end || b.lot.Full() {
+	if !b.self.Replaced(b.loop.Now) || b.waiting.at[late].head != end || b.parking.lot.Full() {
 		return false
 	}
-	b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the broker restarts and keeps the %d connections that wait", b.self.Path, b.pending),
+	b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the broker restarts and keeps the %d connections that wait", b.self.Path, b.waiting.n),
 		journal.MessageID, journal.IDBrokerReplaced)
 	return true
 }
 
-// finish parks whoever waits, for the next incarnation. The manager may need a
+// finish parks what waits, for the next incarnation. The manager may need a
 // moment until it takes what a new slot of the parking needs.
 func (b *Broker) finish() {
 	b.manager.Stopping()
 	for limit := b.loop.Now + finishTime; ; b.loop.Tick() {
-		for b.fresh.head != end && b.keep(int(b.fresh.head)) {
+		for b.waiting.at[fresh].head != end && b.tryPark(int(b.waiting.at[fresh].head)) {
 		}
-		for b.loose.head != end && b.keep(int(b.loose.head)) {
+		for b.waiting.at[late].head != end && b.tryPark(int(b.waiting.at[late].head)) {
 		}
-		if b.lot.Mend() && b.fresh.head == end && b.loose.head == end || b.lot.Full() || b.loop.Now > limit {
+		if b.parking.lot.Mend() && b.waiting.at[fresh].head == end && b.waiting.at[late].head == end || b.parking.lot.Full() || b.loop.Now > limit {
 			break
 		}
 		unix.Poll(nil, int(searchEvery/time.Millisecond))
 	}
-	if lost := b.fresh.n + b.loose.n; lost > 0 {
+	if lost := b.waiting.at[fresh].n + b.waiting.at[late].n; lost > 0 {
 		b.log.Error("the parking has no room: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
 	}
 }

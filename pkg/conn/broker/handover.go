@@ -51,13 +51,13 @@ func (b *Broker) open(i int) sys.Errno {
 		return err.(sys.Errno)
 	}
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<20) // cut to net.core.wmem_max
-	b.inboxes[i].fd = fd
+	b.workers.inboxes[i].fd = fd
 	return 0
 }
 
 // send hands conn fd to worker i and forgets it, or returns why not.
 func (b *Broker) send(fd, i int) sys.Errno {
-	c, in := &b.conns[fd], &b.inboxes[i]
+	c, in := &b.conns[fd], &b.workers.inboxes[i]
 	bind := &b.bindings[c.binding]
 	m := handoff.Message{
 		ConnID: c.id, AssocGroup: c.groupID, FragLength: c.frag, NPALevel: c.npaLevel, Binding: bind.text, Head: c.head(),
@@ -86,7 +86,7 @@ func (b *Broker) send(fd, i int) sys.Errno {
 			return errno
 		}
 	}
-	return b.msg.SendTo(in.fd, in.to, b.out, fds[:n])
+	return b.workers.msg.SendTo(in.fd, in.to, b.out, fds[:n])
 }
 
 // memfdOf makes a memfd with these bytes.
@@ -105,12 +105,12 @@ func memfdOf(data []byte) (int, error) {
 // handOver brings a decided conn to a worker, or lets it wait for one.
 func (b *Broker) handOver(fd int) {
 	c := &b.conns[fd]
-	for range len(b.inboxes) + 1 {
+	for range len(b.workers.inboxes) + 1 {
 		i := b.choose(c)
 		if i == none {
 			break
 		}
-		in := &b.inboxes[i]
+		in := &b.workers.inboxes[i]
 		if len(in.queue) > 0 {
 			b.enqueue(fd, i)
 			return
@@ -134,31 +134,30 @@ func (b *Broker) handOver(fd int) {
 			return
 		}
 	}
-	b.waitSpare(fd)
+	b.wait(fd, wantSpare)
 }
 
 // deliver takes the conn out of the parking and sends it; a conn that could not
 // be sent is put back. Where descriptors are short, silent conns make room, and
 // where too many are in flight, the parking does: to be served comes first.
 func (b *Broker) deliver(fd, i int) sys.Errno {
-	c := &b.conns[fd]
-	parked := c.parked
-	b.unpark(c)
+	wasParked := b.conns[fd].stage == parked
+	b.unpark(fd)
 	errno := b.send(fd, i)
 	switch {
-	case errno == unix.ETOOMANYREFS && b.lot.Shed():
-		b.noteUnsafe()
+	case errno == unix.ETOOMANYREFS && b.parking.lot.Shed():
+		b.noteIncomplete()
 		errno = b.send(fd, i)
 	case endpoint.OutOfDescriptors(errno) && b.closeOldestSilent(fd):
 		errno = b.send(fd, i)
 	}
 	if errno != 0 {
-		if parked {
-			b.settle(fd)
+		if wasParked {
+			b.park(fd)
 		}
 		return errno
 	}
-	b.inboxes[i].missing = false
+	b.workers.inboxes[i].missing = false
 	b.status.Sent(i).Sent.Add(1)
 	b.drop(fd)
 	return 0
@@ -168,9 +167,9 @@ func (b *Broker) deliver(fd, i int) sys.Errno {
 // the node it is still root's alone.
 func notThere(errno sys.Errno) bool { return errno == unix.ENOENT || errno == unix.EACCES }
 
-// unreachable notes that inbox i can not be reached and when to try again.
+// unreachable notes that inbox i cannot be reached and when to try again.
 func (b *Broker) unreachable(i int, errno sys.Errno) {
-	in := &b.inboxes[i]
+	in := &b.workers.inboxes[i]
 	if !in.missing {
 		in.missing, in.goneAt = true, b.loop.Now
 	}
@@ -179,14 +178,14 @@ func (b *Broker) unreachable(i int, errno sys.Errno) {
 		return // a spare that is not open yet, or systemd is about to open it
 	}
 	b.limiter.Log(b.log, slog.LevelWarn, fmt.Sprint("inbox ", i), journal.IDInboxGone,
-		"inbox of a worker can not be reached; look at systemctl status "+layout.WorkerSocket(b.cfg.Name, i),
+		"inbox of a worker cannot be reached; look at systemctl status "+layout.WorkerSocket(b.cfg.Name, i),
 		journal.Worker, i, journal.Error, errno.Error())
 }
 
 // enqueue lets conn fd wait for inbox i.
 func (b *Broker) enqueue(fd, i int) {
-	c, in := &b.conns[fd], &b.inboxes[i]
-	b.await(fd, wantInbox)
+	c, in := &b.conns[fd], &b.workers.inboxes[i]
+	b.wait(fd, wantInbox)
 	c.worker = int16(i)
 	in.queue = append(in.queue, waiter{int32(fd), c.id})
 	if in.fd >= 0 && !in.watching {
@@ -195,29 +194,11 @@ func (b *Broker) enqueue(fd, i int) {
 	}
 }
 
-// waitSpare lets conn fd wait until a worker can take it.
-func (b *Broker) waitSpare(fd int) { b.await(fd, wantSpare) }
-
-func (b *Broker) await(fd int, s state) {
-	c := &b.conns[fd]
-	switch {
-	case c.age == unlisted:
-		c.state = s
-		b.enlist(fd)
-	case c.state != s:
-		b.leaveRole(fd)
-		c.state = s
-		b.enterRole(fd)
-	}
-	b.begin(fd)
-	b.watch(fd)
-}
-
 // flush hands over what waits for inbox i, as far as it has room. epoll tells
 // when something that this process sent was read; what others have sent, such as
 // the broker before, may fill an inbox too, so it is tried now and then.
 func (b *Broker) flush(i int) {
-	in := &b.inboxes[i]
+	in := &b.workers.inboxes[i]
 	if in.retryAt > b.loop.Now {
 		return
 	}
@@ -250,7 +231,7 @@ func (b *Broker) flush(i int) {
 // unqueue notes that one of those who wait for inbox i has gone. Its place stays
 // until half of the places are such.
 func (b *Broker) unqueue(i int) {
-	in := &b.inboxes[i]
+	in := &b.workers.inboxes[i]
 	if in.gone++; in.gone >= 64 && in.gone > len(in.queue)/2 {
 		b.compact(in)
 	}
@@ -270,7 +251,7 @@ func (b *Broker) compact(in *inbox) {
 // reroute gives those who wait for an inbox that has gone another choice, but
 // for members of a group, who stay.
 func (b *Broker) reroute(i int) {
-	in := &b.inboxes[i]
+	in := &b.workers.inboxes[i]
 	queue := in.queue
 	in.queue = nil
 	for _, w := range queue {

@@ -25,6 +25,7 @@ func (b *Broker) count(fd int) {
 		info = c.npa()[npaHeader:]
 	}
 	from, ok := source.Of(b.bindings[c.binding].Transport, fd, c.npaLevel, info)
+	c.crowd = source.None
 	if !ok {
 		return
 	}
@@ -32,35 +33,35 @@ func (b *Broker) count(fd int) {
 	if from.IsUser() {
 		limit, setting = b.cfg.Limits[source.Unbound].User, "MaxUnboundPerUser="
 	}
-	if i := b.crowds.Find(from); i != source.None {
-		for n := b.crowds.At(i).n; n >= limit; n-- {
-			b.evict(int(b.crowds.At(i).head), setting, limit)
+	if i := b.waiting.crowds.Find(from); i != source.None {
+		for n := b.waiting.crowds.At(i).n; n >= limit; n-- {
+			b.evict(int(b.waiting.crowds.At(i).head), setting, limit)
 		}
 	}
-	i := b.crowds.Find(from) // with its last conn a crowd is gone
+	i := b.waiting.crowds.Find(from) // with its last conn a crowd is gone
 	if i == source.None {
-		i = b.crowds.Add(from, newList(bySource))
+		i = b.waiting.crowds.Add(from, newList(bySource))
 	}
 	c.crowd = i
-	b.conns.push(b.crowds.At(i), fd)
+	b.conns.push(b.waiting.crowds.At(i), fd)
 }
 
 func (b *Broker) uncount(fd int) {
 	c := &b.conns[fd]
-	if c.crowd == source.None {
+	if c.crowd < 0 {
 		return
 	}
-	l := b.crowds.At(c.crowd)
+	l := b.waiting.crowds.At(c.crowd)
 	if b.conns.remove(l, fd); l.n == 0 {
-		b.crowds.Remove(c.crowd)
+		b.waiting.crowds.Remove(c.crowd)
 	}
 	c.crowd = source.None
 }
 
 // makeRoom closes the oldest silent conns until there is room for one more.
 func (b *Broker) makeRoom() {
-	for b.silent.n >= b.cfg.Limits[source.Unbound].Total {
-		b.evict(int(b.silent.head), "MaxUnbound=", b.cfg.Limits[source.Unbound].Total)
+	for b.waiting.silent.n >= b.cfg.Limits[source.Unbound].Total {
+		b.evict(int(b.waiting.silent.head), "MaxUnbound=", b.cfg.Limits[source.Unbound].Total)
 	}
 }
 
@@ -69,4 +70,20 @@ func (b *Broker) evict(fd int, setting string, limit int) {
 	b.logOnce(slog.LevelWarn, setting, journal.IDLimit, fd,
 		fmt.Sprintf("more than %d connections without a bind: the oldest are closed; see %s in msrpcd.conf(5)", limit, setting))
 	b.refuse(fd)
+}
+
+// closeOldestSilent makes room for a conn that talks or may do so: the oldest
+// silent one goes, but not keep. It reports whether there was one.
+func (b *Broker) closeOldestSilent(keep int) bool {
+	fd := b.waiting.silent.head
+	if fd == int32(keep) && fd != end {
+		fd = b.conns.after(&b.waiting.silent, fd)
+	}
+	if fd == end {
+		return false
+	}
+	b.logOnce(slog.LevelWarn, "descriptors", journal.IDLimit, int(fd),
+		"descriptors run out: the oldest connections without a bind are closed; look at LimitNOFILE= of the broker and at fs.file-max")
+	b.refuse(int(fd))
+	return true
 }
