@@ -89,7 +89,7 @@ func TestLocalUserReachesNothing(t *testing.T) {
 // TestLocksOfALocalUserHinderNobody: whoever can read a file can lock it.
 func TestLocksOfALocalUserHinderNobody(t *testing.T) {
 	h := boot(t).install()
-	before := h.active("msrpc-*.socket")
+	before := h.listeners()
 	cmd := h.Command(context.Background(), append(slices.Clone(asNobody), "/tools/forge", "lock /var/lib/msrpcd/catalogue.db", "lock /run/msrpc/winreg/status")...)
 	end, err := cmd.StdinPipe()
 	if err != nil {
@@ -108,7 +108,7 @@ func TestLocksOfALocalUserHinderNobody(t *testing.T) {
 	}
 	h.run("systemctl", "daemon-reload")
 	h.run("msrpcctl", "refresh")
-	if after := h.active("msrpc-*.socket"); !slices.Equal(before, after) {
+	if after := h.listeners(); !slices.Equal(before, after) {
 		t.Errorf("units before %v, with the lock held %v", before, after)
 	}
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "5", "-n", "5"); r.Conns != 5 {

@@ -41,14 +41,14 @@ func TestAFullRunClosesNoListener(t *testing.T) {
 	h := boot(t, file("/etc/systemd/system-generators/msrpc-generator", fillsRun)).install().smbd()
 	h.works()
 	h.quiet()
-	sockets := h.active("msrpc-*.socket")
+	sockets := h.listeners()
 	h.sh(`mount -o remount,size=$(($(df --output=used -k /run | tail -n 1) + 20480))k /run; touch /run/fills`)
 	for i := range 2 {
 		if i == 1 {
 			h.run("truncate", "-s", "0", "/run/fills")
 		}
 		h.run("systemctl", "daemon-reload")
-		if now := h.active("msrpc-*.socket"); !slices.Equal(now, sockets) {
+		if now := h.listeners(); !slices.Equal(now, sockets) {
 			t.Fatalf("sockets that are gone: %v", without(sockets, now))
 		}
 	}
@@ -61,7 +61,7 @@ func TestAFullRunClosesNoListener(t *testing.T) {
 	h.said([]string{"file systems: the file system /run is full", "make room on it"}, "msrpcctl", "verify")
 	h.MustWrite(t, "/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50001\n")
 	h.said([]string{"no space left on device; make room on the file system /run"}, "msrpcctl", "refresh")
-	if now := h.active("msrpc-*.socket"); !slices.Equal(now, sockets) {
+	if now := h.listeners(); !slices.Equal(now, sockets) {
 		t.Errorf("after a refresh: sockets that are gone: %v", without(sockets, now))
 	}
 	h.sh("rm /run/fills")

@@ -180,6 +180,12 @@ func (h *host) active(patterns ...string) []string {
 	return units
 }
 
+// listeners are the socket units that clients reach, and that no pause stops.
+func (h *host) listeners() []string {
+	h.t.Helper()
+	return h.active("msrpc-np-*.socket", "msrpc-tcp-*.socket", "msrpc-ncalrpc-*.socket")
+}
+
 // journal is what the box's journal holds, all fields that a message has.
 func (h *host) journal(args ...string) string {
 	h.t.Helper()
