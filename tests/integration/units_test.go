@@ -37,17 +37,23 @@ func TestUnitsAreClean(t *testing.T) {
 	}
 }
 
+// exposedAtMost compares a unit with what systemd-analyze says of its sandbox.
+func (h *host) exposedAtMost(unit string, most float64) {
+	h.t.Helper()
+	out, _ := h.try("systemd-analyze", "security", "--no-pager", unit)
+	m := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
+	if m == nil {
+		h.t.Fatalf("no exposure level in:\n%s", out)
+	}
+	if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > most {
+		h.t.Errorf("exposure level of %s is %s, want at most %.1f:\n%s", unit, m[1], most, out)
+	}
+}
+
 func TestBrokerIsHardened(t *testing.T) {
 	h := boot(t).install()
 	h.load("-net", "unix", "-addr", winregNcalrpc)
-	out, _ := h.try("systemd-analyze", "security", "--no-pager", "msrpc-broker@winreg.service")
-	m := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
-	if m == nil {
-		t.Fatalf("no exposure level in:\n%s", out)
-	}
-	if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > 0.4 {
-		t.Errorf("exposure level %s, want at most 0.4:\n%s", m[1], out)
-	}
+	h.exposedAtMost("msrpc-broker@winreg.service", 0.4)
 	// A user namespace would let it pretend to be root to a worker.
 	if v := h.property("msrpc-broker@winreg.service", "RestrictNamespaces"); v != "yes" {
 		t.Errorf("RestrictNamespaces=%s", v)

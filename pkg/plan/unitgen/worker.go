@@ -69,8 +69,13 @@ const sambaHardening = `
 # "add share command" may mount what smbd has to see. So no ProtectSystem=,
 # ProtectHome=, PrivateTmp= or PrivateDevices= (print commands write to
 # devices); capabilities and system calls stand in for ProtectKernel*=,
-# ProtectClock= and ProtectHostname=.
-CapabilityBoundingSet=~CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_NET_ADMIN CAP_NET_RAW CAP_PERFMON CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM
+# ProtectClock= and ProtectHostname=. hardened-worker.conf of the documentation
+# is for hosts without scripts.
+# Samba needs CAP_SYS_ADMIN for NT ACLs, which are security.* attributes. Of what
+# is left scripts need CAP_SYS_PTRACE and @debug (gdb of "panic action",
+# start-stop-daemon), CAP_NET_BIND_SERVICE (lpr), CAP_AUDIT_* (su, useradd),
+# CAP_MKNOD, @mount (snapshots), and what services that svcctl starts need.
+CapabilityBoundingSet=~CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_LEASE CAP_NET_ADMIN CAP_NET_RAW CAP_PERFMON CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM
 SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap bpf perf_event_open sethostname setdomainname
 SystemCallErrorNumber=EPERM
