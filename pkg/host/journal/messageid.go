@@ -25,6 +25,8 @@ const (
 	IDScriptsEnded      = "083186c19d5540c6a133aaa44d4ec1a7" // scripts: what they left running ends with the target
 	IDLayoutUnknown     = "bcea4c3652c84d4b9d4232805418b92e" // worker: the rpcd speaks an unknown layout
 	IDOperationFailed   = "50e089747cee4a6a90fb26a7655cfb41" // native rpcd: an operation panicked
+	IDLogonFailed       = "0f6f6d0b7c6b4c9f9a7d52f1a3c4e8b5" // native rpcd: a client could not be authenticated
+	IDAccessDenied      = "c1b7e0a45d0e4f3f8f1f5b9d6a2e7c34" // native rpcd: a caller may not make a call
 	IDNotKept           = "6fa23489195a469e9df1e0bd1c8d1bc9" // native worker: a connection of the process before can not be served on
 	IDEntriesUnusable   = "d89821a832774fe49356e7208715627b" // endpoint mapper: inserted entries can not be read or kept
 	IDRefreshDone       = "0b723d85cc6a467083ef0d5bf2cd1ec6" // refresh: catalogue written

@@ -3,162 +3,228 @@
 package rpcd
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"msrpcd/pkg/conn/source"
+	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
-// Authenticator makes security contexts (C706 chapter 13, MS-RPCE 3.3.1.5.2).
-// It runs on the loop and must not block.
-type Authenticator interface {
-	// Begin starts a security context of an authentication service and level
-	// that a client asks for in a bind or alter_context. nil refuses it: the
-	// client gets a bind_nak or a fault.
-	Begin(service, level byte, caller *Caller) Security
-}
+// This file owns handshakes: tokens of clients in bind, alter_context and auth3, and
+// what is answered (C706 chapter 13, MS-RPCE 3.3.1.5.2). A mechanism may wait for a
+// domain controller, so each of its steps runs on a goroutine, for stepLimit at
+// most, counted as a blocking operation; its connection is not read meanwhile. A client that has begun a handshake
+// with its bind counts as unbound until the handshake is over.
 
-// Security is one security context.
-type Security interface {
-	// Step takes a token of the client and returns the answer to it. done: the
-	// client is authenticated. An error refuses it.
-	Step(token []byte) (reply []byte, done bool, err error)
-	// Identity is who the client is, once it is authenticated.
-	Identity() any
-	// Overhead is the length in bytes of the auth_value of each fragment, at the
-	// levels packet and above.
-	Overhead() int
-	// Unprotect checks the fragment pdu against its auth_value and, at level
-	// privacy, deciphers pdu[from:to] in place: the stub with its padding. At
-	// level integrity and above with signHeader the header and the trailer are
-	// signed too, else the stub alone.
-	Unprotect(pdu []byte, from, to int, value []byte, signHeader bool) error
-	// Protect fills value, the room for auth_value at the end of a fragment,
-	// and at level privacy enciphers pdu[from:to] in place.
-	Protect(pdu []byte, from, to int, value []byte, signHeader bool) error
-}
-
-// security is the security context of a connection.
-type security struct {
-	Security
-	trailer dcerpc.Auth // type, level and context id, which never change
-	done    bool
-}
+const (
+	stepLimit     = 10 * time.Second
+	maxSecurities = 2049  // security contexts of a connection, as in Samba
+	maxAllSecured = 32768 // of all connections
+)
 
 var (
 	errAuthLevel   = &dcerpc.Reject{Cause: "authentication level that there is not", Nak: true, Reason: dcerpc.ReasonNotSpecified, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
-	errAuthChanged = &dcerpc.Reject{Cause: "auth trailer of another security context", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
-	errAuthOther   = &dcerpc.Reject{Cause: "call in another security context", Fault: dcerpc.FaultAccessDenied}
-	errAuthMissing = &dcerpc.Reject{Cause: "call without the protection that was agreed on", Fault: dcerpc.FaultAccessDenied}
-	errAuthBegun   = &dcerpc.Reject{Cause: "call before the client is authenticated", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
-	errAuthFailed  = &dcerpc.Reject{Cause: "authentication failed", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
-	errSignature   = &dcerpc.Reject{Cause: "a fragment's signature is wrong", Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
+	errAuthNone    = &dcerpc.Reject{Cause: "auth trailer without authentication", Nak: true, Reason: dcerpc.ReasonAuthType, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
+	errAuthCall    = &dcerpc.Reject{Cause: "authentication level call, which connections do not have", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
+	errAuthChanged = &dcerpc.Reject{Cause: "a security context that is another one, or complete", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
+	errAuthType    = &dcerpc.Reject{Cause: "a security context of another mechanism", Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
+	errAuthFailed  = &dcerpc.Reject{Cause: "authentication failed", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
+	errAuthMany    = &dcerpc.Reject{Cause: "too many security contexts", Nak: true, Reason: dcerpc.ReasonLocalLimit, Fault: dcerpc.NcaProtoError, Flags: dcerpc.FlagNotExecuted}
+	errAuthBusy    = &dcerpc.Reject{Cause: "too many handshakes at once", Nak: true, Reason: dcerpc.ReasonCongestion, Fault: dcerpc.NcaServerTooBusy, Flags: dcerpc.FlagNotExecuted}
 )
 
-// negotiateAuth takes the token of a bind or alter_context. reply is the
-// trailer of the answer, nil without one.
-func (c *conn) negotiateAuth(l *loop, p dcerpc.PDU) (reply *dcerpc.Auth, rej *dcerpc.Reject) {
-	if p.AuthLength == 0 {
-		return nil, nil
-	}
-	s := c.state.security
-	if s == nil {
-		a := p.Auth
-		if a.Level < dcerpc.LevelConnect || a.Level > dcerpc.LevelPrivacy {
-			return nil, errAuthLevel
-		}
-		ctx := l.begin(a.Type, a.Level, c)
-		if ctx == nil {
-			return nil, dcerpc.ErrAuthType // never served as anonymous
-		}
-		s = &security{Security: ctx, trailer: dcerpc.Auth{Type: a.Type, Level: a.Level, ContextID: a.ContextID}}
-		c.state.security, c.changed = s, true
-	}
-	return c.stepAuth(p, s)
-}
-
-func (c *conn) stepAuth(p dcerpc.PDU, s *security) (reply *dcerpc.Auth, rej *dcerpc.Reject) {
-	if !s.same(p.Auth) || s.done {
-		return nil, errAuthChanged
-	}
-	token, done, err := s.Step(p.Auth.Value)
-	if err != nil {
-		return nil, errAuthFailed
-	}
-	s.done = done
-	a := s.trailer
-	a.Value = token
-	return &a, nil
-}
-
-// auth3 takes the last token of a client that expects no answer.
-func (c *conn) auth3(p dcerpc.PDU) *dcerpc.Reject {
-	if rej := dcerpc.ParseAuth3(p); rej != nil {
-		return rej
-	}
-	if c.state.security == nil {
-		return dcerpc.ErrUnexpected
-	}
-	_, rej := c.stepAuth(p, c.state.security)
-	if rej == nil && !c.state.security.done {
-		rej = errAuthFailed
-	}
-	return rej
-}
-
-func (s *security) same(a dcerpc.Auth) bool {
-	return a.Type == s.trailer.Type && a.Level == s.trailer.Level && a.ContextID == s.trailer.ContextID
-}
-
-// protects reports whether each fragment carries a signature.
-func (s *security) protects() bool { return s.trailer.Level >= dcerpc.LevelCall }
-
-// unprotect checks a request before it is looked at. What was enciphered is
-// deciphered in place.
-func (c *conn) unprotect(p dcerpc.PDU) *dcerpc.Reject {
-	s := c.state.security
+// checkAuth looks at the trailer of a bind or alter_context before its
+// presentation contexts are.
+func checkAuth(p *dcerpc.PDU) *dcerpc.Reject {
 	switch {
-	case s == nil && p.AuthLength > 0:
-		return errAuthOther
-	case s == nil:
-		return nil
-	case !s.done:
-		return errAuthBegun
-	case p.AuthLength == 0 && s.protects():
-		return errAuthMissing
 	case p.AuthLength == 0:
-		return nil
-	case !s.same(p.Auth):
-		return errAuthOther
-	case !s.protects():
-		return nil // at level connect a trailer says nothing
-	}
-	from, to := dcerpc.StubOffset(p.Type, p.Flags), dcerpc.HeaderSize+len(p.Body)
-	if from > to || s.Unprotect(p.Raw, from, to, p.Auth.Value, c.state.signHeader) != nil {
-		return errSignature
+	case p.Auth.Level < dcerpc.LevelConnect || p.Auth.Level > dcerpc.LevelPrivacy:
+		return errAuthLevel
+	case p.Auth.Type == dcerpc.AuthNone:
+		return errAuthNone
 	}
 	return nil
 }
 
-// respond appends the fragments of a response, protected where that was agreed on.
-func (c *conn) respond(l *loop, k *Call) bool {
-	s := c.state.security
-	if s == nil || !s.protects() {
-		l.out = dcerpc.AppendFragments(l.out, k.header, k.ctx, k.Out.Bytes(), int(c.state.maxFrag))
-		return true
-	}
-	f := dcerpc.Fragmenter{
-		Header:    dcerpc.Header{Type: dcerpc.PTypeResponse, Drep: k.header.Drep, CallID: k.header.CallID},
-		ContextID: k.ctx, Stub: k.Out.Bytes(), MaxXmit: int(c.state.maxFrag), Auth: s.trailer, AuthLen: s.Overhead(),
-	}
-	for more := true; more; {
-		start := len(l.out)
-		var value []byte
-		l.out, value, more = f.Next(l.out)
-		pdu := l.out[start:]
-		to := len(pdu) - len(value) - trailerSize
-		if s.Protect(pdu, dcerpc.StubOffset(dcerpc.PTypeResponse, 0), to, value, c.state.signHeader) != nil {
-			return false
+// secure is the security context that the trailer of a bind or alter_context is for:
+// a new one, or one whose handshake goes on.
+func (c *conn) secure(l *loop, a *dcerpc.Auth) (*security, *dcerpc.Reject) {
+	if s := c.state.securities[a.ContextID]; s != nil {
+		switch {
+		case s.trailer.Type != a.Type:
+			return nil, errAuthType
+		case s.trailer.Level != a.Level || s.done || s.dead:
+			return nil, errAuthChanged
 		}
+		return s, nil
 	}
-	return true
+	if len(c.state.securities) >= maxSecurities || l.secured >= maxAllSecured {
+		return nil, errAuthMany
+	}
+	ctx := l.begin(a.Type, a.Level, c)
+	if ctx == nil {
+		return nil, dcerpc.ErrAuthType // never served as anonymous
+	}
+	if a.Level == dcerpc.LevelCall {
+		return nil, errAuthCall
+	}
+	s := &security{Context: ctx, trailer: dcerpc.Auth{Type: a.Type, Level: a.Level, ContextID: a.ContextID}}
+	c.addSecurity(l, s)
+	return s, nil
 }
 
-const trailerSize = 8 // sec_trailer without auth_value
+// begin makes the security context that a client asks for, by the program's
+// mechanisms or, what these do not know, ncalrpc_as_system.
+func (l *loop) begin(service, level byte, c *conn) auth.Context {
+	for _, m := range l.srv.Auth {
+		if m.Service() != service {
+			continue
+		}
+		ctx, err := m.Begin(level)
+		if err != nil {
+			c.complain(l, slog.LevelWarn, "mechanism", journal.IDLogonFailed, "clients cannot authenticate: "+err.Error())
+		}
+		return ctx
+	}
+	if service == dcerpc.AuthNcalrpcSys && level == dcerpc.LevelConnect && l.isSystem(c) {
+		return &systemContext{}
+	}
+	return nil
+}
+
+// step is one token of a client, and what became of it.
+type step struct {
+	loop   *loop
+	conn   *conn
+	sec    *security
+	header dcerpc.Header
+	token  []byte
+	ack    []byte // the answer but for its token; nil of an auth3
+	cancel context.CancelFunc
+	reply  []byte
+	done   bool
+	err    error
+}
+
+// handshake takes the token of a PDU. ack is the answer but for its own one.
+func (c *conn) handshake(l *loop, p *dcerpc.PDU, s *security, ack []byte) *dcerpc.Reject {
+	st := &step{loop: l, conn: c, sec: s, header: p.Header, token: append([]byte(nil), p.Auth.Value...), ack: ack}
+	if s.steps++; s.steps > auth.MaxSteps {
+		return errAuthFailed
+	}
+	if _, ok := s.Context.(*systemContext); ok {
+		st.run(context.Background())
+		st.finish()
+		return nil
+	}
+	if !l.mayBlock(c) {
+		return errAuthBusy
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+	st.cancel = cancel
+	c.stepping = st
+	c.running++
+	l.running++
+	go func() {
+		st.run(ctx)
+		l.deliver(st)
+	}()
+	return nil
+}
+
+// run is the mechanism's part.
+func (st *step) run(ctx context.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			st.err = fmt.Errorf("the mechanism failed: %v", r)
+		}
+	}()
+	st.reply, st.done, st.err = st.sec.Step(ctx, st.token)
+}
+
+// ended goes on with the connection, on the loop.
+func (st *step) ended(l *loop) {
+	st.cancel()
+	l.running--
+	c := st.conn
+	c.running--
+	c.stepping = nil
+	if c.fd < 0 {
+		if c.running == 0 {
+			c.leave(l)
+		}
+		return
+	}
+	l.ledger.Give(c.from, source.Blocking, 1)
+	st.finish()
+	c.proceed(l, nil)
+}
+
+// finish answers, unless it was an auth3. After an auth3 that failed every call is
+// denied.
+func (st *step) finish() {
+	c, s, l := st.conn, st.sec, st.loop
+	auth3 := st.ack == nil
+	if st.err == nil && auth3 && !st.done {
+		st.err = auth.ErrToken
+	}
+	if st.err != nil {
+		c.complain(l, journal.Notice, "handshake", journal.IDLogonFailed, "a client is not authenticated: "+st.err.Error())
+		s.dead = true
+		c.state.denied = true
+		if !auth3 {
+			c.reject(l, errAuthFailed, st.header, 0)
+		}
+		return
+	}
+	if s.done = st.done; s.done {
+		c.changed = true
+		s.caller = c.callerOf(l, s)
+		if s.trailer.Level == dcerpc.LevelConnect && !c.state.explicit {
+			c.state.implied = s
+		}
+		c.admit(l)
+	}
+	if auth3 {
+		return
+	}
+	start := len(l.out)
+	l.out = append(l.out, st.ack...)
+	a := s.trailer
+	a.Value = st.reply
+	l.out, _ = dcerpc.AppendAuth(l.out, start, a, len(st.reply))
+	c.frame(l, start)
+}
+
+// admit counts the client as bound, when it is all that it said it would be.
+func (c *conn) admit(l *loop) {
+	for _, s := range c.state.securities {
+		if !s.done {
+			return
+		}
+	}
+	if c.silent {
+		l.unbound.remove(l, c)
+		l.bound(c, false)
+	}
+}
+
+// admitted reports whether the client has bound, and authenticated itself if it
+// said that it would.
+func (c *conn) admitted() bool { return c.state.bound && !c.silent }
+
+// auth3 takes the last token of a client that expects no answer.
+func (c *conn) auth3(l *loop, p *dcerpc.PDU) *dcerpc.Reject {
+	if rej := dcerpc.ParseAuth3(*p); rej != nil {
+		return rej
+	}
+	s := c.state.securities[p.Auth.ContextID]
+	if s == nil || s.done || s.dead || !s.same(p.Auth) {
+		return dcerpc.ErrUnexpected
+	}
+	return c.handshake(l, p, s, nil)
+}

@@ -4,9 +4,6 @@ package rpcd
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,70 +17,11 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
 )
-
-// toyAuth knows one service, two tokens to pass, a keyed hash as signature and
-// an exclusive or as cipher: enough to see what is signed and enciphered.
-type toyAuth struct{}
-
-type toyContext struct {
-	level byte
-	steps int
-}
-
-const toyService = 77
-
-func (toyAuth) Begin(service, level byte, _ *Caller) Security {
-	if service != toyService {
-		return nil
-	}
-	return &toyContext{level: level}
-}
-
-func (t *toyContext) Step(token []byte) ([]byte, bool, error) {
-	t.steps++
-	if string(token) != fmt.Sprint("token", t.steps) {
-		return nil, false, errors.New("wrong token")
-	}
-	return []byte("answer"), t.steps == 2, nil
-}
-func (*toyContext) Identity() any { return "somebody" }
-func (*toyContext) Overhead() int { return 16 }
-
-func toyMAC(pdu []byte, from, to int, value []byte, all bool) []byte {
-	m := hmac.New(sha256.New, []byte("key"))
-	if all {
-		m.Write(pdu[:len(pdu)-len(value)])
-	} else {
-		m.Write(pdu[from:to])
-	}
-	return m.Sum(nil)[:16]
-}
-
-func (t *toyContext) xor(b []byte) {
-	if t.level == dcerpc.LevelPrivacy {
-		for i := range b {
-			b[i] ^= 0x5a
-		}
-	}
-}
-
-func (t *toyContext) Unprotect(pdu []byte, from, to int, value []byte, all bool) error {
-	t.xor(pdu[from:to])
-	if !hmac.Equal(value, toyMAC(pdu, from, to, value, all)) {
-		return errors.New("wrong signature")
-	}
-	return nil
-}
-
-func (t *toyContext) Protect(pdu []byte, from, to int, value []byte, all bool) error {
-	copy(value, toyMAC(pdu, from, to, value, all))
-	t.xor(pdu[from:to])
-	return nil
-}
 
 var toyInterface = &Interface{
 	UUID: uuid.MustParse("11111111-2222-3333-4444-555555555555"), Major: 1, Name: "toy",
@@ -91,19 +29,19 @@ var toyInterface = &Interface{
 	Ops: []Op{{Name: "Echo", Run: func(c *Call) dcerpc.Status {
 		text := c.In.Octets(c.In.Left())
 		c.Out.Octets(text)
-		c.Out.Octets(fmt.Appendf(nil, " from %v", c.Identity()))
+		c.Out.Octets(fmt.Appendf(nil, " from %v", c.Caller()))
 		return 0
 	}}},
 }
 
 // serveToy serves one end of a connection and returns the other.
-func serveToy(t *testing.T, auth Authenticator) net.Conn {
+func serveToy(t *testing.T, mechanisms ...auth.Mechanism) net.Conn {
 	t.Helper()
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Name: "toy", Interfaces: []*Interface{toyInterface}, Auth: auth}
+	s := &Server{Name: "toy", Interfaces: []*Interface{toyInterface}, Auth: mechanisms}
 	l, err := newLoop(s, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -176,8 +114,8 @@ func toyRequest(s *toyContext, stub []byte, all bool) []byte {
 	if s == nil {
 		return b
 	}
-	b, value := dcerpc.AppendAuth(b, 0, dcerpc.Auth{Type: toyService, Level: s.level, ContextID: 3}, 16)
-	s.Protect(b, dcerpc.StubOffset(dcerpc.PTypeRequest, 0), len(b)-16-trailerSize, value, all)
+	b, _ = dcerpc.AppendAuth(b, 0, dcerpc.Auth{Type: toyService, Level: s.level, ContextID: 3}, 16)
+	s.Protect(auth.Fragment{PDU: b, From: dcerpc.StubOffset(dcerpc.PTypeRequest, 0), To: len(b) - 16 - auth.TrailerSize, SignHeader: all})
 	return b
 }
 
@@ -222,7 +160,7 @@ func TestCallsAreProtectedAsAgreed(t *testing.T) {
 						if level == dcerpc.LevelPrivacy && bytes.Contains(p.Raw, []byte("sixteen")) {
 							t.Error("the stub is not enciphered")
 						}
-						if err := client.Unprotect(p.Raw, from, to, p.Auth.Value, flags != 0); err != nil {
+						if err := client.Unprotect(auth.Fragment{PDU: p.Raw, From: from, To: to, SignHeader: flags != 0}); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -233,7 +171,7 @@ func TestCallsAreProtectedAsAgreed(t *testing.T) {
 					got = append(got, r.Stub...)
 					last = p.Flags&dcerpc.FlagLast != 0
 				}
-				if string(got) != string(text)+" from somebody" {
+				if string(got) != string(text)+" from TOY\\somebody" {
 					t.Errorf("answer of %d bytes, end %q", len(got), got[max(0, len(got)-40):])
 				}
 			})
@@ -245,9 +183,12 @@ func TestWhoIsNotAuthenticatedIsRefused(t *testing.T) {
 	request := toyRequest(&toyContext{level: dcerpc.LevelPrivacy}, []byte("hello"), false)
 	forged := bytes.Clone(request)
 	forged[len(forged)-1] ^= 1
+	other := bytes.Clone(request)
+	other[len(other)-20] ^= 1 // auth_context_id
+	toys := []auth.Mechanism{toyAuth{}}
 	for _, tt := range []struct {
 		name   string
-		auth   Authenticator
+		auth   []auth.Mechanism
 		bind   []byte
 		second bool // the handshake is finished
 		send   []byte
@@ -255,16 +196,16 @@ func TestWhoIsNotAuthenticatedIsRefused(t *testing.T) {
 		status dcerpc.Status
 		reason uint16
 	}{
-		{name: "no authenticator", bind: toyBind(6, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonAuthType},
-		{name: "level none", auth: toyAuth{}, bind: toyBind(1, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonNotSpecified},
-		{name: "wrong token", auth: toyAuth{}, bind: toyBind(6, 0, "token9"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonChecksum},
-		{name: "call before the last token", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
-		{name: "call without signature", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), second: true, send: toyRequest(nil, []byte("x"), false), ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
-		{name: "forged signature", auth: toyAuth{}, bind: toyBind(6, 0, "token1"), second: true, send: forged, ptype: dcerpc.PTypeFault, status: dcerpc.FaultSecurityPackage},
-		{name: "signature nobody agreed on", auth: toyAuth{}, bind: toyBind(0, 0, ""), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
+		{name: "no mechanism", bind: toyBind(6, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonAuthType},
+		{name: "level none", auth: toys, bind: toyBind(1, 0, "token1"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonNotSpecified},
+		{name: "wrong token", auth: toys, bind: toyBind(6, 0, "token9"), ptype: dcerpc.PTypeBindNak, reason: dcerpc.ReasonChecksum},
+		{name: "call before the last token", auth: toys, bind: toyBind(6, 0, "token1"), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.NcaProtoError},
+		{name: "call in another context", auth: toys, bind: toyBind(6, 0, "token1"), second: true, send: other, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
+		{name: "forged signature", auth: toys, bind: toyBind(6, 0, "token1"), second: true, send: forged, ptype: dcerpc.PTypeFault, status: dcerpc.FaultSecurityPackage},
+		{name: "signature nobody agreed on", auth: toys, bind: toyBind(0, 0, ""), send: request, ptype: dcerpc.PTypeFault, status: dcerpc.FaultAccessDenied},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := serveToy(t, tt.auth)
+			c := serveToy(t, tt.auth...)
 			var p dcerpc.PDU
 			if tt.second {
 				authenticate(t, c, 6, 0)

@@ -19,7 +19,7 @@ func (c *conn) serve(l *loop, p dcerpc.PDU) {
 	case p.Type == dcerpc.PTypeAlterContext:
 		rej = c.alter(l, p)
 	case p.Type == dcerpc.PTypeAuth3:
-		rej = c.auth3(p)
+		rej = c.auth3(l, &p)
 	case p.Type == dcerpc.PTypeRequest:
 		c.request(l, p)
 	case p.Type == dcerpc.PTypeOrphaned && c.state.keepOrphan:
@@ -42,10 +42,9 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return dcerpc.ErrSecondBind
 	}
 	offer, list, rej := dcerpc.ParseBind(p)
-	if rej != nil {
-		return rej
+	if rej == nil {
+		rej = checkAuth(&p)
 	}
-	token, rej := c.negotiateAuth(l, p)
 	if rej != nil {
 		return rej
 	}
@@ -63,15 +62,30 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	if rej != nil {
 		return rej
 	}
-	c.state.bound, c.changed = true, true
-	l.unbound.remove(l, c)
-	l.bound(c, false)
 	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
 	c.signHeaders(p)
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(e.Secondary())}
+	return c.acknowledge(l, &p, dcerpc.AppendBindAck(nil, ackHeader(p, dcerpc.FlagMultiplex), ack, results))
+}
+
+// acknowledge answers a bind or alter_context, once its token was looked at if it
+// has one.
+func (c *conn) acknowledge(l *loop, p *dcerpc.PDU, ack []byte) *dcerpc.Reject {
+	if p.AuthLength > 0 {
+		s, rej := c.secure(l, &p.Auth)
+		if rej != nil {
+			return rej
+		}
+		c.state.bound, c.changed = true, true
+		return c.handshake(l, p, s, ack)
+	}
+	if !c.state.bound {
+		c.state.bound, c.changed = true, true
+		c.admit(l)
+	}
 	start := len(l.out)
-	l.out = dcerpc.AppendBindAck(l.out, ackHeader(p, dcerpc.FlagMultiplex), ack, results)
-	c.endAck(l, start, token)
+	l.out = append(l.out, ack...)
+	c.frame(l, start)
 	return nil
 }
 
@@ -82,10 +96,9 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return nil
 	}
 	_, list, rej := dcerpc.ParseBind(p)
-	if rej != nil {
-		return rej
+	if rej == nil {
+		rej = checkAuth(&p)
 	}
-	token, rej := c.negotiateAuth(l, p)
 	if rej != nil {
 		return rej
 	}
@@ -95,10 +108,7 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 	}
 	c.signHeaders(p)
 	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.group.id}
-	start := len(l.out)
-	l.out = dcerpc.AppendAlterContextResp(l.out, ackHeader(p, 0), ack, results)
-	c.endAck(l, start, token)
-	return nil
+	return c.acknowledge(l, &p, dcerpc.AppendAlterContextResp(nil, ackHeader(p, 0), ack, results))
 }
 
 // ackHeader is the header of an answer to a bind or alter_context, which repeats
@@ -113,14 +123,6 @@ func (c *conn) signHeaders(p dcerpc.PDU) {
 	if p.Flags&dcerpc.FlagSignHeader != 0 && !c.state.signHeader {
 		c.state.signHeader, c.changed = true, true
 	}
-}
-
-// endAck adds the token of the server, if there is one, to the PDU at start.
-func (c *conn) endAck(l *loop, start int, token *dcerpc.Auth) {
-	if token != nil {
-		l.out, _ = dcerpc.AppendAuth(l.out, start, *token, len(token.Value))
-	}
-	c.frame(l, start)
 }
 
 var (

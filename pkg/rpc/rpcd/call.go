@@ -32,23 +32,19 @@ type Call struct {
 	caller *Caller
 	group  *group
 	gone   <-chan struct{}
+
+	security *security // nil: none
 }
 
-// Caller is who makes the call.
+// Caller is who makes the call. It is not to be changed, and its SessionKey is
+// zero when the connection has ended.
 func (c *Call) Caller() *Caller {
 	if c.caller == nil {
-		c.caller = c.conn.identify(c.loop)
+		if c.caller = c.conn.identify(c.loop); c.security != nil {
+			c.caller = c.security.caller
+		}
 	}
 	return c.caller
-}
-
-// Identity is whom the Authenticator found the caller to be, System for the local
-// system, nil for who is not authenticated.
-func (c *Call) Identity() any {
-	if s := c.conn.state.security; s != nil && s.done {
-		return s.Identity()
-	}
-	return nil
 }
 
 // Transport is how the call came.
@@ -115,9 +111,11 @@ func (c *conn) request(l *loop, p dcerpc.PDU) {
 		c.reject(l, rej, p.Header, 0)
 		return
 	}
-	if rej := c.unprotect(p); rej != nil {
+	if rej := c.unprotect(&p, &q); rej != nil {
 		ctx := q.ContextID
-		if rej == errAuthBegun {
+		if call, collecting := c.calls.Collecting(); collecting {
+			ctx = call.ContextID
+		} else if rej == errAuthBegun || rej == dcerpc.ErrUnknownContext {
 			ctx = 0
 		}
 		c.reject(l, rej, p.Header, ctx)
@@ -162,6 +160,12 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 		c.reject(l, errFormat, call.Header, call.ContextID)
 		return
 	}
+	if c.security.protects() {
+		if rej := c.verify(&call, ctx); rej != nil {
+			c.reject(l, rej, call.Header, call.ContextID)
+			return
+		}
+	}
 	op := &ctx.iface.Ops[call.Opnum]
 	k := &l.call
 	if op.Blocking {
@@ -173,15 +177,9 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 		call.Stub = k.stub
 	}
 	*k = Call{Opnum: call.Opnum, Object: call.Object, loop: l, conn: c, iface: ctx.iface,
-		header: call.Header, ctx: call.ContextID, group: c.state.group, stub: k.stub}
+		header: call.Header, ctx: call.ContextID, group: c.state.group, stub: k.stub, security: c.security}
 	k.In.Reset(call.Stub, format)
-	out := ndr.Format(0)
-	if format&ndr.BigEndian != 0 {
-		out |= ndr.BigEndian
-	}
-	if ctx.ndr64 {
-		out |= ndr.NDR64
-	}
+	out := format & (ndr.BigEndian | ndr.NDR64)
 	if !op.Blocking {
 		k.Out.Reset(l.stub[:0], out)
 		k.status = k.invoke(op)
@@ -201,10 +199,7 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 	l.running++
 	go func() {
 		k.status = k.invoke(op)
-		l.mu.Lock()
-		l.done = append(l.done, k)
-		l.mu.Unlock()
-		l.Wake()
+		l.deliver(k)
 	}()
 }
 
@@ -220,6 +215,21 @@ func (l *loop) mayBlock(c *conn) bool {
 		return false
 	}
 	return true
+}
+
+// ended goes on with the connection of a blocking operation, on the loop.
+func (c *Call) ended(l *loop) {
+	l.running--
+	conn := c.conn
+	if conn.running--; conn.fd < 0 {
+		if conn.running == 0 {
+			conn.leave(l)
+		}
+		return
+	}
+	l.ledger.Give(conn.from, source.Blocking, 1)
+	conn.finish(l, c)
+	conn.proceed(l, nil)
 }
 
 var errBlocking = &dcerpc.Reject{Cause: "too many blocking operations", Fault: dcerpc.NcaServerTooBusy, Flags: dcerpc.FlagNotExecuted, Keep: true}

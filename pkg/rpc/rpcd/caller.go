@@ -3,18 +3,25 @@
 package rpcd
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
 )
 
-// Caller is who made a call, as far as the transport knows.
+// This file owns who made a call: what the transport tells, and what a security
+// context proves.
+
+// Caller is who made a call.
 type Caller struct {
 	Transport layout.Transport
 	Remote    netip.AddrPort // ncacn_ip_tcp; ncacn_np: the client of the SMB server, port 0 when not told
@@ -24,6 +31,43 @@ type Caller struct {
 	Cred unix.Ucred
 	// Session is what the SMB server authenticated, on ncacn_np; else nil.
 	Session *npa.Session
+
+	Level           byte      // of the security context, dcerpc.LevelNone without one
+	Service         byte      // that authenticated the client, dcerpc.AuthNTLM and so on; AuthNone: the transport did
+	Account, Domain string    // "" when not told
+	SIDs            []npa.SID // of the account, its own first; see Has
+	SessionKey      []byte    // nil without a security context that has one
+
+	anonymous bool
+}
+
+// Has reports whether the caller has a SID. Everyone, Anonymous and Authenticated
+// Users go without saying, and need not be among SIDs.
+func (c *Caller) Has(sid npa.SID) bool {
+	switch sid {
+	case npa.SIDEveryone:
+		return true
+	case npa.SIDAnonymous:
+		return c.anonymous
+	case npa.SIDAuthenticated:
+		return !c.anonymous
+	}
+	return slices.Contains(c.SIDs, sid)
+}
+
+// String names the caller, for logs.
+func (c *Caller) String() string {
+	switch {
+	case c.Account != "":
+		return c.Domain + `\` + c.Account
+	case c.Transport.Local():
+		return "user " + strconv.Itoa(int(c.Cred.Uid))
+	case c.anonymous:
+		return "anonymous"
+	case len(c.SIDs) > 0:
+		return c.SIDs[0].String()
+	}
+	return "unknown"
 }
 
 // LocalRoot reports whether the call comes from a process of the local root
@@ -31,15 +75,18 @@ type Caller struct {
 func (c *Caller) LocalRoot() bool { return c.Transport.Local() && c.Cred.Uid == 0 }
 
 // Anonymous reports whether nobody vouches for the caller: over TCP, and for
-// clients that the SMB server let in without a password or as a guest.
-func (c *Caller) Anonymous() bool {
-	switch {
-	case c.Transport.Local():
-		return false
-	case c.Transport.Relayed():
-		return c.Session == nil || !c.Session.Authenticated()
-	}
-	return true
+// clients that the SMB server let in without a password or as a guest, unless a
+// security context does.
+func (c *Caller) Anonymous() bool { return c.anonymous }
+
+// callerOf is who a security context says that calls.
+func (c *conn) callerOf(l *loop, s *security) *Caller {
+	who := *c.identify(l)
+	a := s.Caller()
+	who.Level, who.Service = s.trailer.Level, a.Service
+	who.Account, who.Domain, who.SIDs = a.Account, a.Domain, a.SIDs
+	who.SessionKey, who.anonymous = a.SessionKey, a.Anonymous
+	return &who
 }
 
 // identify is who is at the other end of c, found out at the first question.
@@ -48,7 +95,7 @@ func (c *conn) identify(l *loop) *Caller {
 		return c.caller
 	}
 	e := &l.endpoints[c.endpoint]
-	who := &Caller{Transport: e.Transport}
+	who := &Caller{Transport: e.Transport, Level: dcerpc.LevelNone, anonymous: true}
 	switch {
 	case e.Transport.IP():
 		if sa, err := unix.Getpeername(c.fd); err == nil {
@@ -62,14 +109,16 @@ func (c *conn) identify(l *loop) *Caller {
 		if errno != 0 {
 			cred = unix.Ucred{Uid: 1<<32 - 1, Gid: 1<<32 - 1}
 		}
-		who.Cred = cred
+		who.Cred, who.anonymous = cred, false
+		who.SIDs = unixSIDs(cred)
 	case e.Transport.Relayed():
 		s, err := npa.ParseSessionInfo(c.npaLevel, c.npaInfo())
 		if err != nil {
 			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
 			break
 		}
-		who.Session = &s
+		who.Session, who.anonymous = &s, !s.Authenticated()
+		who.Account, who.Domain, who.SIDs = s.Account, s.Domain, s.SIDs
 		if a, err := netip.ParseAddr(s.ClientAddr); err == nil {
 			who.Remote = netip.AddrPortFrom(a.Unmap(), s.ClientPort)
 		}
@@ -89,4 +138,14 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// unixSIDs are those that Samba gives users and groups that have no other.
+func unixSIDs(cred unix.Ucred) []npa.SID {
+	user, err := npa.ParseSID(fmt.Sprintf("S-1-22-1-%d", cred.Uid))
+	group, err2 := npa.ParseSID(fmt.Sprintf("S-1-22-2-%d", cred.Gid))
+	if err != nil || err2 != nil {
+		return nil
+	}
+	return []npa.SID{user, group}
 }

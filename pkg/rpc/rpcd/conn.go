@@ -51,6 +51,8 @@ type conn struct {
 	more     bool          // there is a whole PDU in in
 	silent   bool          // in loop.unbound
 	counted  bool          // silent: among those of its source
+	security *security     // of the call that is being collected
+	stepping *step         // of a handshake
 	since    time.Duration // l.Now of its begin
 	active   time.Duration // l.Now of its last event
 	held     int           // bytes of an unfinished call
@@ -61,11 +63,14 @@ type conn struct {
 
 // state is what a bind negotiates.
 type state struct {
-	bound    bool
-	maxFrag  uint16 // both directions
-	group    *group
-	security *security // nil: nobody asked for any
-	contexts []presentation
+	bound      bool
+	maxFrag    uint16 // both directions
+	group      *group
+	contexts   []presentation
+	securities map[uint32]*security // by auth_context_id
+	implied    *security            // of calls without auth trailer, see choose
+	explicit   bool                 // the client has named a security context in a call
+	denied     bool                 // a handshake failed that the client did not wait for
 
 	signHeader bool // header signing, in all security contexts
 	keepOrphan bool // bind time feature: an orphaned call is forgotten
@@ -139,18 +144,24 @@ func (c *conn) close(l *loop) {
 	sys.Close(c.fd)
 	c.fd = -1
 	c.dequeue()
-	l.unbound.remove(l, c)
-	if c.state.bound {
+	if c.admitted() {
 		c.from.Own.bound.remove(c)
 		l.ledger.Give(c.from, source.Bound, 1)
 	}
+	l.unbound.remove(l, c)
 	c.release(l)
 	l.ledger.Give(c.from, source.Partial, len(c.in))
 	l.ledger.Give(c.from, source.Unsent, len(c.out))
 	l.ledger.Give(c.from, source.Blocking, c.running)
 	c.in, c.out = nil, nil
-	if c.running > 0 {
-		close(c.gone) // the operations may still make handles: the last one leaves the group
+	if c.stepping != nil {
+		c.stepping.cancel()
+	}
+	if c.running > 0 { // the operations may still make handles: the last one leaves the group
+		if c.gone != nil {
+			close(c.gone)
+			c.gone = nil
+		}
 	} else {
 		c.leave(l)
 	}
@@ -161,6 +172,7 @@ func (c *conn) close(l *loop) {
 // leave takes the connection out of its group and runs down what only it kept.
 func (c *conn) leave(l *loop) {
 	defer l.ledger.Leave(c.from)
+	c.endSecurity(l)
 	if c.state.group == nil {
 		return
 	}
@@ -184,9 +196,9 @@ func (c *conn) release(l *loop) {
 const maxConcurrent = 16
 
 // busy reports whether nothing is read because of blocking operations: of one,
-// unless the client wants its calls served concurrently.
+// unless the client wants its calls served concurrently, or of a handshake.
 func (c *conn) busy() bool {
-	return c.running >= maxConcurrent || c.running > 0 && !c.calls.Multiplex
+	return c.stepping != nil || c.running >= maxConcurrent || c.running > 0 && !c.calls.Multiplex
 }
 
 // watch has epoll look for what the connection needs next.
@@ -213,7 +225,7 @@ func (c *conn) watch(l *loop) {
 
 func (c *conn) event(l *loop, events uint32) {
 	c.active = l.Now
-	if q := &c.from.Own.bound; c.state.bound && q.last != c {
+	if q := &c.from.Own.bound; c.admitted() && q.last != c {
 		q.remove(c)
 		q.push(c)
 	}

@@ -5,13 +5,13 @@ package rpcd
 import (
 	crand "crypto/rand"
 	"math/rand/v2"
-	"reflect"
 	"sync"
 	"sync/atomic"
 
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/npa"
 )
 
 // group is an association group (C706 9.3.3.6.3, MS-RPCE 3.3.1.5.6): the
@@ -120,27 +120,26 @@ func (l *loop) join(c *conn, id uint32) *group {
 // sameUser reports whether c is authenticated as the user of a group.
 func (l *loop) sameUser(g *group, c *conn) bool {
 	user := c.user(l)
-	if user == nil || !reflect.ValueOf(user).Comparable() {
-		return false
-	}
 	for _, other := range l.conns {
-		if other != nil && other.state.group == g {
+		if user != "" && other != nil && other.state.group == g {
 			return other.user(l) == user
 		}
 	}
 	return false
 }
 
-// user is the client as it is authenticated, by its security context or, on a
-// named pipe, by the SMB server; nil when it is not.
-func (c *conn) user(l *loop) any {
-	if s := c.state.security; s != nil && s.done {
-		return s.Identity()
+// user is the client as the SMB server, or the only security context of the
+// connection, has authenticated it; "" when it is not. That of a bind comes too late
+// for the group that the bind names.
+func (c *conn) user(l *loop) npa.SID {
+	who := c.identify(l)
+	if s := c.state.implied; s != nil {
+		who = s.caller
 	}
-	if who := c.identify(l); who.Session != nil && who.Session.Authenticated() {
-		return who.Session.SIDs[0]
+	if who.anonymous || len(who.SIDs) == 0 {
+		return ""
 	}
-	return nil
+	return who.SIDs[0]
 }
 
 // leave takes a connection out. With the last one it returns what is to be run

@@ -26,7 +26,7 @@ func (l *loop) held() map[*holder]*[source.Resources]int {
 		}
 		use := of(c.from)
 		switch {
-		case c.state.bound:
+		case c.admitted():
 			use[source.Bound]++
 		case c.counted:
 			use[source.Unbound]++

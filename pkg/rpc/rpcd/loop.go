@@ -62,9 +62,10 @@ type loop struct {
 	handles   sync.Mutex // of all groups
 
 	mu   sync.Mutex
-	done []*Call // blocking calls that have ended, under mu
+	done []interface{ ended(*loop) } // blocking calls and steps of handshakes that have ended, under mu
 
-	running    int // blocking calls
+	running    int // blocking calls and steps of handshakes
+	secured    int // security contexts of all connections
 	gen        uint32
 	lastActive time.Duration
 	acceptAt   time.Duration // accept again then, 0: any time
@@ -189,24 +190,22 @@ func (l *loop) event(kind int, gen uint32, index int, events uint32) {
 	}
 }
 
-// woken looks after blocking calls that ended, and after signals.
+// deliver has the loop go on with what ended on a goroutine.
+func (l *loop) deliver(d interface{ ended(*loop) }) {
+	l.mu.Lock()
+	l.done = append(l.done, d)
+	l.mu.Unlock()
+	l.Wake()
+}
+
+// woken looks after what ended on goroutines, and after signals.
 func (l *loop) woken() {
 	l.mu.Lock()
 	done := l.done
 	l.done = nil
 	l.mu.Unlock()
-	for _, call := range done {
-		l.running--
-		c := call.conn
-		if c.running--; c.fd < 0 {
-			if c.running == 0 {
-				c.leave(l)
-			}
-			continue
-		}
-		l.ledger.Give(c.from, source.Blocking, 1)
-		c.finish(l, call)
-		c.proceed(l, nil)
+	for _, d := range done {
+		d.ended(l)
 	}
 	if l.Caught(status.DrainSignal) && !l.leaving && !l.draining {
 		l.leave()

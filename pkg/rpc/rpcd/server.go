@@ -3,6 +3,7 @@
 package rpcd
 
 import (
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
@@ -21,10 +22,11 @@ type Server struct {
 	// os.Create, os.WriteFile, O_TRUNC. Without it, who takes the server over
 	// cannot end its broker or other workers, which map the status file.
 	CutsFiles bool
-	// Auth makes security contexts. What it does not make, or nil, is refused,
-	// so that nobody who wants to be authenticated is served as anonymous;
-	// but for root over ncalrpc, who may be the local System in every server.
-	Auth Authenticator
+	// Auth are the ways in which clients may authenticate themselves. Others are
+	// refused, so that no client that wants to be authenticated is served as
+	// anonymous; but for root over ncalrpc, who may be the local system in every
+	// server.
+	Auth []auth.Mechanism
 	// Limits bound what one peer can take; zero fields have defaults.
 	Limits Limits
 }

@@ -44,9 +44,9 @@ func (l *loop) encode(c *conn) []byte {
 	if c.state.keepOrphan {
 		s.flags |= savedKeepOrphan
 	}
-	if a := c.state.security; a != nil { // a keepable one
+	for id := range c.state.securities { // keepable ones
 		s.flags |= savedSystem
-		s.authContext = a.trailer.ContextID
+		s.authContext = id
 	}
 	for i := range c.state.contexts {
 		x := &c.state.contexts[i]

@@ -3,9 +3,12 @@
 package rpcd
 
 import (
-	"errors"
+	"context"
+	"fmt"
 
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/npa"
 )
 
 // This file owns ncalrpc_as_system, the authentication that every server has:
@@ -14,31 +17,12 @@ import (
 // says that its process is root's, over ncalrpc. Nobody else gets it.
 //
 // It has the level connect alone: there is no key, and nothing is signed.
-// That is why its security context can outlive the process, see keep.go.
-
-// System is the Identity of a caller who is authenticated as the local system.
-type System struct{}
-
-func (System) String() string { return `NT AUTHORITY\SYSTEM` }
+// That is why its security context can outlive a crash, see keep.go.
 
 const (
 	systemToken  = "NCALRPC_AUTH_TOKEN"
 	systemAnswer = "NCALRPC_AUTH_OK"
 )
-
-// begin makes the security context that a client asks for, by the program's
-// Authenticator or, what that does not know, ncalrpc_as_system.
-func (l *loop) begin(service, level byte, c *conn) Security {
-	if l.srv.Auth != nil {
-		if s := l.srv.Auth.Begin(service, level, c.identify(l)); s != nil {
-			return s
-		}
-	}
-	if service == dcerpc.AuthNcalrpcSys && level == dcerpc.LevelConnect && l.isSystem(c) {
-		return systemContext{}
-	}
-	return nil
-}
 
 // isSystem reports whether the peer of a connection is the local system.
 func (l *loop) isSystem(c *conn) bool {
@@ -49,33 +33,34 @@ func (l *loop) isSystem(c *conn) bool {
 // systemContext is the security context of the local system.
 type systemContext struct{}
 
-var errSystemToken = errors.New("not the token of ncalrpc_as_system")
-
-func (systemContext) Step(token []byte) (reply []byte, done bool, err error) {
+func (*systemContext) Step(_ context.Context, token []byte) (reply []byte, done bool, err error) {
 	if string(token) != systemToken {
-		return nil, false, errSystemToken
+		return nil, false, fmt.Errorf("%w of ncalrpc_as_system", auth.ErrToken)
 	}
 	return []byte(systemAnswer), true, nil
 }
 
-func (systemContext) Identity() any { return System{} }
+var systemCaller = auth.Caller{Service: dcerpc.AuthNcalrpcSys, Account: "SYSTEM", Domain: "NT AUTHORITY",
+	SIDs: []npa.SID{npa.SIDSystem, npa.SIDAdministrators}}
+
+func (*systemContext) Caller() *auth.Caller { return &systemCaller }
 
 // Fragments have no signature at its level.
-func (systemContext) Overhead() int                                  { return 0 }
-func (systemContext) Unprotect([]byte, int, int, []byte, bool) error { return errSystemLevel }
-func (systemContext) Protect([]byte, int, int, []byte, bool) error   { return errSystemLevel }
+func (*systemContext) SignatureSize() int              { return 0 }
+func (*systemContext) Unprotect(auth.Fragment) error   { return auth.ErrState }
+func (*systemContext) Protect(auth.Fragment) error     { return auth.ErrState }
+func (*systemContext) Save(dst []byte) ([]byte, error) { return dst, nil }
+func (*systemContext) Close()                          {}
 
-var errSystemLevel = errors.New("ncalrpc_as_system protects nothing")
-
-// keepable reports whether the security context of a connection, if it has one,
-// can be written down: that of the local system.
+// keepable reports whether the connection can be served on after a crash: it has no
+// security context but that of the local system, which is complete.
 func (c *conn) keepable() bool {
-	s := c.state.security
-	if s == nil {
-		return true
+	for _, s := range c.state.securities {
+		if _, system := s.Context.(*systemContext); !system || !s.done {
+			return false
+		}
 	}
-	_, system := s.Security.(systemContext)
-	return system && s.done
+	return !c.state.denied
 }
 
 // resumeSystem makes the security context of a kept connection again. It believes
@@ -84,7 +69,10 @@ func (l *loop) resumeSystem(c *conn, s *saved) error {
 	if !l.isSystem(c) {
 		return errSaved
 	}
-	c.state.security = &security{Security: systemContext{}, done: true,
+	n := &security{Context: &systemContext{}, done: true,
 		trailer: dcerpc.Auth{Type: dcerpc.AuthNcalrpcSys, Level: dcerpc.LevelConnect, ContextID: s.authContext}}
+	n.caller = c.callerOf(l, n)
+	c.addSecurity(l, n)
+	c.state.implied = n
 	return nil
 }

@@ -4,9 +4,11 @@ package rpcd
 
 import (
 	"os"
+	"strconv"
 	"testing"
 
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -47,10 +49,10 @@ func (c *client) identity(want string) {
 const systemName = `NT AUTHORITY\SYSTEM`
 
 func TestRootOverNcalrpcIsTheSystem(t *testing.T) {
-	for name, auth := range map[string]Authenticator{"no other mechanism": nil, "beside the program's": toyAuth{}} {
+	for name, mechanisms := range map[string][]auth.Mechanism{"no other mechanism": nil, "beside the program's": {toyAuth{}}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.srv.Auth = auth
+			r.srv.Auth = mechanisms
 			r.start()
 			c := r.system(0)
 			c.identity(systemName)
@@ -60,7 +62,7 @@ func TestRootOverNcalrpcIsTheSystem(t *testing.T) {
 				t.Errorf("%q, %v", got, status)
 			}
 			second := r.bound(layout.Ncalrpc, c.group)
-			second.identity("<nil>")
+			second.identity("user " + strconv.Itoa(os.Getuid()))
 			alter, _ := dcerpc.AppendAuth(dcerpc.AppendAlterContext(nil, second.next(), dcerpc.Offer{}, []dcerpc.Presentation{presentTest}), 0,
 				systemTrailer, len(systemTrailer.Value))
 			second.systemAnswer(second.exchange(alter), dcerpc.PTypeAlterContextResp)
@@ -72,18 +74,9 @@ func TestRootOverNcalrpcIsTheSystem(t *testing.T) {
 }
 
 // A program's own mechanism of that number goes first.
-type ownSystem struct{}
-
-func (ownSystem) Begin(service, level byte, _ *Caller) Security {
-	if service != dcerpc.AuthNcalrpcSys {
-		return nil
-	}
-	return &toyContext{level: level}
-}
-
-func TestTheProgramsAuthenticatorGoesFirst(t *testing.T) {
+func TestTheProgramsMechanismGoesFirst(t *testing.T) {
 	r := newRig(t)
-	r.srv.Auth = ownSystem{}
+	r.srv.Auth = []auth.Mechanism{toyAuth{service: dcerpc.AuthNcalrpcSys}}
 	r.start()
 	c := r.dial(layout.Ncalrpc)
 	c.naked(c.authBind(0, systemTrailer), dcerpc.ReasonChecksum)
@@ -156,7 +149,7 @@ func TestTheSystemOutlivesTheProcess(t *testing.T) {
 func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 	l, c := parkedHere(t)
 	l.rootUID = uint32(os.Geteuid())
-	c.state.security = &security{Security: systemContext{}, done: true, trailer: systemTrailer}
+	c.addSecurity(l, &security{Context: &systemContext{}, done: true, trailer: systemTrailer})
 	c.state.signHeader = true
 	if c.settle(l); c.kept == nil || !l.save(c) {
 		t.Fatal("it is not kept")
@@ -167,7 +160,7 @@ func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 		l.rootUID = root
 		c := &conn{fd: c.fd, endpoint: c.endpoint}
 		err := l.resumeState(c, &s)
-		a := c.state.security
+		a := c.state.implied
 		if err != want || (err == nil) != (a != nil) {
 			t.Errorf("%v, security %+v", err, a)
 		}

@@ -178,7 +178,7 @@ func (h *testHooks) ops() []Op {
 		opRundownPanic: {Name: "RundownPanic", Run: rundownPanics}, opCaller: {Name: "Caller", Run: tellCaller},
 		opObject:  {Name: "Object", Run: func(c *Call) dcerpc.Status { c.Out.UUID(c.Object); return 0 }},
 		opCounter: {Name: "Counter", Run: openCounter}, opCount: {Name: "Count", Run: countOn},
-		opIdentity: {Name: "Identity", Run: func(c *Call) dcerpc.Status { c.Out.Octets(fmt.Append(nil, c.Identity())); return 0 }},
+		opIdentity: {Name: "Identity", Run: func(c *Call) dcerpc.Status { c.Out.Octets(fmt.Append(nil, c.Caller())); return 0 }},
 	}
 }
 

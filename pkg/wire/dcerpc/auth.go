@@ -58,10 +58,11 @@ const (
 // then zeros. frag_length and auth_length are set; a.Pad is not looked at.
 //
 // value is auth_value in out, to be filled in when the rest of the PDU is
-// known to sign it. It is nil, and out is dst, if n is 0, or the PDU would be
-// too long, or there is none at start.
+// known to sign it. It is nil, and out is dst, if the PDU would be too long, or
+// there is none at start. With n = 0 the trailer is there and auth_length is 0,
+// as in the last answer of a handshake.
 func AppendAuth(dst []byte, start int, a Auth, n int) (out, value []byte) {
-	if n <= 0 || start < 0 || len(dst)-start < HeaderSize || len(dst)-start+StubAlign+authTrailer+n > MaxPDU {
+	if n < 0 || start < 0 || len(dst)-start < HeaderSize || len(dst)-start+StubAlign+authTrailer+n > MaxPDU {
 		return dst, nil
 	}
 	out = dst

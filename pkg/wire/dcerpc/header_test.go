@@ -136,7 +136,7 @@ func TestAuthPadding(t *testing.T) {
 func TestAppendAuthWithoutRoom(t *testing.T) {
 	h := Header{Drep: LittleEndian}
 	pdu := AppendRequest(nil, h, Request{})
-	for _, c := range []struct{ start, n int }{{0, 0}, {0, -1}, {-1, 16}, {9, 16}, {0, MaxPDU}} {
+	for _, c := range []struct{ start, n int }{{0, -1}, {-1, 16}, {9, 16}, {0, MaxPDU}} {
 		if out, value := AppendAuth(pdu, c.start, Auth{}, c.n); value != nil || !bytes.Equal(out, pdu) {
 			t.Errorf("start %d, %d bytes: %d bytes", c.start, c.n, len(out))
 		}
@@ -144,6 +144,10 @@ func TestAppendAuthWithoutRoom(t *testing.T) {
 	out, value := AppendAuth(AppendAuth3(nil, h), 0, Auth{Value: []byte("token")}, 9)
 	if string(value) != "token\x00\x00\x00\x00" || binary.LittleEndian.Uint16(out[10:]) != 9 {
 		t.Errorf("%q", value)
+	}
+	empty, _ := AppendAuth(pdu, 0, Auth{Type: AuthNTLM, Level: LevelConnect}, 0)
+	if h, _, rej := ParseHeader(empty, 0); rej != nil || h.AuthLength != 0 || int(h.FragLength) != len(pdu)+8 || len(empty) != int(h.FragLength) {
+		t.Errorf("empty token: %+v, %v", h, rej)
 	}
 }
 
