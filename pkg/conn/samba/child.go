@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,7 +50,15 @@ next:
 func childArgs(o *setting.Values) []string {
 	a := []string{
 		o.Exec, "--configfile=" + o.SmbConf,
-		"--worker-group=0", "--worker-index=" + strconv.Itoa(o.Index), "--debug-stdout",
+		"--worker-group=0", "--worker-index=" + strconv.Itoa(o.Index),
+	}
+	if strings.HasPrefix(filepath.Base(o.Exec), "rpcd_") {
+		a = append(a, "--option=debug pid=yes") // logfollow.go
+		if o.Logging != "" {
+			a = append(a, "--option=logging="+o.Logging)
+		}
+	} else {
+		a = append(a, "--debug-stdout") // npsd_*, which need not be made with Samba's libraries
 	}
 	if o.DebugLevel != "" {
 		a = append(a, "--debuglevel="+o.DebugLevel)

@@ -55,6 +55,7 @@ func (w *worker) checkProgram() bool {
 		return false
 	}
 	w.lookedAt, w.lookDue = w.loop.Now, false
+	w.findLog()
 	if what := w.replaced(); what != "" {
 		w.drain(what+" was replaced", 0)
 	}

@@ -47,6 +47,8 @@ func (w *worker) event(kind int, _ uint32, _ int, _ uint32) error {
 		w.flush()
 	case kindProbe:
 		w.readProbe()
+	case kindLog:
+		w.logChanged()
 	}
 	return nil
 }
@@ -56,7 +58,7 @@ func (w *worker) due() time.Duration {
 	if w.mayTake() && !w.hold {
 		return 0
 	}
-	due := min(w.probeDue(), w.manager.Due())
+	due := min(w.probeDue(), w.manager.Due(), w.logs.due)
 	if w.retryAt != 0 {
 		due = min(due, w.retryAt)
 	}
@@ -85,6 +87,9 @@ func (w *worker) timers() {
 	}
 	if w.loop.Now >= w.probeDue() {
 		w.probeTimer()
+	}
+	if w.loop.Now >= w.logs.due {
+		w.logTimer()
 	}
 }
 

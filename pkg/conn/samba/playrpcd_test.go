@@ -37,6 +37,10 @@ func playRpcd(args []string) int {
 	if index < 0 || mode == "dies" {
 		return 3
 	}
+	if mode == "logs" {
+		logTo(dir + "/log.rpcd_test")
+		logged(0, "begins")
+	}
 	events, err := net.Dial("unixgram", dir+"/events")
 	if err != nil {
 		return 4
@@ -45,6 +49,12 @@ func playRpcd(args []string) int {
 	signal.Notify(hup, unix.SIGHUP)
 	go func() {
 		for range hup {
+			if mode == "logs" { // the file has its largest size
+				os.Rename(dir+"/log.rpcd_test", dir+"/log.old")
+				logged(2, "is moved")
+				logTo(dir + "/log.rpcd_test")
+				logged(3, "is new")
+			}
 			io.WriteString(events, "hup")
 		}
 	}()
@@ -53,6 +63,9 @@ func playRpcd(args []string) int {
 	}
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
+		if mode == "logs" {
+			logged(1, "ends")
+		}
 		os.Exit(0)
 	}()
 	bus, err := OpenRendezvous(dir, dir)
@@ -143,6 +156,18 @@ func playRpcd(args []string) int {
 			}()
 		}
 	}
+}
+
+// logTo makes the file standard error, as Samba does.
+func logTo(file string) {
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC, 0o644)
+	if err == nil {
+		unix.Dup2(fd, 2)
+	}
+}
+
+func logged(level int, text string) {
+	fmt.Fprintf(os.Stderr, "[%s, %d, pid=%d] x.c:12(fun)\n  %s\n", time.Now().Format("2006/01/02 15:04:05.000000"), level, os.Getpid(), text)
 }
 
 // bigReassembler takes messages of any length from one sender.

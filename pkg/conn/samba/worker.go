@@ -68,6 +68,7 @@ type worker struct {
 	control *Outgoing // messages without body
 	ctlFD   [1]int32
 	probe   probe
+	logs    follower
 
 	taken       uint64        // clients given to the child
 	lastActive  time.Duration // last client given to the child, or status received
@@ -102,6 +103,7 @@ const (
 	kindChild  // pidfd
 	kindChildQ // room in the child's queue
 	kindProbe
+	kindLog // the rpcd's log file changed
 )
 
 // maxBody is the longest body of a client: the bytes of the named pipe's
@@ -113,7 +115,7 @@ const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
 // unasked, which is an error. The caller's goroutine stays on its thread.
 func Run(o setting.Values, log *slog.Logger) error {
 	runtime.LockOSThread()
-	w := &worker{opt: o, log: log, childQ: -1, outFD: [1]int32{-1},
+	w := &worker{opt: o, log: log, childQ: -1, outFD: [1]int32{-1}, logs: follower{file: -1, due: event.Never},
 		self: program.NewSelf(), stopWait: stopWait}
 	defer w.close()
 	if err := w.setup(); err != nil {
@@ -165,7 +167,10 @@ func (w *worker) setup() error {
 	if err = w.loop.Watch(w.bus.FD, unix.EPOLLIN, event.Token(kindBus, 0, 0)); err != nil {
 		return err
 	}
-	return w.loop.Watch(w.child.pidfd, unix.EPOLLIN, event.Token(kindChild, 0, 0))
+	if err = w.loop.Watch(w.child.pidfd, unix.EPOLLIN, event.Token(kindChild, 0, 0)); err != nil {
+		return err
+	}
+	return w.followLog()
 }
 
 // close ends what is left, on every way out.
@@ -176,6 +181,7 @@ func (w *worker) close() {
 			w.child.signal(unix.SIGKILL)
 			unix.Wait4(w.child.pid, nil, 0, nil)
 		}
+		w.logs.finish()
 		w.bus.RemoveStale(w.child.pid)
 		unix.Close(w.child.stdin)
 	}

@@ -106,6 +106,7 @@ var Table = []Row{
 	{Variable: "MSRPC_SAMBA_VERSION", For: Samba, Unit: Text, field: func(v *Values) any { return &v.SambaVersion }},
 	{Variable: "MSRPC_NETBIOS_NAME", For: Samba, Unit: Text, field: func(v *Values) any { return &v.NetbiosName }},
 	{Variable: "MSRPC_GUEST_ACCOUNT", For: Samba, Unit: Text, Default: "nobody", field: func(v *Values) any { return &v.GuestAccount }},
+	{Variable: "MSRPC_LOGGING", For: Samba, Unit: Text, field: func(v *Values) any { return &v.Logging }},
 	{Variable: "MSRPC_DEBUG_LEVEL", For: Samba, Unit: Text, field: func(v *Values) any { return &v.DebugLevel }},
 }
 

@@ -36,6 +36,7 @@ type Values struct {
 	LockDir      string // parent of msg.lock
 	SambaVersion string // "4.17.12"; "": the program is asked
 	NetbiosName  string // logon server of anonymous sessions
+	Logging      string // "logging" of the rpcd; "": as smb.conf says
 	GuestAccount string // "guest account" of smb.conf
 	DebugLevel   string // of the program; "": "log level" of smb.conf
 }

@@ -4,6 +4,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"log/slog"
@@ -24,6 +25,8 @@ type handler struct {
 	debug  bool   // $DEBUG_INVOCATION, of RestartMode=debug in systemd.service(5)
 	prefix string // of the groups that are open, each with "_"
 	fields []byte // what WithAttrs added, encoded
+
+	identifier string // SYSLOG_IDENTIFIER, where it is not this program's name
 }
 
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
@@ -34,7 +37,7 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	b := appendField(make([]byte, 0, 1024), "MESSAGE", r.Message)
 	b = appendField(b, "PRIORITY", priority(r.Level))
-	b = appendField(b, "SYSLOG_IDENTIFIER", identifier)
+	b = appendField(b, "SYSLOG_IDENTIFIER", cmp.Or(h.identifier, identifier))
 	if r.PC != 0 {
 		f, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
 		b = appendField(b, "CODE_FILE", f.File)

@@ -20,6 +20,7 @@ const (
 	IDWorkerIdle        = "36b04e7d4758454e8a984cb9647149fe" // worker: idle exit
 	IDChildDied         = "40a128b1c9a944e58f0a4ae998509581" // worker: the rpcd ended unasked
 	IDWorkerDrains      = "2f558afac17f4a869c5746db242de20e" // worker: takes no new clients, serves those it has to their end
+	IDLogNotRead        = "fadcaa355b2b4f14b2f47c5027ec4f32" // worker: the log file of the rpcd cannot be watched
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable
 	IDScriptsKept       = "50d37db7a2a94a58868da9a40fb8c56e" // scripts: what they left running goes on in a scope
 	IDScriptsEnded      = "083186c19d5540c6a133aaa44d4ec1a7" // scripts: what they left running ends with the target

@@ -35,6 +35,7 @@ func TestParseTestparm(t *testing.T) {
 	changed := debian
 	changed.NPDir = "/run/custom/np"
 	changed.LogDir = ""
+	changed.DefaultLogging = true
 	changed.PortLow, changed.PortHigh = 50000, 50010
 	changed.BindInterfacesOnly = true
 	changed.Interfaces = []string{"lo", "eth0;speed=100", "10.0.0.0/8"}

@@ -34,6 +34,7 @@ func ParseTestparm(out []byte) (*Samba, error) {
 		NetbiosName:     p["netbiosname"],
 		GuestAccount:    p["guestaccount"],
 		ServerRole:      role(p),
+		DefaultLogging:  p["logging"] == "" && p["syslog"] == "1" && p["syslogonly"] == "No",
 	}
 	pipes := p["external_rpc_pipe:socket_dir"]
 	if pipes == "" {

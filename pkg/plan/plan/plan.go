@@ -159,6 +159,9 @@ func (p *Plan) found(e *catalogue.Entry, v *setting.Values) {
 	v.ExecID = fmt.Sprintf("%d:%d:%d", e.Binary.Size, e.Binary.MTimeNS, e.Binary.Inode)
 	v.NPDir, v.NcalrpcDir, v.SmbConf, v.LockDir = s.NPDir, s.NcalrpcDir, s.ConfigFile, s.LockDir
 	v.MessagingDir = cmp.Or(p.Catalogue.MessagingDir, s.LockDir)
+	if s.DefaultLogging {
+		v.Logging = "file"
+	}
 	v.SambaVersion, v.NetbiosName, v.GuestAccount = version(e, s), s.NetbiosName, s.GuestAccount
 	var pipes []string
 	for _, n := range e.Listing.Pipes {

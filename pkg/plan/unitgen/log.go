@@ -19,19 +19,14 @@ func (b *builder) quiet() {
 	b.set("LogLevelMax", "notice")
 }
 
-// sambaLog names an unmodified rpcd in the lines that it writes to standard
-// output, which are all of one level, and leaves out its banner where systemd
-// can do that.
+// sambaLog names an unmodified rpcd in the lines that it and its scripts print;
+// what it logs comes from the adaptor.
 func (b *builder) sambaLog(r *plan.Rpcd) {
 	b.quiet()
 	b.set("SyslogIdentifier", identifier(r))
 	b.set("SyslogLevel", "notice")
 	b.set("LogExtraFields", "MSRPC_RPCD="+r.Name)
 	b.set("LogExtraFields", "MSRPC_WORKER=%i")
-	if Since254 == "yes" {
-		b.set("LogFilterPatterns", "~^rpcd_[a-z0-9_]+ version [^ ]+ started[.]$")
-		b.set("LogFilterPatterns", "~^Copyright Andrew Tridgell and the Samba Team [0-9-]+$")
-	}
 }
 
 // identifier is the name of Samba's program, made from the checked NAME.
