@@ -8,13 +8,15 @@ package samba
 
 import (
 	"net/netip"
+
+	"msrpcd/pkg/wire/abi"
 )
 
 // Anonymous makes bodies of MsgNewClient for clients of TCP and ncalrpc.
 // It is safe for concurrent use; its methods do not allocate while the body
 // has the capacity (ClientRoom).
 type Anonymous struct {
-	layout  Layout
+	layout  abi.Layout
 	session [2][]byte // encoded for a start at 0 and at 4 modulo 8
 }
 
@@ -32,7 +34,7 @@ type Guest struct {
 const localRoot = "/root/ncalrpc_as_system"
 
 // NewAnonymous encodes the session.
-func NewAnonymous(l Layout, g Guest) *Anonymous {
+func NewAnonymous(l abi.Layout, g Guest) *Anonymous {
 	a := &Anonymous{layout: l}
 	for i := range a.session {
 		start := make([]byte, 4*i, 1024)
@@ -77,7 +79,7 @@ func (a *Anonymous) append(body, binding, remote, local []byte, remotePort, loca
 }
 
 // appendSession appends auth_session_info_transport; len(b) is 0 or 4 modulo 8.
-func appendSession(b []byte, l Layout, g Guest) []byte {
+func appendSession(b []byte, l abi.Layout, g Guest) []byte {
 	b = appendU32(b, ref(7), 0) // no exported GSSAPI credentials
 	// auth_session_info
 	b = appendU32(b, ref(8), ref(9), ref(10), ref(11), 0) // no torture session
@@ -99,7 +101,7 @@ func appendSession(b []byte, l Layout, g Guest) []byte {
 
 // appendToken appends security_token: anonymous, everyone, network, and the
 // guest account's ids.
-func appendToken(b []byte, l Layout, g Guest) []byte {
+func appendToken(b []byte, l abi.Layout, g Guest) []byte {
 	n := uint32(4 + len(g.GIDs))
 	b = appendAlign(b, 8)
 	b = appendU32(b, n, n)
@@ -139,7 +141,7 @@ func appendUnixToken(b []byte, g Guest) []byte {
 	return b
 }
 
-func appendUserInfo(b []byte, l Layout, g Guest) []byte {
+func appendUserInfo(b []byte, l abi.Layout, g Guest) []byte {
 	const normalAccount = 0x10
 	b = appendAlign(b, 4)
 	b = appendU32(b, ref(12), 0, 0) // account, no principal name, not constructed

@@ -7,13 +7,15 @@ package samba
 // directories of their configuration.
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"msrpcd/pkg/host/program"
+	"msrpcd/pkg/wire/abi"
 )
 
 // scratch is a configuration all of whose directories are %[1]s.
@@ -37,36 +39,27 @@ const scratch = `[global]
 // askVersion runs the program such that it prints its banner, "rpcd_winreg
 // version 4.17.12-Debian started.", and fails for want of a worker's index. All
 // that it makes is in a directory that is removed.
-func askVersion(program string) (Version, error) {
+func askVersion(exec string) (abi.Version, error) {
 	dir, err := os.MkdirTemp("", "msrpc-version-")
 	if err != nil {
-		return Version{}, fmt.Errorf("ask %s for its version: %w", program, err)
+		return abi.Version{}, fmt.Errorf("ask %s for its version: %w", exec, err)
 	}
 	defer os.RemoveAll(dir)
 	conf := filepath.Join(dir, "smb.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, scratch, dir), 0o600); err != nil {
-		return Version{}, fmt.Errorf("ask %s for its version: %w", program, err)
+		return abi.Version{}, fmt.Errorf("ask %s for its version: %w", exec, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "--debug-stdout", "--debuglevel=0", "--configfile="+conf)
-	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, childEnv(os.Environ()), time.Second
-	out, err := cmd.Output()
-	if len(out) > 4096 {
-		out = out[:4096]
-	}
+	out, err := program.Try(context.Background(), 5*time.Second, 64<<10, childEnv(os.Environ()), exec, "--debug-stdout", "--debuglevel=0", "--configfile="+conf)
 	if v, ok := bannerVersion(out); ok {
 		return v, nil
 	}
-	return Version{}, fmt.Errorf("%s does not say its version (%v); run msrpcctl refresh", program, err)
+	return abi.Version{}, fmt.Errorf("%s does not say its version (%v); run msrpcctl refresh", exec, err)
 }
 
-func bannerVersion(out []byte) (Version, bool) {
+func bannerVersion(out []byte) (abi.Version, bool) {
 	const mark = " version "
-	i := bytes.Index(out, []byte(mark))
-	if i < 0 {
-		return Version{}, false
-	}
-	v, err := ParseVersion(string(out[i+len(mark):]))
+	_, after, _ := strings.Cut(string(out), mark)
+	text, _, _ := strings.Cut(after, " ")
+	v, err := abi.ParseVersion(text)
 	return v, err == nil
 }

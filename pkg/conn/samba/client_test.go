@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"msrpcd/pkg/wire/abi"
 	"msrpcd/tests/vectors"
 )
 
@@ -20,13 +21,13 @@ func vector(t testing.TB, name string) []byte {
 	return vectors.Read(t, "samba/"+name)
 }
 
-func layoutOf(t testing.TB, version string) Layout {
+func layoutOf(t testing.TB, version string) abi.Layout {
 	t.Helper()
-	v, err := ParseVersion(version)
+	v, err := abi.ParseVersion(version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := LayoutOf(v)
+	l, err := v.Layout()
 	if err != nil {
 		t.Fatal(err)
 	}

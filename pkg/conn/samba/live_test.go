@@ -24,6 +24,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/abi"
 )
 
 const liveProgram = "/usr/libexec/samba/rpcd_winreg"
@@ -32,7 +33,7 @@ const liveProgram = "/usr/libexec/samba/rpcd_winreg"
 type live struct {
 	*fixture
 	program string
-	layout  Layout
+	layout  abi.Layout
 }
 
 func newLive(t *testing.T) *live {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/wire/abi"
 )
 
 // playRpcd keeps the contract of an rpcd_*. Each client is sent the body that
@@ -78,8 +79,8 @@ func playRpcd(args []string) int {
 	}
 	unix.SetNonblock(up, false)
 	unix.SetNonblock(bus.FD, false)
-	v, _ := ParseVersion(version)
-	l, _ := LayoutOf(v)
+	v, _ := abi.ParseVersion(version)
+	l, _ := v.Layout()
 	var mu sync.Mutex
 	open := 0
 	tell := func(delta int) {

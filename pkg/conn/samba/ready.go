@@ -20,6 +20,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/wire/abi"
 )
 
 // chooseLayout selects the layouts by the version that the unit tells, or by
@@ -34,15 +35,15 @@ func (w *worker) chooseLayout() error {
 			return w.useVersion(v)
 		}
 	}
-	v, err := ParseVersion(w.opt.SambaVersion)
+	v, err := abi.ParseVersion(w.opt.SambaVersion)
 	if err != nil {
 		return fmt.Errorf("MSRPC_SAMBA_VERSION: %w; run msrpcctl refresh", err)
 	}
 	return w.useVersion(v)
 }
 
-func (w *worker) useVersion(v Version) error {
-	l, err := LayoutOf(v)
+func (w *worker) useVersion(v abi.Version) error {
+	l, err := v.Layout()
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (w *worker) useVersion(v Version) error {
 	}
 	if !v.Known() {
 		w.causes.Log(w.log, slog.LevelWarn, "version", journal.IDLayoutUnknown,
-			fmt.Sprintf("samba %v is newer than this program knows, it is served like 4.%d; update msrpcd if clients are refused", v, newestMinor))
+			fmt.Sprintf("samba %v is newer than this program knows, it is served like 4.%d; update msrpcd if clients are refused", v, abi.Newest))
 	}
 	w.layout = l
 	return nil

@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/wire/abi"
 )
 
 // worker is the adaptor: one event loop on one thread. All buffers are fields;
@@ -45,7 +46,7 @@ type worker struct {
 	exec   *program.File
 	execID program.ID // of the program that the child runs
 	self   *program.Self
-	layout Layout
+	layout abi.Layout
 	anon   *Anonymous
 
 	inbox  *inbox.Inbox

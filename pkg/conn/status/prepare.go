@@ -7,7 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"msrpcd/pkg/host/sys"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,17 +29,15 @@ func Prepare(path string, workers, uid, gid int) error {
 	if kept || err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".status-")
-	if err != nil {
-		return fmt.Errorf("make status file: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if err = reshape(tmp, capacityFor(workers)); err == nil {
-		if err = give(tmp, uid, gid); err == nil {
-			err = replace(tmp.Name(), path)
+	err = sys.Replace(path, func(f *os.File) error {
+		if err := reshape(f, capacityFor(workers)); err != nil {
+			return err
 		}
-	}
+		if err := give(f, uid, gid); err != nil {
+			return err
+		}
+		return aside(path)
+	})
 	if err != nil {
 		return fmt.Errorf("make status file: %w", err)
 	}
@@ -93,15 +92,13 @@ func reshape(f *os.File, capacity int) error {
 	return err
 }
 
-// replace renames tmp to path. A directory there, which cannot be renamed over,
-// goes to a name of its own.
-func replace(tmp, path string) error {
-	if st, err := os.Lstat(path); err == nil && st.IsDir() {
-		if err := os.Rename(path, fmt.Sprintf("%s.aside-%d", path, os.Getpid())); err != nil {
-			return err
-		}
+// aside gives a directory at path, which a file cannot be renamed over, a name of
+// its own.
+func aside(path string) error {
+	if st, err := os.Lstat(path); err != nil || !st.IsDir() {
+		return nil
 	}
-	return os.Rename(tmp, path)
+	return os.Rename(path, fmt.Sprintf("%s.aside-%d", path, os.Getpid()))
 }
 
 func capacityFor(workers int) int {

@@ -30,10 +30,20 @@ var ErrTooLong = errors.New("its output is too long")
 // does not end within limit, writes more than size bytes, leaves children that
 // hold its output, or has an exit status other than 0.
 func Run(ctx context.Context, limit time.Duration, size int, argv ...string) ([]byte, error) {
+	out, err := Try(ctx, limit, size, environment, argv...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Try is Run with another environment. What a program with another exit status
+// than 0 wrote comes with the error.
+func Try(ctx context.Context, limit time.Duration, size int, env []string, argv ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env, cmd.Dir, cmd.WaitDelay = environment, "/", afterExit
+	cmd.Env, cmd.Dir, cmd.WaitDelay = env, "/", afterExit
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel = kill
@@ -59,9 +69,9 @@ func Run(ctx context.Context, limit time.Duration, size int, argv ...string) ([]
 		said = oneLine(out.kept[max(len(out.kept)-tailKept, 0):])
 	}
 	if said != "" {
-		return nil, fmt.Errorf("%w: %s", err, said)
+		err = fmt.Errorf("%w: %s", err, said)
 	}
-	return nil, err
+	return out.kept, err
 }
 
 // head keeps the first max bytes; more calls full once and is thrown away. It

@@ -13,6 +13,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/listing"
 )
 
@@ -22,20 +23,14 @@ func Write(path string, c *Catalogue) error {
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("write catalogue: %w", err)
 	}
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, ".catalogue-")
-	if err != nil {
-		return fmt.Errorf("write catalogue: %w", err)
-	}
-	name := tmp.Name()
-	tmp.Close()
-	defer os.Remove(name)
-	if err = c.save(name); err == nil {
-		if err = seal(name); err == nil {
-			if err = os.Rename(name, path); err == nil {
-				err = syncDir(dir)
-			}
+	err := sys.Replace(path, func(f *os.File) error {
+		if err := c.save(f.Name()); err != nil {
+			return err
 		}
+		return seal(f.Name())
+	})
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("write catalogue %s: %w", path, err)

@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
+	"msrpcd/pkg/wire/abi"
 )
 
 const (
@@ -37,7 +36,7 @@ var (
 type Samba struct {
 	ConfigFile         string   // smb.conf
 	Includes           []string // files that it includes, whether they are there or not; sorted
-	Version            string   // "4.17.12-Debian"; ParseVersion reads it; "" in NoSamba
+	Version            string   // "4.17.12-Debian"; abi.ParseVersion reads it; "" in NoSamba
 	NcalrpcDir         string   // ncalrpc dir
 	NPDir              string   // directory of pipe nodes: (external_rpc_pipe:socket_dir or ncalrpc dir) + "/np"
 	LockDir            string   // lock directory
@@ -119,38 +118,8 @@ func AskVersion(ctx context.Context, path string) (string, error) {
 		return "", fmt.Errorf("ask %s for Samba's version: %w", path, err)
 	}
 	v := strings.TrimPrefix(strings.TrimSpace(string(out)), "Version ")
-	if _, _, _, err := ParseVersion(v); err != nil {
+	if _, err := abi.ParseVersion(v); err != nil {
 		return "", fmt.Errorf("ask %s for Samba's version: %w", path, err)
 	}
 	return v, nil
 }
-
-var versionRE = regexp.MustCompile(`^(?:Version )?(\d{1,5})\.(\d{1,5})(?:\.(\d{1,5}))?(?:[^\d.\s][!-~]{0,100})?$`)
-
-// ParseVersion reads "Version 4.17.12-Debian", with or without the word. What
-// follows the numbers is the vendor's; the third number may be missing
-// ("4.25pre1"), then patch is 0.
-func ParseVersion(s string) (major, minor, patch int, err error) {
-	m := versionRE.FindStringSubmatch(s)
-	if m == nil {
-		return 0, 0, 0, fmt.Errorf("%s is no version of Samba", quote(s))
-	}
-	major, _ = strconv.Atoi(m[1])
-	minor, _ = strconv.Atoi(m[2])
-	patch, _ = strconv.Atoi(m[3])
-	return major, minor, patch, nil
-}
-
-// IndexBits says how many high bits of an association group id are the index
-// of the worker in a Samba of this version: 8 up to 4.19, 16 from 4.20 on. A
-// version that can not be read counts as new. Native rpcds have 16.
-func IndexBits(version string) int {
-	major, minor, _, err := ParseVersion(version)
-	if err == nil && (major < 4 || major == 4 && minor < 20) {
-		return 8
-	}
-	return 16
-}
-
-// IndexBits is the function IndexBits for s.Version.
-func (s *Samba) IndexBits() int { return IndexBits(s.Version) }

@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/unittext"
+	"msrpcd/pkg/wire/abi"
 )
 
 // Plan is what this host is to serve.
@@ -134,7 +135,7 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 		r.Workers = max(e.Listing.Workers, 1)
 	}
 	if e.Kind == config.KindSamba {
-		r.IndexBits = config.IndexBits(r.SambaVersion)
+		r.IndexBits = abi.IndexBits(r.SambaVersion)
 	}
 	limit := min(status.MaxWorkers, 1<<r.IndexBits)
 	if most := min(limit, setting.MaxWorkers); r.Workers > most {

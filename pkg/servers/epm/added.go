@@ -11,11 +11,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/uuid"
 )
 
@@ -116,17 +116,10 @@ func (a *added) replace(es []entry) error {
 	if len(es) > maxAdded {
 		return errAddedFull
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(a.path), ".entries-")
-	if err == nil {
-		defer os.Remove(tmp.Name())
-		_, err = tmp.Write(formatAdded(es))
-		if e := tmp.Close(); err == nil {
-			err = e
-		}
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), a.path)
-	}
+	err := sys.Replace(a.path, func(f *os.File) error {
+		_, err := f.Write(formatAdded(es))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("keep inserted entries: %w", err)
 	}
