@@ -24,7 +24,8 @@ const (
 // system has no share, and pays only when it has more than half of the total.
 type Limit struct{ Total, Address, User int }
 
-func (l Limit) share(s Source) int {
+// Share is that of a source.
+func (l Limit) Share(s Source) int {
 	switch s.kind {
 	case fromAddress:
 		return l.Address
@@ -124,7 +125,7 @@ func (l *Ledger[T]) Len() int { return len(l.all) }
 
 // Take counts n more of r for h, unless that is more than its share.
 func (l *Ledger[T]) Take(h *Holder[T], r Resource, n int) bool {
-	if share := l.Limits[r].share(h.Source); share > 0 && h.use[r].Load()+int64(n) > int64(share) {
+	if share := l.Limits[r].Share(h.Source); share > 0 && h.use[r].Load()+int64(n) > int64(share) {
 		return false
 	}
 	l.Force(h, r, n)

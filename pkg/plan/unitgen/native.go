@@ -55,7 +55,8 @@ func nativeWorker(r *plan.Rpcd) *builder {
 	b.setAll(units.Hardening)
 	b.set("RootDirectory", layout.Root())
 	b.set("LimitFSIZE", "32M")
-	b.setAll("MemoryMax=1G\nTasksMax=256")
+	b.note("All that clients may hold by msrpcd.conf(5) fits; one in Go collects more before.")
+	b.setAll("MemoryMax=1G\nTasksMax=256\nEnvironment=GOMEMLIMIT=768MiB")
 	b.note("What a program needs to run, its configuration, and its own status file.")
 	b.set("BindReadOnlyPaths", nativeFiles)
 	for _, p := range []string{path.Dir(r.Exec), layout.VendorConfig, layout.AdminConfig, layout.VolatileConf, layout.State} {

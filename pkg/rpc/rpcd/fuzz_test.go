@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
@@ -38,7 +39,7 @@ func FuzzStream(f *testing.F) {
 			}
 		}
 	}()
-	l, err := newLoop(s, defaults(), slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, setting.Defaults(), slog.New(slog.DiscardHandler))
 	must(f, err)
 	l.endpoints = []endpoint.Endpoint{
 		{Transport: layout.TCP, Name: "49152"}, {Transport: layout.Ncalrpc, Name: "TEST"}, {Transport: layout.NP, Name: `\pipe\test`},

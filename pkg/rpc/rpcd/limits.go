@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/journal"
 )
@@ -35,18 +34,6 @@ type crowd struct {
 	spent  time.Duration
 }
 
-// defaults are those of a unit that says nothing else.
-func defaults() setting.Values {
-	v := setting.Defaults()
-	l := &v.Limits
-	l[source.Bound].Total = 20000
-	l[source.Handles] = source.Limit{Total: 1 << 18, Address: 1 << 14, User: 1 << 14}
-	l[source.Partial] = source.Limit{Total: 64 << 20, Address: 16 << 20, User: 16 << 20}
-	l[source.Blocking] = source.Limit{Total: 1024, Address: 256, User: 256}
-	l[source.Unsent] = source.Limit{Total: 256 << 20, Address: 64 << 20, User: 64 << 20}
-	return v
-}
-
 // limited is how resources are called where a limit is told of.
 var limited = [source.Resources]struct{ what, setting string }{
 	source.Unbound:  {"connections without a bind", "MaxUnbound"},
@@ -59,19 +46,15 @@ var limited = [source.Resources]struct{ what, setting string }{
 
 // limitText says which limit was reached and what happens then.
 func (l *loop) limitText(h *holder, r source.Resource, share bool, then string) (setting, text string) {
-	limit, n, whose := l.env.Limits[r], 0, "in all"
-	setting = limited[r].setting + "="
-	switch {
-	case !share:
-		n = limit.Total
-	case h.IsUser():
-		n, whose = limit.User, "of one user"
-		if setting = limited[r].setting + "PerSource="; r == source.Unbound {
-			setting = "MaxUnboundPerUser="
+	n, whose := l.env.Limits[r].Total, "in all"
+	setting = limited[r].setting
+	if share {
+		n, whose, setting = l.env.Limits[r].Share(h.Source), "of one source", setting+"PerSource"
+		if h.IsUser() && r == source.Unbound {
+			setting = "MaxUnboundPerUser"
 		}
-	default:
-		n, whose, setting = limit.Address, "of one address", limited[r].setting+"PerSource="
 	}
+	setting += "="
 	return setting, fmt.Sprintf("more than %d %s %s: %s; see %s in msrpcd.conf(5)", n, limited[r].what, whose, then, setting)
 }
 

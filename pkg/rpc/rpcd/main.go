@@ -73,7 +73,7 @@ func (s *Server) list() ([]byte, error) {
 // readEnvironment reads what the unit tells, see msrpc-handoff(7). The NAME in
 // the paths is that of the program's file, whatever the program calls itself.
 func readEnvironment(s *Server, getenv func(string) string) (setting.Values, error) {
-	e := defaults()
+	e := setting.Defaults()
 	e.Name, e.Idle = s.Name, time.Duration(s.idleSec())*time.Second
 	if err := e.Environ(setting.Native|setting.Direct, getenv); err != nil {
 		return e, err

@@ -46,7 +46,7 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	loopback.Need(t)
 	dir := t.TempDir()
-	r := &rig{t: t, env: defaults(), root: uint32(os.Geteuid()), done: make(chan error, 1)}
+	r := &rig{t: t, env: setting.Defaults(), root: uint32(os.Geteuid()), done: make(chan error, 1)}
 	r.env.Name, r.env.Index, r.env.Limits[source.Unbound] = "test", 3, source.Limit{Total: 4096}
 	r.srv, r.hooks = newTestServer()
 	var err error

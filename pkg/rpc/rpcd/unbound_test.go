@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/endpoint"
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
@@ -150,7 +151,7 @@ func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
 
 func TestWaitingCostsNoAllocation(t *testing.T) {
 	s, _ := newTestServer()
-	l, err := newLoop(s, defaults(), slog.New(slog.DiscardHandler))
+	l, err := newLoop(s, setting.Defaults(), slog.New(slog.DiscardHandler))
 	must(t, err)
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
