@@ -298,7 +298,7 @@ func inProcess(f *fixture) (w *worker, box, child int) {
 		line: inbox.NewLine(f.line(), f.file.Sent(fixtureIndex)), bus: &Rendezvous{}, layout: layoutOf(f.t, "4.17.12"),
 		anon:  NewAnonymous(layoutOf(f.t, "4.17.12"), guest),
 		inbox: inbox.New(in[0], dirs), childQ: out[0],
-		out: NewOutgoing(maxBody), outFD: [1]int32{-1}, self: &program.Self{}, loop: new(event.Loop), librariesAt: event.Never,
+		out: NewOutgoing(maxBody), outFD: [1]int32{-1}, self: &program.Self{}, loop: new(event.Loop), librariesAt: event.Never, shed: shedder{most: 100},
 	}, in[1], out[1]
 }
 

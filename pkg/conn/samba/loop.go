@@ -100,14 +100,16 @@ func (w *worker) takeAll() {
 	}
 	for range takeBatch {
 		if !w.take() || !w.mayTake() {
-			return
+			break
 		}
 	}
+	w.shedSome()
 }
 
 // mayTake: there may be something in the inbox, and the child has room for it.
 func (w *worker) mayTake() bool {
-	return (w.phase == serving || w.phase == leaving) && w.inboxReady && !w.out.Pending() && !w.childGone && w.retryAt == 0
+	return (w.phase == serving || w.phase == leaving) && w.inboxReady && !w.out.Pending() && !w.childGone && w.retryAt == 0 &&
+		w.line.Open() < w.shed.most
 }
 
 // readBus reads what other Samba processes sent: the child's statuses.

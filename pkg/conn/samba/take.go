@@ -22,6 +22,7 @@ import (
 
 // What may be wrong with a client for Samba, beside what is wrong with any.
 var (
+	errMany    = errors.New("too many clients of TCP, and no way to look which of them could go")
 	errNoGuest = errors.New("client is anonymous, and there is no such local user as the guest account of smb.conf")
 	errShort   = errors.New("first PDU is not all there to be read")
 	errPDU     = errors.New("first PDU is not the bind that the hand-over says")
@@ -68,6 +69,9 @@ func (w *worker) accept(n int) error {
 	if !p.Transport.Relayed() && w.anon == nil {
 		return errNoGuest
 	}
+	if w.blindAndFull(p.Transport) {
+		return errMany
+	}
 	if m.NPALevel != 0 && m.NPALevel != w.layout.NPALevel {
 		w.causes.Log(w.log, slog.LevelWarn, "level", journal.IDLayoutUnknown,
 			"smbd speaks another level of named pipe auth than this rpcd's version does; restart smbd after an upgrade of Samba, or run msrpcctl refresh",
@@ -83,6 +87,7 @@ func (w *worker) accept(n int) error {
 	}
 	switch {
 	case p.Transport.IP():
+		w.shed.notePort(p.Local.Port())
 		body = w.anon.AppendTCP(body, m.Binding, p.Remote, p.Local)
 	case p.Transport.Local():
 		body = w.anon.AppendLocal(body, m.Binding, p.Path, p.Cred.Uid == w.inbox.RootUID)

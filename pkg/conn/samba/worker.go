@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/setting"
+	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
@@ -52,6 +53,7 @@ type worker struct {
 	inbox  *inbox.Inbox
 	childQ int // connected to the child's messaging socket, -1 before it is ready
 
+	shed       shedder
 	inboxReady bool // not read to the end
 	hold       bool // inbox is left alone until a probe has answered
 	draining   bool // drain.go
@@ -143,6 +145,12 @@ func (w *worker) setup() error {
 	if w.inbox, err = inbox.Take(fds, layout.WorkerSocket(w.opt.Name, w.opt.Index), dirs); err != nil {
 		return err
 	}
+	descriptors, err := sys.DescriptorLimit() // the rpcd's, too
+	if err != nil {
+		return err
+	}
+	w.shed.dirs = &dirs
+	w.shed.fit(w.opt.Limits[source.Bound], descriptors)
 	if w.line, err = inbox.TakeLine(w.opt.Name, w.opt.Index); err != nil {
 		return err
 	}
