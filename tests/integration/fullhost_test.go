@@ -72,6 +72,31 @@ func TestAFullRunClosesNoListener(t *testing.T) {
 	h.fine()
 }
 
+// TestARunThatTakesNoMoreFilesClosesNoListener: there is room, but for no name.
+func TestARunThatTakesNoMoreFilesClosesNoListener(t *testing.T) {
+	h := boot(t).install()
+	h.quiet()
+	h.ping("winreg")
+	sockets := h.active("msrpc-*.socket")
+	h.sh(`mount -o remount,nr_inodes=$(($(df --output=iused /run | tail -n 1) + 1000)) /run
+mkdir /run/fills; cd /run/fills; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i + 1)); done | xargs touch 2>/dev/null || :`)
+	h.said([]string{"file systems: the file system /run takes only 0 files more"}, "msrpcctl", "verify")
+	h.run("systemctl", "daemon-reload")
+	h.MustWrite(t, "/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50001\n")
+	h.said([]string{"no space left on device; make room on the file system /run"}, "msrpcctl", "refresh")
+	if now := h.active("msrpc-*.socket"); !slices.Equal(now, sockets) {
+		t.Errorf("sockets that are gone: %v", without(sockets, now))
+	}
+	if p := h.ping("winreg"); p.Answered != 1 {
+		t.Errorf("%+v", p)
+	}
+	h.run("rm", "-r", "/run/fills")
+	h.run("msrpcctl", "refresh")
+	if p := h.ping("ncacn_ip_tcp:127.0.0.1[50001]"); p.Answered != 1 {
+		t.Errorf("the new port: %+v", p)
+	}
+}
+
 // TestVarThatCannotBeWritten: a refresh fails, and a timer tries it again.
 func TestVarThatCannotBeWritten(t *testing.T) {
 	h := boot(t).install().smbd()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/host/program"
+	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/plan/config"
 )
 
@@ -45,7 +46,7 @@ func messagingDir(ctx context.Context, global config.Global, samba *config.Samba
 	}
 	dir = guessMessagingDir(samba)
 	return dir, fmt.Sprintf("where Samba has its msg.sock can not be found out (%v): %s is assumed; if workers can not be reached, set MessagingDirectory= in msrpcd.conf",
-		err, dir)
+		sys.Hint(err), dir)
 }
 
 // guessMessagingDir prefers a directory that has a msg.sock already.
