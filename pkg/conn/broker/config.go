@@ -13,7 +13,7 @@ import (
 	"msrpcd/pkg/host/layout"
 )
 
-// Config is what a broker is told by its unit: the rows of setting.Table for
+// Config is what a unit sets for its broker: the rows of setting.Table for
 // brokers, as environment variables.
 type Config struct {
 	setting.Values

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package setting has the one table of what brokers and workers can be set to:
-// where each value is set, which process is told it and by which variable, its
+// where each value is set, which processes get it and in which variable, its
 // default and its bounds. pkg/plan/config reads files by it, the generator
 // writes Environment= of units by it, the processes read these by it, and a
 // test holds the manual pages against it.

@@ -19,7 +19,7 @@ func byName(name string) string {
 	return "MSRPC_" + strings.ToUpper(regexp.MustCompile("[a-z][A-Z]").ReplaceAllStringFunc(name, func(s string) string { return s[:1] + "_" + s[1:] }))
 }
 
-// Pages of processes list exactly the variables that these are told: a broker's
+// Pages of processes list exactly the variables that these get: a broker's
 // in a table with source and range, workers' as entries. What files set is
 // described where the files are, see the test of pkg/plan/config.
 func TestPagesOfProcessesListTheirVariables(t *testing.T) {

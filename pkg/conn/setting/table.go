@@ -46,8 +46,8 @@ const (
 type Row struct {
 	Name      string  // "MaxUnbound" of MaxUnbound=; "" where In is ""
 	In        Section // where it is set
-	Variable  string  // that processes find it in; "" where none is told
-	For       Process // that are told it
+	Variable  string  // that processes find it in; "" where none gets it
+	For       Process // that get it
 	Needs     Process // of these, those that cannot do without it
 	Instance  bool    // systemd fills it in, from the name of the unit
 	Unit      Unit
@@ -149,7 +149,7 @@ func Defaults() Values {
 	return v
 }
 
-// Environ reads what processes of the kinds p are told; where nothing is told,
+// Environ reads what processes of the kinds p get; where a variable is not set,
 // v keeps its value.
 func (v *Values) Environ(p Process, getenv func(string) string) error {
 	for _, r := range Of(p) {

@@ -11,7 +11,6 @@ import (
 // Directories, as installed by meson (option names in meson_options.txt).
 var (
 	Libexec      = "/usr/libexec/msrpcd" // programs that are not for people
-	Bin          = "/usr/bin"            // msrpcctl
 	VendorConfig = "/usr/lib/msrpcd"     // msrpcd.conf, rpcd.d/ of packages
 	AdminConfig  = "/etc/msrpcd"         // the same of the administrator
 	VolatileConf = "/run/msrpcd"         // the same until the next boot

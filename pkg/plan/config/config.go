@@ -27,7 +27,7 @@ const (
 	ActivationDirect = "direct" // native only: the one worker has the listeners itself
 )
 
-// Defaults of what is no number, documented in msrpcd.conf(5) and
+// Defaults of what is not a number, documented in msrpcd.conf(5) and
 // msrpcd-rpcd.d(5); numbers have theirs in setting.Table.
 const (
 	DefaultSambaConfig = "/etc/samba/smb.conf"

@@ -134,7 +134,7 @@ func (l *loader) list(dir string) map[string]string {
 			f.Close()
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			l.problem(d, "can not be read: %v", reason(err))
+			l.problem(d, "cannot be read: %v", reason(err))
 			continue
 		}
 		if len(names) > maxFiles {
@@ -162,25 +162,25 @@ const (
 func (l *loader) read(path string) ([]byte, fileState) {
 	f, err := os.OpenFile(filepath.Join(l.root, path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		l.problem(path, "can not be read: %v", reason(err))
+		l.problem(path, "cannot be read: %v", reason(err))
 		return nil, bad
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	switch {
 	case err != nil:
-		l.problem(path, "can not be read: %v", reason(err))
+		l.problem(path, "cannot be read: %v", reason(err))
 		return nil, bad
 	case st.Mode()&fs.ModeDevice != 0, st.Mode().IsRegular() && st.Size() == 0:
 		return nil, masked
 	case !st.Mode().IsRegular():
-		l.problem(path, "is no regular file; it is ignored")
+		l.problem(path, "is not a regular file; it is ignored")
 		return nil, bad
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
 	case err != nil:
-		l.problem(path, "can not be read: %v", reason(err))
+		l.problem(path, "cannot be read: %v", reason(err))
 		return nil, bad
 	case len(text) > maxFile:
 		l.problem(path, "is longer than %d bytes; it is ignored", maxFile)

@@ -155,9 +155,9 @@ func TestUnreadableFilesAreProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Problem{
-		{place("a:rpcd.d/dangling.conf"), 0, "can not be read: no such file or directory"},
-		{place("a:rpcd.d/dir.conf"), 0, "is no regular file; it is ignored"},
-		{place("a:rpcd.d/fifo.conf"), 0, "is no regular file; it is ignored"},
+		{place("a:rpcd.d/dangling.conf"), 0, "cannot be read: no such file or directory"},
+		{place("a:rpcd.d/dir.conf"), 0, "is not a regular file; it is ignored"},
+		{place("a:rpcd.d/fifo.conf"), 0, "is not a regular file; it is ignored"},
 		{place("a:rpcd.d/huge.conf"), 0, "is longer than 65536 bytes; it is ignored"},
 	}
 	if diff := cmp.Diff(want, c.Problems); diff != "" {

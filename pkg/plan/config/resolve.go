@@ -68,7 +68,7 @@ func (c *Config) named(glob func(pattern string) ([]string, error), ps *problems
 		f := &c.Files[i]
 		if len(f.Exec) == 0 {
 			if !layout.ValidName(f.Name) {
-				ps.add(f.Path, "%s is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=", quote(f.Name))
+				ps.add(f.Path, "%s is not the NAME of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=", quote(f.Name))
 				continue
 			}
 			n.files[f.Name] = f.Path

@@ -183,7 +183,7 @@ func TestResolutionProblems(t *testing.T) {
 		{v, 0, unusable("rpcd_a b")},
 		{v, 0, unusable("rpcd_n%i")},
 		{v, 0, unusable("rpcd_" + strings.Repeat("x", 33))},
-		{place("a:rpcd.d/60-x.conf"), 0, `"60-x" is no name of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=`},
+		{place("a:rpcd.d/60-x.conf"), 0, `"60-x" is not the NAME of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=`},
 		{v, 0, "rpcd a: Activation=direct needs Kind=native; a broker is used"},
 		{place("a:rpcd.d/nat.conf"), 0, "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
 		{place("a:rpcd.d/wnreg.conf"), 0, "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},

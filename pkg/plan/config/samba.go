@@ -88,7 +88,7 @@ func ReadSamba(ctx context.Context, cfg Global) (*Samba, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read smb.conf: %w", err)
 	case !st.Mode().IsRegular():
-		return nil, fmt.Errorf("read smb.conf: %s is no regular file; correct SambaConfig= in msrpcd.conf", cfg.SambaConfig)
+		return nil, fmt.Errorf("read smb.conf: %s is not a regular file; correct SambaConfig= in msrpcd.conf", cfg.SambaConfig)
 	}
 	testparm, err := exec.LookPath(cfg.Testparm)
 	if err != nil {

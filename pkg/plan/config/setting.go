@@ -15,7 +15,7 @@ import (
 )
 
 // This file has the settings of both kinds of files: those of setting.Table,
-// and those that no process is told and that are no numbers.
+// and those that concern no process and are not numbers.
 
 // setter puts a value into T; "" gives back the default. An error says what
 // the value has to be, and T is as it was.

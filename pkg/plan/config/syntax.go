@@ -22,7 +22,7 @@ type assignment struct {
 }
 
 // parse reads one file in the syntax of systemd.syntax(7); section is the one
-// that its settings stand in. A line that can not
+// that its settings stand in. A line that cannot
 // be read is a Problem and left out; all others hold.
 //
 // go-systemd/unit reads the assignments. It knows no line numbers, gives up at
@@ -37,7 +37,7 @@ func parse(file, section string, text []byte) ([]assignment, []Problem) {
 		err = fmt.Errorf("%d assignments instead of %d", len(options), len(s.lines))
 	}
 	if err != nil {
-		return nil, append(s.problems, Problem{file, 0, fmt.Sprintf("can not be read: %v; the file is ignored", err)})
+		return nil, append(s.problems, Problem{file, 0, fmt.Sprintf("cannot be read: %v; the file is ignored", err)})
 	}
 	out := make([]assignment, len(options))
 	for i, o := range options {
@@ -53,7 +53,7 @@ type scanner struct {
 	lines    []int        // line of the i-th assignment in clean
 	problems []Problem
 	section  string // "" before the first and after a bad one
-	skip     bool   // a bad section header was told, its lines need no word
+	skip     bool   // a bad section header is reported, its lines are not
 }
 
 func (s *scanner) problem(line int, format string, args ...any) {
@@ -131,7 +131,7 @@ func (s *scanner) take(n int, l string) {
 func (s *scanner) header(n int, l string) {
 	name := strings.TrimSuffix(strings.TrimPrefix(l, "["), "]")
 	if len(name) != len(l)-2 || name == "" || strings.ContainsAny(name, "[]") {
-		s.problem(n, "%s is no section header, which is [Name]; what follows it is ignored", quote(l))
+		s.problem(n, "%s is not a section header, which is [Name]; what follows it is ignored", quote(l))
 		s.section, s.skip = "", true
 		return
 	}

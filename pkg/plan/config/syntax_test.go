@@ -71,7 +71,7 @@ func TestBadLinesAreProblemsAndTheRestHolds(t *testing.T) {
 		{"f", 5, "the line has bytes that are no text; it is ignored"},
 		{"f", 6, "the line has bytes that are no text; it is ignored"},
 		{"f", 7, "the line is longer than 2000 bytes; it is ignored"},
-		{"f", 9, `"[Rpcd" is no section header, which is [Name]; what follows it is ignored`},
+		{"f", 9, `"[Rpcd" is not a section header, which is [Name]; what follows it is ignored`},
 		{"f", 13, `"Idle" has no '='; it is ignored`},
 	}
 	if diff := cmp.Diff(want, ps); diff != "" {
@@ -87,8 +87,8 @@ func TestSettingProblems(t *testing.T) {
 		{"Port=65536", "Port=65536 is ignored: it has to be a number from 0 to 65535 (0 is a port allocated by msrpcctl refresh)"},
 		{"Port=-1", "Port=-1 is ignored: it has to be a number from 0 to 65535 (0 is a port allocated by msrpcctl refresh)"},
 		{"Port=epmap", "Port=epmap is ignored: it has to be a number from 0 to 65535 (0 is a port allocated by msrpcctl refresh)"},
-		{"Transports=np udp", `Transports=np udp is ignored: "udp" is no transport; there are np, tcp and ncalrpc, or none alone`},
-		{"Transports=np none", `Transports=np none is ignored: "none" is no transport; there are np, tcp and ncalrpc, or none alone`},
+		{"Transports=np udp", `Transports=np udp is ignored: "udp" is not a transport; there are np, tcp and ncalrpc, or none alone`},
+		{"Transports=np none", `Transports=np none is ignored: "none" is not a transport; there are np, tcp and ncalrpc, or none alone`},
 		{"Kind=Samba", "Kind=Samba is ignored: it has to be samba or native"},
 		{"Activation=inetd", "Activation=inetd is ignored: it has to be broker or direct"},
 		{"Workers=2049", "Workers=2049 is ignored: it has to be a number from 0 to 2048 (0 is what the program lists)"},
@@ -99,8 +99,8 @@ func TestSettingProblems(t *testing.T) {
 		{"FillFirst=-1", "FillFirst=-1 is ignored: it has to be a number from 0 to 1048576 (0 spreads connections)"},
 		{"Exec=rpcd_x", `Exec=rpcd_x is ignored: "rpcd_x" is not an absolute path in its shortest form`},
 		{"Exec=/a/../b", `Exec=/a/../b is ignored: "/a/../b" is not an absolute path in its shortest form`},
-		{"Exec=/a/%i", `Exec=/a/%i is ignored: "%" can not stand in a path here, units give it a meaning`},
-		{"Exec=/a/[x", `Exec=/a/[x is ignored: "/a/[x" is no valid glob, see glob(7)`},
+		{"Exec=/a/%i", `Exec=/a/%i is ignored: "%" cannot stand in a path, since it has a meaning in unit files`},
+		{"Exec=/a/[x", `Exec=/a/[x is ignored: "/a/[x" is not a valid glob, see glob(7)`},
 	} {
 		c := load(t, map[string]string{"a:rpcd.d/x.conf": "[Rpcd]\nSpares=3\n\n" + tt.line + "\nWorkers=4\n"})
 		if diff := cmp.Diff([]Problem{{place("a:rpcd.d/x.conf"), 4, tt.want}}, c.Problems); diff != "" {

@@ -87,14 +87,14 @@ func globalParameters(out string) (map[string]string, error) {
 		p[name] = value
 	}
 	if _, ok := p["ncalrpcdir"]; !ok {
-		return nil, errors.New("this is no output of testparm -s -v, it has no line ncalrpc dir")
+		return nil, errors.New("this is not the output of testparm -s -v, it has no line ncalrpc dir")
 	}
 	return p, nil
 }
 
 func directory(dst *string, name, value string) error {
 	if strings.Contains(value, "%") {
-		return fmt.Errorf("%s = %s has a macro, which can not be known here; write the path out in smb.conf", name, cut(value))
+		return fmt.Errorf("%s = %s has a macro, which only Samba can expand; write the path out in smb.conf", name, cut(value))
 	}
 	dir, err := absolute(value)
 	if err != nil {
@@ -124,7 +124,7 @@ func portRange(s *Samba, value string) error {
 	low, err1 := strconv.ParseUint(strings.TrimSpace(l), 10, 16)
 	high, err2 := strconv.ParseUint(strings.TrimSpace(h), 10, 16)
 	if err1 != nil || err2 != nil || low == 0 || low > high {
-		return fmt.Errorf("rpc server dynamic port range = %s is no range of ports such as 49152-65535; correct it in smb.conf", cut(value))
+		return fmt.Errorf("rpc server dynamic port range = %s is not a range of ports such as 49152-65535; correct it in smb.conf", cut(value))
 	}
 	s.PortLow, s.PortHigh = int(low), int(high)
 	return nil

@@ -52,7 +52,7 @@ func transports(s string) ([]layout.Transport, error) {
 	}
 	for _, w := range words {
 		if !layout.Transport(w).Valid() {
-			return nil, fmt.Errorf("%s is no transport; there are np, tcp and ncalrpc, or none alone", quote(w))
+			return nil, fmt.Errorf("%s is not a transport; there are np, tcp and ncalrpc, or none alone", quote(w))
 		}
 	}
 	for _, t := range layout.Transports {
@@ -97,7 +97,7 @@ func pattern(s string) error {
 		return fmt.Errorf("%s is not an absolute path in its shortest form", quote(s))
 	}
 	if _, err := filepath.Match(s, ""); err != nil {
-		return fmt.Errorf("%s is no valid glob, see glob(7)", quote(s))
+		return fmt.Errorf("%s is not a valid glob, see glob(7)", quote(s))
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func plain(s string) error {
 		return fmt.Errorf("it has more than %d bytes", maxPath)
 	}
 	if i := strings.IndexFunc(s, func(r rune) bool { return control(r) || strings.ContainsRune("%$\"'\\;", r) }); i >= 0 {
-		return fmt.Errorf("%s can not stand in a path here, units give it a meaning", quote(s[i:i+1]))
+		return fmt.Errorf("%s cannot stand in a path, since it has a meaning in unit files", quote(s[i:i+1]))
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type Plan struct {
 
 // Rpcd is one rpcd with everything resolved.
 type Rpcd struct {
-	setting.Values // what its processes are told; of a Direct one, Workers is 1
+	setting.Values // what its processes get; of a Direct one, Workers is 1
 
 	Kind      config.Kind
 	Direct    bool // no broker and no inbox: worker 0, the only one, has the listeners

@@ -30,7 +30,7 @@ func broker(r *plan.Rpcd) *builder {
 	if r.Prestart {
 		v.Idle = 0
 	}
-	b.told(setting.Broker, &v)
+	b.environment(setting.Broker, &v)
 	return b
 }
 
@@ -43,8 +43,8 @@ func sockets(r *plan.Rpcd) []string {
 	return names
 }
 
-// told writes the environment of processes of a kind.
-func (b *builder) told(kind setting.Process, v *setting.Values) {
+// environment writes the environment of processes of a kind.
+func (b *builder) environment(kind setting.Process, v *setting.Values) {
 	for _, row := range setting.Of(kind) {
 		if text := row.Text(v); row.Instance {
 			b.set("Environment", row.Variable+"=%i")

@@ -37,7 +37,7 @@ func nativeWorker(r *plan.Rpcd) *builder {
 
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
-	b.told(setting.Native, &r.Values)
+	b.environment(setting.Native, &r.Values)
 	b.exec("ExecStart", r.Exec)
 	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
 	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
@@ -76,6 +76,6 @@ func direct(r *plan.Rpcd) *builder {
 	b.set("Documentation", manuals)
 	b.in("Service")
 	b.list("Sockets", sockets(r))
-	b.told(setting.Direct, &r.Values)
+	b.environment(setting.Direct, &r.Values)
 	return b
 }

@@ -45,9 +45,9 @@ func sambaWorker(r *plan.Rpcd) *builder {
 	}
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
-	// What refresh found out is told too, so that the adaptor need not ask. The id
+	// What refresh found out is in it, so that the adaptor need not ask. The id
 	// makes a replaced program known, and the unit differ after an upgrade.
-	b.told(setting.Samba, &r.Values)
+	b.environment(setting.Samba, &r.Values)
 	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker")
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, r.Exec)
