@@ -3,8 +3,10 @@
 package rpcd
 
 import (
+	"strings"
 	"testing"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
@@ -151,5 +153,24 @@ func TestTheUnitTellsTheShareOfBoundConnections(t *testing.T) {
 	}
 	for _, c := range append(many[2:], other) {
 		c.works()
+	}
+}
+
+func TestALimitThatIsLoggedNamesItsSetting(t *testing.T) {
+	l := newRig(t).make()
+	user := new(holder)
+	user.Source = source.User(1000)
+	known := map[string]bool{}
+	for _, row := range setting.Of(setting.Native | setting.Direct) {
+		known[row.Name+"="] = true
+	}
+	for r := range source.Resources {
+		for _, h := range []*holder{user, new(holder)} {
+			for _, share := range []bool{false, true} {
+				if name, text := l.limitText(h, r, share, "x"); !known[name] || !strings.Contains(text, "see "+name) {
+					t.Errorf("%q names %s, which is not a setting", text, name)
+				}
+			}
+		}
 	}
 }
