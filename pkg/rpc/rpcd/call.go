@@ -160,13 +160,15 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 		c.reject(l, errFormat, call.Header, call.ContextID)
 		return
 	}
-	if c.security.protects() {
-		if rej := c.verify(&call, ctx); rej != nil {
-			c.reject(l, rej, call.Header, call.ContextID)
-			return
-		}
-	}
 	op := &ctx.iface.Ops[call.Opnum]
+	rej := c.verify(&call, ctx)
+	if rej == nil {
+		rej = c.allowed(l, ctx.iface, op)
+	}
+	if rej != nil {
+		c.reject(l, rej, call.Header, call.ContextID)
+		return
+	}
 	k := &l.call
 	if op.Blocking {
 		if !l.mayBlock(c) {

@@ -100,7 +100,7 @@ func (l *loop) checkProgram() {
 
 func (l *loop) allKeepable() bool {
 	for _, c := range l.conns {
-		if c != nil && !c.keepable() {
+		if c != nil && !c.passable() {
 			return false
 		}
 	}

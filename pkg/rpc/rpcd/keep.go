@@ -25,8 +25,8 @@ import (
 //     far the call came. A graceful stop writes those bytes down instead.
 //   - The handles of an association group are in the file of one of its kept
 //     connections, the keeper. Its next keeper has them before it goes.
-//   - A connection with a security context is not kept, unless it is the local
-//     system's: others have keys.
+//   - A connection with a security context is kept at a graceful stop only, unless
+//     it is the local system's, secured.go.
 
 const (
 	keepAge   = time.Second

@@ -5,6 +5,7 @@ package rpcd
 import (
 	"fmt"
 	"io"
+	"msrpcd/pkg/rpc/auth"
 	"net"
 	"os"
 	"os/exec"
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 		layout.Runtime = dir
 		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
 		s, _ := newTestServer()
+		s.Auth = []auth.Mechanism{toyAuth{}}
 		s.CutsFiles = os.Getenv(cutsVariable) != ""
 		s.Start = func() error {
 			f, err := os.Create(filepath.Join(dir, "file"))

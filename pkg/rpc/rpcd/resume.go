@@ -67,11 +67,16 @@ func (l *loop) resume(slots [][2]int) error {
 		l.line.Resumed(uint64(l.open))
 	}
 	for _, c := range conns {
+		if c.fd >= 0 && !c.keepable() {
+			l.unpark(c) // what is written down of it is right no longer than until its next call
+		}
+	}
+	for _, c := range conns {
 		switch g := c.state.group; {
 		case c.fd < 0: // it made room for one of the same source
 		case g != nil && g.lost:
 			c.shut(l)
-		case c.kept.marked && !c.kept.stale:
+		case c.kept != nil && c.kept.marked && !c.kept.stale:
 			// It was in a call, and nobody knows how far that came. Now that
 			// all are here, another one keeps the handles of its group.
 			c.close(l)
@@ -159,10 +164,8 @@ func (l *loop) resumeState(c *conn, s *saved) error {
 		}
 		c.state.contexts = append(c.state.contexts, presentation{id: x.id, ndr64: x.ndr64, both: x.both, iface: i})
 	}
-	if s.flags&savedSystem != 0 {
-		if err := l.resumeSystem(c, s); err != nil {
-			return err
-		}
+	if err := l.resumeSecurities(c, s); err != nil {
+		return err
 	}
 	if s.flags&savedCall == 0 {
 		return nil

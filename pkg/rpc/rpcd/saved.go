@@ -35,7 +35,9 @@ import (
 //	  u16 opnum, object, u32 length, stub)
 //	with savedHandles: u32 number, for each handle: id, interface, u32 version,
 //	  u32 length, bytes of Snapshot
-//	with savedSystem: u32 auth_context_id
+//	with savedSecure: u32 number of security contexts, for each: u32 auth_context_id,
+//	  u8 auth_type, u8 level, u16 bits: 1 = of calls without trailer, 2 = of the
+//	  call that is being collected; u32 length, what its mechanism wrote
 const (
 	savedMagic   = 0x4352534d
 	savedVersion = 1
@@ -55,9 +57,10 @@ const (
 	savedCall       // a call of several fragments is being collected
 	savedHandles    // the handles of the group are here
 	savedLost       // the group has a handle that can not be kept
-	savedSystem     // the client is authenticated as the local system
+	savedSecure     // there are security contexts
 	savedSignHeader // header signing was agreed on
 	savedKeepOrphan // an orphaned call is to be forgotten
+	savedExplicit   // the client has named a security context in a call
 	savedAll        = 1<<iota - 1
 )
 
@@ -74,7 +77,7 @@ type saved struct {
 	call       dcerpc.Call // with savedCall
 	handles    []savedHandle
 
-	authContext uint32 // with savedSystem
+	securities []savedSecurity // with savedSecure
 }
 
 type savedContext struct {
@@ -138,8 +141,8 @@ func (s *saved) append(dst []byte) []byte {
 			dst = appendBytes(appendID(append(dst, h.id[:]...), h.iface), h.state)
 		}
 	}
-	if s.flags&savedSystem != 0 {
-		dst = le.AppendUint32(dst, s.authContext)
+	if s.flags&savedSecure != 0 {
+		dst = appendSecurities(dst, s.securities)
 	}
 	return dst
 }
@@ -214,8 +217,8 @@ func parseSaved(b []byte) (s saved, err error) {
 			s.handles = append(s.handles, h)
 		}
 	}
-	if s.flags&savedSystem != 0 {
-		s.authContext = r.u32()
+	if s.flags&savedSecure != 0 {
+		s.securities = r.securities()
 	}
 	if r.bad || len(r.b) != 0 || s.flags&savedBound != 0 == (s.group == 0) {
 		return saved{}, errSaved

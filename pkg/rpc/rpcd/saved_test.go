@@ -16,13 +16,13 @@ var savedStates = map[string]saved{
 	"auth":     {flags: savedWantNPA},
 	"bound":    {flags: savedBound | savedMultiplex, maxFrag: 5840, group: 0x30001, contexts: []savedContext{{testID, 0, false, false}, {otherID, 7, true, false}, {otherID, 8, false, true}}},
 	"bytes":    {flags: savedBound, maxFrag: 4280, group: 1, in: []byte{5, 0, 0}, out: []byte("answer")},
-	"system":   {flags: savedBound | savedSystem | savedSignHeader | savedKeepOrphan, maxFrag: 4280, group: 1, authContext: 1 << 30},
+	"system":   {flags: savedBound | savedSecure | savedExplicit | savedSignHeader | savedKeepOrphan, maxFrag: 4280, group: 1, securities: []savedSecurity{{id: 1 << 30, typ: 10, level: 6, state: []byte("keys")}, {id: 7, typ: 200, level: 2, implied: true, ofCall: true}}},
 	"lost":     {flags: savedBound | savedHandles | savedLost, maxFrag: 4280, group: 1, generation: 9},
 	"handles":  {flags: savedBound | savedHandles, maxFrag: 4280, group: 1, generation: 1 << 40, handles: []savedHandle{{[16]byte{1}, testID, []byte("state")}, {[16]byte{2}, otherID, nil}}},
 	"fragment": {flags: savedBound | savedCall, maxFrag: 4280, group: 1, call: dcerpc.Call{Header: dcerpc.Header{Type: dcerpc.PTypeRequest, Flags: dcerpc.FlagFirst | dcerpc.FlagObject, Drep: dcerpc.LittleEndian, CallID: 4}, Request: dcerpc.Request{AllocHint: 3, ContextID: 2, Opnum: 1, Object: testID.UUID, Stub: []byte("stub")}}},
 }
 
-var savedOptions = cmp.Options{cmp.AllowUnexported(saved{}, savedContext{}, savedHandle{}), cmpopts.EquateEmpty()}
+var savedOptions = cmp.Options{cmp.AllowUnexported(saved{}, savedContext{}, savedHandle{}, savedSecurity{}), cmpopts.EquateEmpty()}
 
 func TestStateRoundTrip(t *testing.T) {
 	for name, s := range savedStates {

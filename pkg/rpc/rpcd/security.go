@@ -150,6 +150,9 @@ func (c *conn) respond(l *loop, k *Call) bool {
 // verify strips the verification trailer that a client put behind the arguments of a
 // protected call, and checks it.
 func (c *conn) verify(call *dcerpc.Call, ctx *presentation) *dcerpc.Reject {
+	if !c.security.protects() {
+		return nil
+	}
 	transfer := dcerpc.NDR
 	if ctx.ndr64 {
 		transfer = dcerpc.NDR64

@@ -62,6 +62,11 @@ type Interface struct {
 	Bindings []binding.Binding // where it is offered; without endpoint: on the dynamic one
 	Ops      []Op              // by opnum; one without Run faults with nca_s_op_rng_error
 
+	// MinLevel is the least protection that calls have: dcerpc.LevelConnect for
+	// authenticated callers, LevelIntegrity, LevelPrivacy; 0 takes all. ncalrpc has
+	// it always, a named pipe counts as connect. Others get access_denied.
+	MinLevel byte
+
 	// Restore, if set, makes the value of a context handle again from what its
 	// Snapshot returned in the process before. An error ends the connections of
 	// the handle's association group.
@@ -75,6 +80,9 @@ type Op struct {
 	// status other than 0 is sent as a fault; what c.In could not
 	// decode is a fault too, whatever Run returns.
 	Run func(c *Call) dcerpc.Status
+	// Allow, if set, decides on the loop whether a caller may make the call; see
+	// Members. Others get access_denied.
+	Allow func(*Caller) bool
 	// Blocking: Run may wait for something, so it gets a goroutine of its own,
 	// and should end when Call.Gone says that nobody wants its results.
 	// It must not touch context handles of the group from there but through

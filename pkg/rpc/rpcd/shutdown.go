@@ -43,6 +43,7 @@ func (l *loop) shutdown() {
 	for _, c := range keep {
 		if c.fd >= 0 {
 			l.conns[c.fd] = nil
+			c.endSecurity(l)
 			sys.Close(c.fd)
 			l.open--
 			l.passedOn = true
@@ -63,7 +64,10 @@ func (c *conn) shut(l *loop) {
 
 // keepLast parks a connection with all that it holds.
 func (l *loop) keepLast(c *conn) bool {
-	if !l.keeps || c.phase == ending || c.running > 0 || !c.keepable() {
+	if !l.keeps || c.phase == ending || c.running > 0 || !c.passable() {
+		return false
+	}
+	if _, ok := c.saveSecurities(); !ok {
 		return false
 	}
 	c.settle(l)

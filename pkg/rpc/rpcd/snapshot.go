@@ -44,9 +44,12 @@ func (l *loop) encode(c *conn) []byte {
 	if c.state.keepOrphan {
 		s.flags |= savedKeepOrphan
 	}
-	for id := range c.state.securities { // keepable ones
-		s.flags |= savedSystem
-		s.authContext = id
+	if len(c.state.securities) > 0 {
+		s.flags |= savedSecure
+		s.securities, _ = c.saveSecurities()
+	}
+	if c.state.explicit {
+		s.flags |= savedExplicit
 	}
 	for i := range c.state.contexts {
 		x := &c.state.contexts[i]
@@ -66,6 +69,9 @@ func (l *loop) encode(c *conn) []byte {
 		}
 	}
 	l.state = s.append(l.state[:0])
+	for i := range s.securities {
+		clear(s.securities[i].state)
+	}
 	b := l.state
 	if cap(b) > keepBuffer {
 		l.state = nil

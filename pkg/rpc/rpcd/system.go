@@ -51,28 +51,3 @@ func (*systemContext) Unprotect(auth.Fragment) error   { return auth.ErrState }
 func (*systemContext) Protect(auth.Fragment) error     { return auth.ErrState }
 func (*systemContext) Save(dst []byte) ([]byte, error) { return dst, nil }
 func (*systemContext) Close()                          {}
-
-// keepable reports whether the connection can be served on after a crash: it has no
-// security context but that of the local system, which is complete.
-func (c *conn) keepable() bool {
-	for _, s := range c.state.securities {
-		if _, system := s.Context.(*systemContext); !system || !s.done {
-			return false
-		}
-	}
-	return !c.state.denied
-}
-
-// resumeSystem makes the security context of a kept connection again. It believes
-// the kernel, not what was written down.
-func (l *loop) resumeSystem(c *conn, s *saved) error {
-	if !l.isSystem(c) {
-		return errSaved
-	}
-	n := &security{Context: &systemContext{}, done: true,
-		trailer: dcerpc.Auth{Type: dcerpc.AuthNcalrpcSys, Level: dcerpc.LevelConnect, ContextID: s.authContext}}
-	n.caller = c.callerOf(l, n)
-	c.addSecurity(l, n)
-	c.state.implied = n
-	return nil
-}

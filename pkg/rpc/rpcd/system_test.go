@@ -160,7 +160,7 @@ func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 		l.rootUID = root
 		c := &conn{fd: c.fd, endpoint: c.endpoint}
 		err := l.resumeState(c, &s)
-		a := c.state.implied
+		a := c.state.securities[systemTrailer.ContextID]
 		if err != want || (err == nil) != (a != nil) {
 			t.Errorf("%v, security %+v", err, a)
 		}
@@ -169,7 +169,7 @@ func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 		}
 	}
 	l.endpoints[c.endpoint].Transport = layout.TCP
-	if err := l.resumeSystem(&conn{fd: c.fd, endpoint: c.endpoint}, &s); err == nil {
+	if err := l.resumeSecurities(&conn{fd: c.fd, endpoint: c.endpoint}, &s); err == nil {
 		t.Error("taken up over TCP")
 	}
 }
