@@ -14,29 +14,28 @@ import (
 	"msrpcd/pkg/host/sys"
 )
 
-// TestWarmPathDoesNotAllocate takes a connection from accept to a worker's
-// inbox, over and over, with raw system calls on the other side too.
-func TestWarmPathDoesNotAllocate(t *testing.T) {
+// warmPath is a broker that does nothing but take connections from accept to a
+// worker's inbox, with raw system calls on the other side too.
+func warmPath(t testing.TB) (connection func()) {
 	r := newRig(t)
 	r.openInbox(0)
 	fd := dupFD(t, r.tcp.(interface{ File() (*os.File, error) }))
 	b, err := New(r.cfg, slog.New(slog.DiscardHandler), []sys.PassedFD{{FD: fd, Name: string(layout.TCP)}})
 	must(t, err)
-	defer b.status.Close()
+	t.Cleanup(func() { b.status.Close() })
 	sa, err := unix.Getsockname(fd)
 	must(t, err)
 	pdu, buf := bindPDU(0), make([]byte, 4096)
 	worker := b.status.Worker(0)
-	allocs := testing.AllocsPerRun(200, func() {
+	return func() {
 		c, _ := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		unix.SetsockoptLinger(c, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		if err := unix.Connect(c, sa); err != nil {
 			t.Fatal(err)
 		}
 		sys.Send(c, pdu)
-		b.loop.Tick()
-		for events, _ := b.loop.Wait(b.loop.Now + time.Second); events > 0; events-- {
-			b.dispatch(b.loop.Event(0))
-		}
+		n, _ := b.loop.Wait(b.loop.Now + time.Second)
+		b.turn(n)
 		_, nfds, errno := r.received.Recv(r.inboxes[0], buf, 0)
 		if errno != 0 || nfds != 1 {
 			t.Fatalf("no hand-over: %v", errno)
@@ -45,8 +44,19 @@ func TestWarmPathDoesNotAllocate(t *testing.T) {
 		sys.Close(c)
 		worker.Received.Add(1)
 		worker.Closed.Add(1)
-	})
-	if allocs > 0 {
+	}
+}
+
+func TestWarmPathDoesNotAllocate(t *testing.T) {
+	if allocs := testing.AllocsPerRun(200, warmPath(t)); allocs > 0 {
 		t.Errorf("%v allocations for a connection", allocs)
+	}
+}
+
+func BenchmarkConnection(b *testing.B) {
+	connection := warmPath(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		connection()
 	}
 }

@@ -127,12 +127,7 @@ func (b *Broker) Run() error {
 		if err != nil {
 			return err
 		}
-		for i := range n {
-			b.dispatch(b.loop.Event(i))
-		}
-		b.expire()
-		b.countWaiting()
-		b.manager.Tell(b.loop.Now)
+		b.turn(n)
 		switch {
 		case b.loop.Caught(unix.SIGTERM, unix.SIGINT):
 			b.finish()
@@ -148,6 +143,16 @@ func (b *Broker) Run() error {
 	}
 }
 
+// turn serves n events and does what is due.
+func (b *Broker) turn(n int) {
+	for i := range n {
+		b.dispatch(b.loop.Event(i))
+	}
+	b.expire()
+	b.countWaiting()
+	b.manager.Tell(b.loop.Now)
+}
+
 // events waits for events and returns how many there are. Before it sleeps it
 // parks what it has put off.
 func (b *Broker) events() (n int, err error) {
@@ -156,9 +161,7 @@ func (b *Broker) events() (n int, err error) {
 		if n, err = b.loop.Wait(0); n > 0 || err != nil {
 			return n, err
 		}
-		for b.waiting.at[fresh].head != end {
-			b.park(int(b.waiting.at[fresh].head))
-		}
+		b.parkFresh()
 	}
 	n, err = b.loop.Wait(b.due())
 	if b.loop.Slept > restTime {
@@ -183,7 +186,7 @@ func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
 			}
 		}
 	case kindInbox:
-		b.flush(i)
+		b.readAgain(i)
 	}
 }
 

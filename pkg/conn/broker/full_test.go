@@ -56,3 +56,29 @@ func TestInboxMadeAnewIsFound(t *testing.T) {
 		r.openInbox(0)
 	}
 }
+
+// TestTheLoopSleepsWhileAnotherFillsAnInbox: each try frees memory of the socket,
+// which epoll tells like a worker that reads.
+func TestTheLoopSleepsWhileAnotherFillsAnInbox(t *testing.T) {
+	m := newModel(t, nil)
+	m.openInbox(0)
+	m.fill(0)
+	m.b.status.Worker(0).Groups.Store(1)
+	for range 3 {
+		m.connect(false)
+		m.peers[len(m.peers)-1].send(1 << 20)
+		m.rest()
+	}
+	if n := m.b.waiting.deciding(); n == 0 {
+		t.Fatal("nothing waits for the inbox")
+	}
+	m.read(0)
+	m.pass(inboxRetry)
+	m.turn()
+	m.read(0)
+	for _, p := range m.peers {
+		if !p.handed {
+			t.Errorf("client %s is not handed over when there is room", p.name)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type inbox struct {
 	queue    []waiter
 	retryAt  time.Duration // not to be tried before, 0: now
 	fullAt   time.Duration // full: to be tried by then, if epoll has not told of room
+	unread   int           // full: bytes of the broker that nothing had read then
 	seen     uint64        // Received of the worker at the last look
 	seenAt   time.Duration // when that grew, or when nothing was in flight
 	missing  bool          // it could not be reached at the last try
@@ -120,7 +121,7 @@ func (b *Broker) handOver(fd int) {
 		case 0:
 			return
 		case unix.EAGAIN:
-			in.fullAt = b.loop.Now + inboxRetry
+			in.full(b.loop.Now)
 			b.enqueue(fd, i)
 			return
 		case unix.ETOOMANYREFS, unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE:
@@ -194,6 +195,21 @@ func (b *Broker) enqueue(fd, i int) {
 	}
 }
 
+// full notes that an inbox has no room.
+func (in *inbox) full(now time.Duration) {
+	in.fullAt = now + inboxRetry
+	in.unread, _ = sys.SendQueue(in.fd)
+}
+
+// readAgain tries inbox i again, of which epoll says that its worker has read.
+// epoll says so after each try that found no room, too.
+func (b *Broker) readAgain(i int) {
+	in := &b.workers.inboxes[i]
+	if n, _ := sys.SendQueue(in.fd); in.fullAt == 0 || n != in.unread {
+		b.flush(i)
+	}
+}
+
 // flush hands over what waits for inbox i, as far as it has room. epoll tells
 // when something that this process sent was read; what others have sent, such as
 // the broker before, may fill an inbox too, so it is tried now and then.
@@ -209,7 +225,7 @@ func (b *Broker) flush(i int) {
 		if c.id == w.id && c.state == wantInbox {
 			errno := b.deliver(int(w.fd), i)
 			if errno == unix.EAGAIN {
-				in.fullAt = b.loop.Now + inboxRetry
+				in.full(b.loop.Now)
 				break
 			}
 			if errno != 0 {

@@ -30,7 +30,7 @@ import (
 
 // rig is a broker with real sockets: what systemd does for it is done by hand.
 type rig struct {
-	t        *testing.T
+	t        testing.TB
 	cfg      Config
 	broker   *Broker
 	done     chan error
@@ -41,9 +41,10 @@ type rig struct {
 	lot      []sys.PassedFD // the descriptor store
 	barrier  chan struct{}  // a barrier was read
 	received sys.Msg
+	hold     sync.Mutex // held, the manager does not read
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	loopback.Need(t)
 	dir := t.TempDir()
@@ -64,7 +65,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func must(t *testing.T, err error) {
 }
 
 // dupFD is a descriptor of the listener that the broker may own.
-func dupFD(t *testing.T, l interface{ File() (*os.File, error) }) int {
+func dupFD(t testing.TB, l interface{ File() (*os.File, error) }) int {
 	t.Helper()
 	f, err := l.File()
 	must(t, err)
@@ -108,6 +109,8 @@ func (r *rig) manage() {
 	go func() {
 		buf, oob := make([]byte, 4096), make([]byte, 64)
 		for {
+			r.hold.Lock()
+			r.hold.Unlock()
 			n, k, _, _, err := c.ReadMsgUnix(buf, oob)
 			if err != nil {
 				return
@@ -155,7 +158,7 @@ func (r *rig) stored() (fds []sys.PassedFD) {
 	return fds
 }
 
-func dup(t *testing.T, fd int) int {
+func dup(t testing.TB, fd int) int {
 	t.Helper()
 	n, err := unix.Dup(fd)
 	must(t, err)
@@ -222,7 +225,7 @@ func (r *rig) dial() net.Conn {
 }
 
 // eventually waits for a condition that another thread brings about.
-func eventually(t *testing.T, cond func() bool) {
+func eventually(t testing.TB, cond func() bool) {
 	t.Helper()
 	limit := time.After(5 * time.Second)
 	for tick := time.Tick(time.Millisecond); !cond(); {
@@ -345,7 +348,7 @@ func TestWaitingClientsOutliveTheBroker(t *testing.T) {
 }
 
 // npaRequest is what smbd sent for \pipe\winreg, with NEED_IDLE.
-func npaRequest(t *testing.T) []byte {
+func npaRequest(t testing.TB) []byte {
 	t.Helper()
 	return vectors.Read(t, "samba/samba-4.22.npa_request.5.rpcd_winreg.bin")
 }

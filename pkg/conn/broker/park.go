@@ -84,6 +84,13 @@ func (b *Broker) park(fd int) {
 	}
 }
 
+// parkFresh parks all that was put off, before the loop sleeps.
+func (b *Broker) parkFresh() {
+	for b.waiting.at[fresh].head != end {
+		b.park(int(b.waiting.at[fresh].head))
+	}
+}
+
 // tryPark puts a conn that waits into the parking, and reports whether it is
 // there.
 func (b *Broker) tryPark(fd int) bool {

@@ -38,7 +38,9 @@ func (b *Broker) finish() {
 		}
 		for b.waiting.at[late].head != end && b.tryPark(int(b.waiting.at[late].head)) {
 		}
-		if b.parking.lot.Mend() && b.waiting.at[fresh].head == end && b.waiting.at[late].head == end || b.parking.lot.Full() || b.loop.Now > limit {
+		b.parking.lotIncomplete = !b.parking.lot.Mend()
+		done := !b.parking.lotIncomplete && b.waiting.at[parked].n == b.waiting.n
+		if done || b.parking.lot.Full() || b.loop.Now > limit {
 			break
 		}
 		unix.Poll(nil, int(searchEvery/time.Millisecond))

@@ -28,8 +28,8 @@ import (
 //     source. While it waits for a spare it is in spare, while it waits for an
 //     inbox it is once in the queue of that inbox.
 //   - No source, and not all together, have more silent conns than the limits say.
-//   - No conn waits for a bind longer than its time, or for the parking longer than
-//     parkAfter: due is never later than what is to be done next.
+//   - No conn waits for its bind longer than it may, none is fresh while the loop
+//     sleeps, and due is never later than the next thing to do.
 //   - What waited when the broker ended waits again in the next one, with the same
 //     age: all that was parked after a crash, and all else too after a stop.
 

@@ -67,6 +67,9 @@ func (l *Loop) Tick() time.Duration {
 	return l.Now
 }
 
+// Advance lets the clock go ahead by d, for tests.
+func (l *Loop) Advance(d time.Duration) { l.offset += d }
+
 // Wait waits for events until due at the latest, and returns how many there are.
 func (l *Loop) Wait(due time.Duration) (int, error) {
 	before, msec := l.Tick(), -1
