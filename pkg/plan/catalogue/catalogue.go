@@ -34,12 +34,12 @@ const (
 
 // Catalogue is what refresh found out.
 type Catalogue struct {
-	Samba        *config.Samba // nil when smb.conf could not be read
-	MessagingDir string        // directory that has msg.sock and msg.lock
-	Addresses    []string      // numeric addresses for TCP listeners, nil = all
-	Sets         []int         // of Addresses, or nil: all are of set 0; see AddressSet
-	Rpcds        []Entry       // in priority order
-	Problems     []string      // what refresh could not do, for people
+	Samba        *config.Samba    // nil when smb.conf could not be read
+	MessagingDir string           // directory that has msg.sock and msg.lock
+	Addresses    []string         // numeric addresses for TCP listeners, nil = all
+	Sets         []int            // of Addresses, or nil: all are of set 0; see AddressSet
+	Rpcds        []Entry          // in priority order
+	Problems     []config.Problem // what refresh could not do
 }
 
 // Entry is one rpcd.
@@ -120,9 +120,9 @@ func (c *Catalogue) Entry(name string) *Entry {
 
 // SetProblems sets the problems; when they are too many, the last one counts
 // those that are left out.
-func (c *Catalogue) SetProblems(list []string) {
+func (c *Catalogue) SetProblems(list []config.Problem) {
 	if n := len(list) - MaxProblems; n > 0 {
-		list = append(list[:MaxProblems-1:MaxProblems-1], fmt.Sprintf("and %d more problems", n+1))
+		list = append(list[:MaxProblems-1:MaxProblems-1], config.Problem{What: fmt.Sprintf("and %d more problems", n+1)})
 	}
 	c.Problems = list
 }

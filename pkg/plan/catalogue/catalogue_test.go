@@ -50,7 +50,7 @@ func sample(t *testing.T) *Catalogue {
 			},
 			{Name: "twin", Exec: "/opt/rpcd_twin", Kind: config.KindNative, SambaTwin: &Twin{Exec: "/usr/libexec/samba/rpcd_twin"}},
 		},
-		Problems: []string{"something\nis wrong"},
+		Problems: []config.Problem{{What: "something\nis wrong", Remedy: "mend it"}},
 	}
 }
 
@@ -281,12 +281,12 @@ func FuzzRead(f *testing.F) {
 
 func TestTooManyProblemsAreCounted(t *testing.T) {
 	c := &Catalogue{}
-	c.SetProblems(make([]string, MaxProblems))
-	if c.Validate() != nil || c.Problems[MaxProblems-1] != "" {
+	c.SetProblems(make([]config.Problem, MaxProblems))
+	if c.Validate() != nil || c.Problems[MaxProblems-1].What != "" {
 		t.Errorf("%d problems: %q", MaxProblems, c.Problems[MaxProblems-1])
 	}
-	c.SetProblems(make([]string, MaxProblems+5))
-	if err := c.Validate(); err != nil || c.Problems[MaxProblems-1] != "and 6 more problems" {
+	c.SetProblems(make([]config.Problem, MaxProblems+5))
+	if err := c.Validate(); err != nil || c.Problems[MaxProblems-1].What != "and 6 more problems" {
 		t.Errorf("%v, %q", err, c.Problems[MaxProblems-1])
 	}
 }

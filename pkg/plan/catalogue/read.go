@@ -45,11 +45,11 @@ const lockTimeout = 100 * time.Millisecond
 
 // head is everything but the rpcds.
 type head struct {
-	Samba        json.RawMessage `json:"samba,omitempty"`
-	MessagingDir string          `json:"messaging_dir,omitempty"`
-	Addresses    []string        `json:"addresses"` // null = all
-	Sets         []int           `json:"sets,omitempty"`
-	Problems     []string        `json:"problems,omitempty"`
+	Samba        json.RawMessage  `json:"samba,omitempty"`
+	MessagingDir string           `json:"messaging_dir,omitempty"`
+	Addresses    []string         `json:"addresses"` // null = all
+	Sets         []int            `json:"sets,omitempty"`
+	Problems     []config.Problem `json:"problems,omitempty"`
 }
 
 // record is one rpcd. The listing is kept as its text, so that reading it

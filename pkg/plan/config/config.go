@@ -56,21 +56,35 @@ type Global struct {
 }
 
 // Problem is a mistake in a configuration file, or in what follows from all of
-// them. It stopped nothing.
+// them and from this host. It stopped nothing.
 type Problem struct {
-	File string // path, as on the system that the configuration is for; "" for no single one
-	Line int    // from 1; 0 when it concerns the whole file
-	Text string // what is wrong, what became of it, and what to do
+	File   string `json:"file,omitempty"`   // path, as on the system that the configuration is for; "" for no single one
+	Line   int    `json:"line,omitempty"`   // from 1; 0 when it concerns the whole file
+	What   string `json:"what"`             // what is wrong, and what became of it
+	Remedy string `json:"remedy,omitempty"` // what to do, "" where What says it
+}
+
+// Place is the file with the line, "" for no file.
+func (p Problem) Place() string {
+	if p.File == "" || p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Found is what is wrong, and where.
+func (p Problem) Found() string {
+	if at := p.Place(); at != "" {
+		return at + ": " + p.What
+	}
+	return p.What
 }
 
 func (p Problem) String() string {
-	if p.File == "" {
-		return p.Text
+	if p.Remedy == "" {
+		return p.Found()
 	}
-	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s", p.File, p.Text)
-	}
-	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+	return p.Found() + "; " + p.Remedy
 }
 
 // RpcdFile is what one file of rpcd.d says, with its drop-ins: a list of

@@ -83,7 +83,7 @@ type loader struct {
 }
 
 func (l *loader) problem(path, format string, args ...any) {
-	l.problems = append(l.problems, Problem{File: path, Text: fmt.Sprintf(format, args...)})
+	l.problems = append(l.problems, Problem{File: path, What: fmt.Sprintf(format, args...)})
 }
 
 // file reads dir/name and its drop-ins and applies each to what target returns

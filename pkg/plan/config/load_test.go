@@ -155,10 +155,10 @@ func TestUnreadableFilesAreProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Problem{
-		{place("a:rpcd.d/dangling.conf"), 0, "cannot be read: no such file or directory"},
-		{place("a:rpcd.d/dir.conf"), 0, "is not a regular file; it is ignored"},
-		{place("a:rpcd.d/fifo.conf"), 0, "is not a regular file; it is ignored"},
-		{place("a:rpcd.d/huge.conf"), 0, "is longer than 65536 bytes; it is ignored"},
+		{File: place("a:rpcd.d/dangling.conf"), What: "cannot be read: no such file or directory"},
+		{File: place("a:rpcd.d/dir.conf"), What: "is not a regular file; it is ignored"},
+		{File: place("a:rpcd.d/fifo.conf"), What: "is not a regular file; it is ignored"},
+		{File: place("a:rpcd.d/huge.conf"), What: "is longer than 65536 bytes; it is ignored"},
 	}
 	if diff := cmp.Diff(want, c.Problems); diff != "" {
 		t.Error(diff)
@@ -174,7 +174,7 @@ func TestTooManyFiles(t *testing.T) {
 		files["a:rpcd.d/"+strings.Repeat("x", i%200+1)+string(rune('a'+i/200))] = "x"
 	}
 	c := load(t, files)
-	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Text, "more than 512 files") {
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].String(), "more than 512 files") {
 		t.Errorf("got %v", c.Problems)
 	}
 	if got := names(c); got != "a@/usr/" {

@@ -153,7 +153,7 @@ func (c *Config) defaultRpcd() Rpcd {
 type problems []Problem
 
 func (ps *problems) add(path, format string, args ...any) {
-	ps.join([]Problem{{File: path, Text: fmt.Sprintf(format, args...)}})
+	ps.join([]Problem{{File: path, What: fmt.Sprintf(format, args...)}})
 }
 
 func (ps *problems) join(more []Problem) {

@@ -178,15 +178,15 @@ func TestResolutionProblems(t *testing.T) {
 		return fmt.Sprintf(`program "/usr/libexec/samba/%s" has no usable name: 1 to 32 of a-z, 0-9, _ have to follow rpcd_; it is ignored`, b)
 	}
 	want := []Problem{
-		{v, 0, unusable("rpcd_")},
-		{v, 0, unusable("rpcd_B")},
-		{v, 0, unusable("rpcd_a b")},
-		{v, 0, unusable("rpcd_n%i")},
-		{v, 0, unusable("rpcd_" + strings.Repeat("x", 33))},
-		{place("a:rpcd.d/60-x.conf"), 0, `"60-x" is not the NAME of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=`},
-		{v, 0, "rpcd a: Activation=direct needs Kind=native; a broker is used"},
-		{place("a:rpcd.d/nat.conf"), 0, "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
-		{place("a:rpcd.d/wnreg.conf"), 0, "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},
+		{File: v, What: unusable("rpcd_")},
+		{File: v, What: unusable("rpcd_B")},
+		{File: v, What: unusable("rpcd_a b")},
+		{File: v, What: unusable("rpcd_n%i")},
+		{File: v, What: unusable("rpcd_" + strings.Repeat("x", 33))},
+		{File: place("a:rpcd.d/60-x.conf"), What: `"60-x" is not the NAME of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=`},
+		{File: v, What: "rpcd a: Activation=direct needs Kind=native; a broker is used"},
+		{File: place("a:rpcd.d/nat.conf"), What: "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
+		{File: place("a:rpcd.d/wnreg.conf"), What: "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},
 	}
 	if diff := cmp.Diff(want, ps); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -209,8 +209,8 @@ func TestGlobFailsAndTooManyRpcds(t *testing.T) {
 	}
 	ps = append(ps, more...)
 	want := []Problem{
-		{place("v:rpcd.d/50-samba.conf"), 0, "Exec=/a/rpcd_*: broken"},
-		{place("a:rpcd.d"), 0, "more than 256 rpcds; x0256 and what follows is ignored"},
+		{File: place("v:rpcd.d/50-samba.conf"), What: "Exec=/a/rpcd_*: broken"},
+		{File: place("a:rpcd.d"), What: "more than 256 rpcds; x0256 and what follows is ignored"},
 	}
 	if diff := cmp.Diff(want, ps); diff != "" {
 		t.Error(diff)

@@ -40,16 +40,16 @@ func assign(path string, section setting.Section, as []assignment, f file) []Pro
 		}
 		if a.Section != string(section) {
 			if !said[a.Section] {
-				ps = append(ps, Problem{path, a.Line, fmt.Sprintf("unknown section [%s] is ignored; settings of this file stand in [%s]", a.Section, section)})
+				ps = append(ps, Problem{File: path, Line: a.Line, What: fmt.Sprintf("unknown section [%s] is ignored; settings of this file stand in [%s]", a.Section, section)})
 				said[a.Section] = true
 			}
 			continue
 		}
 		err := f.Set(a.Key, a.Value)
 		if u := unknown(""); errors.As(err, &u) {
-			ps = append(ps, Problem{path, a.Line, fmt.Sprintf("unknown setting %s= is ignored; %s", a.Key, u)})
+			ps = append(ps, Problem{File: path, Line: a.Line, What: fmt.Sprintf("unknown setting %s= is ignored; %s", a.Key, u)})
 		} else if err != nil {
-			ps = append(ps, Problem{path, a.Line, fmt.Sprintf("%s=%s is ignored: %v", a.Key, cut(a.Value), err)})
+			ps = append(ps, Problem{File: path, Line: a.Line, What: fmt.Sprintf("%s=%s is ignored: %v", a.Key, cut(a.Value), err)})
 		}
 	}
 	return ps

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/coreos/go-systemd/v22/unit"
-
 	"msrpcd/pkg/wire/printable"
 )
 
@@ -22,42 +20,25 @@ type assignment struct {
 }
 
 // parse reads one file in the syntax of systemd.syntax(7); section is the one
-// that its settings stand in. A line that cannot
-// be read is a Problem and left out; all others hold.
-//
-// go-systemd/unit reads the assignments. It knows no line numbers, gives up at
-// the first bad line and swallows what stands before the first section, so
-// scan goes first: it leaves only good lines, one for each assignment, and
-// remembers where each was.
+// that its settings stand in. A line that cannot be read is a Problem and left
+// out; all others hold.
 func parse(file, section string, text []byte) ([]assignment, []Problem) {
 	s := scanner{file: file, want: section}
 	s.scan(text)
-	options, err := unit.DeserializeOptions(&s.clean)
-	if err == nil && len(options) != len(s.lines) {
-		err = fmt.Errorf("%d assignments instead of %d", len(options), len(s.lines))
-	}
-	if err != nil {
-		return nil, append(s.problems, Problem{file, 0, fmt.Sprintf("cannot be read: %v; the file is ignored", err)})
-	}
-	out := make([]assignment, len(options))
-	for i, o := range options {
-		out[i] = assignment{o.Section, o.Name, o.Value, s.lines[i]}
-	}
-	return out, s.problems
+	return s.found, s.problems
 }
 
 type scanner struct {
 	file     string
-	want     string       // the section that settings of this file stand in
-	clean    bytes.Buffer // what unit.DeserializeOptions gets
-	lines    []int        // line of the i-th assignment in clean
+	want     string // the section that settings of this file stand in
+	found    []assignment
 	problems []Problem
 	section  string // "" before the first and after a bad one
 	skip     bool   // a bad section header is reported, its lines are not
 }
 
 func (s *scanner) problem(line int, format string, args ...any) {
-	s.problems = append(s.problems, Problem{s.file, line, fmt.Sprintf(format, args...)})
+	s.problems = append(s.problems, Problem{File: s.file, Line: line, What: fmt.Sprintf(format, args...)})
 }
 
 // scan joins continued lines and drops comments, as systemd does: a comment
@@ -123,8 +104,7 @@ func (s *scanner) take(n int, l string) {
 	case strings.HasSuffix(value, `\`):
 		s.problem(n, "%s= ends in a backslash; the line is ignored", key)
 	default:
-		fmt.Fprintf(&s.clean, "%s=%s\n", key, value)
-		s.lines = append(s.lines, n)
+		s.found = append(s.found, assignment{s.section, key, value, n})
 	}
 }
 
@@ -136,7 +116,6 @@ func (s *scanner) header(n int, l string) {
 		return
 	}
 	s.section, s.skip = name, false
-	fmt.Fprintf(&s.clean, "[%s]\n", name)
 }
 
 func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

@@ -41,7 +41,7 @@ func TestSyntax(t *testing.T) {
 	if diff := cmp.Diff(want, as); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Problem{{"f", 13, "Odd= ends in a backslash; the line is ignored"}}, ps); diff != "" {
+	if diff := cmp.Diff([]Problem{{File: "f", Line: 13, What: "Odd= ends in a backslash; the line is ignored"}}, ps); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -65,14 +65,14 @@ func TestBadLinesAreProblemsAndTheRestHolds(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want := []Problem{
-		{"f", 1, `"Exec=/early" stands before any section; put a line like [Rpcd] in front`},
-		{"f", 3, `"no assignment" has no '='; it is ignored`},
-		{"f", 4, `"=x" has no name before '='; it is ignored`},
-		{"f", 5, "the line has bytes that are no text; it is ignored"},
-		{"f", 6, "the line has bytes that are no text; it is ignored"},
-		{"f", 7, "the line is longer than 2000 bytes; it is ignored"},
-		{"f", 9, `"[Rpcd" is not a section header, which is [Name]; what follows it is ignored`},
-		{"f", 13, `"Idle" has no '='; it is ignored`},
+		{File: "f", Line: 1, What: `"Exec=/early" stands before any section; put a line like [Rpcd] in front`},
+		{File: "f", Line: 3, What: `"no assignment" has no '='; it is ignored`},
+		{File: "f", Line: 4, What: `"=x" has no name before '='; it is ignored`},
+		{File: "f", Line: 5, What: "the line has bytes that are no text; it is ignored"},
+		{File: "f", Line: 6, What: "the line has bytes that are no text; it is ignored"},
+		{File: "f", Line: 7, What: "the line is longer than 2000 bytes; it is ignored"},
+		{File: "f", Line: 9, What: `"[Rpcd" is not a section header, which is [Name]; what follows it is ignored`},
+		{File: "f", Line: 13, What: `"Idle" has no '='; it is ignored`},
 	}
 	if diff := cmp.Diff(want, ps); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -103,7 +103,7 @@ func TestSettingProblems(t *testing.T) {
 		{"Exec=/a/[x", `Exec=/a/[x is ignored: "/a/[x" is not a valid glob, see glob(7)`},
 	} {
 		c := load(t, map[string]string{"a:rpcd.d/x.conf": "[Rpcd]\nSpares=3\n\n" + tt.line + "\nWorkers=4\n"})
-		if diff := cmp.Diff([]Problem{{place("a:rpcd.d/x.conf"), 4, tt.want}}, c.Problems); diff != "" {
+		if diff := cmp.Diff([]Problem{{File: place("a:rpcd.d/x.conf"), Line: 4, What: tt.want}}, c.Problems); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 			continue
 		}
@@ -131,7 +131,7 @@ func TestGlobalProblems(t *testing.T) {
 		if tt.line == "[Rpcd]" {
 			c = load(t, map[string]string{"a:msrpcd.conf": "[Rpcd]\nExec=/x\nKind=y\n[X-Mine]\na=b\n"})
 		}
-		if diff := cmp.Diff([]Problem{{place("a:msrpcd.conf"), line, tt.want}}, c.Problems); diff != "" {
+		if diff := cmp.Diff([]Problem{{File: place("a:msrpcd.conf"), Line: line, What: tt.want}}, c.Problems); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 		}
 		if diff := cmp.Diff(DefaultGlobal(), c.Global); diff != "" {
@@ -141,7 +141,7 @@ func TestGlobalProblems(t *testing.T) {
 }
 
 func TestProblemString(t *testing.T) {
-	for want, p := range map[string]Problem{"/f:3: x": {"/f", 3, "x"}, "/f: x": {"/f", 0, "x"}} {
+	for want, p := range map[string]Problem{"/f:3: x": {File: "/f", Line: 3, What: "x"}, "/f: x": {File: "/f", What: "x"}} {
 		if p.String() != want {
 			t.Errorf("got %s, want %s", p, want)
 		}
@@ -166,7 +166,7 @@ func FuzzSyntax(f *testing.F) {
 		lines := strings.Count(string(text), "\n") + 1
 		as, ps := parse("f", "Rpcd", text)
 		for _, p := range ps {
-			if p.Line < 1 || p.Line > lines || strings.ContainsAny(p.Text, "\n\x00") || len(p.Text) > 1000 {
+			if p.Line < 1 || p.Line > lines || strings.ContainsAny(p.What, "\n\x00") || len(p.What) > 1000 {
 				t.Fatalf("problem %q", fmt.Sprint(p))
 			}
 		}

@@ -80,9 +80,9 @@ func (p *Plan) nodes(e *catalogue.Entry, t layout.Transport, c claims) []string 
 		full := path.Join(dir, n)
 		switch {
 		case path.Dir(full) != path.Clean(dir) || path.Base(full) != n:
-			p.problem("%s: %s %q leaves its directory; it is left out", e.Name, what, n)
+			p.problem("", "%s: %s %q leaves its directory; it is left out", e.Name, what, n)
 		case len(full) > maxNode:
-			p.problem("%s: %s %s: %s is longer than the %d bytes of a socket address; it is left out",
+			p.problem("", "%s: %s %s: %s is longer than the %d bytes of a socket address; it is left out",
 				e.Name, what, n, full, maxNode)
 		case p.claim(c, e.Name, what+" "+n, full):
 			paths = append(paths, full)
@@ -109,7 +109,7 @@ func (p *Plan) ports(e *catalogue.Entry, set config.Rpcd, c claims) []int {
 		if port := dynamicPort(e, set); port != 0 {
 			ports = append(ports, port)
 		} else {
-			p.problem("%s: it has no TCP port; see why with msrpcctl refresh, or set Port= for it", e.Name)
+			p.problem("see why with msrpcctl refresh, or set Port= for it", "%s: it has no TCP port", e.Name)
 		}
 	}
 	slices.Sort(ports)
@@ -133,7 +133,7 @@ func dynamicPort(e *catalogue.Entry, set config.Rpcd) int {
 // claim gives key to name unless another rpcd has it.
 func (p *Plan) claim(c claims, name, what, key string) bool {
 	if owner, taken := c[key]; taken {
-		p.problem("%s: %s belongs to %s, which comes first; switch it off in one of them with Transports=, or change their order",
+		p.problem("switch it off in one of them with Transports=, or change their order", "%s: %s belongs to %s, which comes first",
 			name, what, owner)
 		return false
 	}

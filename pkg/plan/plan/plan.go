@@ -92,7 +92,7 @@ func New(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 		}
 	}
 	if err := p.checkSamba(); err != nil {
-		p.problem("smb.conf: %v; nothing is served until it is changed and msrpcctl refresh is run", err)
+		p.problem("change it", "smb.conf: %v; nothing is served", err)
 		return p
 	}
 	claims := claims{}
@@ -103,7 +103,7 @@ func New(c *catalogue.Catalogue, cfg *config.Config) *Plan {
 			continue
 		}
 		if _, err := unittext.Program(e.Exec); err != nil {
-			p.problem("%s: program %v; it is left out", e.Name, err)
+			p.problem("", "%s: program %v; it is left out", e.Name, err)
 			continue
 		}
 		if e.KeepsOut() {
@@ -139,13 +139,13 @@ func (p *Plan) resolve(e *catalogue.Entry, set config.Rpcd) Rpcd {
 	}
 	limit := min(status.MaxWorkers, 1<<r.IndexBits)
 	if most := min(limit, setting.MaxWorkers); r.Workers > most {
-		p.problem("%s: %d workers are more than the %d that it can address; %d are used",
+		p.problem("", "%s: %d workers are more than the %d that it can address; %d are used",
 			r.Name, r.Workers, most, most)
 		r.Workers = most
 	}
 	if r.Workers+r.Spares > limit {
 		if set.Spares != setting.Defaults().Spares {
-			p.problem("%s: %d workers and %d spares are more than the %d that it can address; %d spares are used",
+			p.problem("", "%s: %d workers and %d spares are more than the %d that it can address; %d spares are used",
 				r.Name, r.Workers, r.Spares, limit, limit-r.Workers)
 		}
 		r.Spares = limit - r.Workers
@@ -198,8 +198,8 @@ func (p *Plan) checkSamba() error {
 	return nil
 }
 
-func (p *Plan) problem(format string, args ...any) {
-	p.Problems = append(p.Problems, config.Problem{Text: fmt.Sprintf(format, args...)})
+func (p *Plan) problem(remedy, format string, args ...any) {
+	p.Problems = append(p.Problems, config.Problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // version is that of the rpcd itself, else that of testparm.

@@ -84,7 +84,7 @@ func TestAnEndpointGoesToTheFirst(t *testing.T) {
 		t.Errorf("second rpcd (-want +got):\n%s", d)
 	}
 	for i, part := range []string{"b: pipe winreg belongs to a", "b: TCP port 5000 belongs to a", "b: ncalrpc endpoint X belongs to a", "c: pipe winreg belongs to a"} {
-		if i >= len(p.Problems) || !strings.Contains(p.Problems[i].Text, part) {
+		if i >= len(p.Problems) || !strings.Contains(p.Problems[i].String(), part) {
 			t.Errorf("problem %d of %q, want %q", i, p.Problems, part)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/pkg/plan/config"
 )
 
 // Interface is a network interface of this host.
@@ -57,9 +58,12 @@ func HostInterfaces() ([]Interface, error) {
 // each once. Link-local IPv6 addresses are left out, since they say nothing
 // without their interface. Without entries Samba takes all interfaces that can
 // broadcast; loopback only counts when it is listed.
-func BindAddresses(only bool, entries []string, host []Interface) (addrs []string, problems []string) {
+func BindAddresses(only bool, entries []string, host []Interface) (addrs []string, problems []config.Problem) {
 	if !only {
 		return nil, nil
+	}
+	problem := func(remedy, format string, args ...any) {
+		problems = append(problems, config.Problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
 	}
 	addrs = []string{}
 	seen := map[netip.Addr]bool{}
@@ -75,7 +79,7 @@ func BindAddresses(only bool, entries []string, host []Interface) (addrs []strin
 	for _, entry := range entries {
 		found, err := resolve(entry, host)
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("interfaces = %s of smb.conf: %v", entry, err))
+			problem("", "interfaces = %s of smb.conf: %v", entry, err)
 		}
 		add(found...)
 	}
@@ -89,12 +93,12 @@ func BindAddresses(only bool, entries []string, host []Interface) (addrs []strin
 	if n := len(addrs) - catalogue.MaxAddresses; n > 0 {
 		left := addrs[catalogue.MaxAddresses:]
 		addrs = addrs[:catalogue.MaxAddresses]
-		problems = append(problems, fmt.Sprintf("bind interfaces only = yes and interfaces of smb.conf name %d addresses, and rpcds listen on %d at most: "+
-			"%s are left out; name fewer, or say bind interfaces only = no and restrict msrpc-tcp-.socket.d with IPAddressAllow=",
-			n+catalogue.MaxAddresses, catalogue.MaxAddresses, some(left)))
+		problem("name fewer, or say bind interfaces only = no and restrict msrpc-tcp-.socket.d with IPAddressAllow=",
+			"bind interfaces only = yes and interfaces of smb.conf name %d addresses, and rpcds listen on %d at most: %s are left out",
+			n+catalogue.MaxAddresses, catalogue.MaxAddresses, some(left))
 	}
 	if len(addrs) == 0 {
-		problems = append(problems, "bind interfaces only = yes of smb.conf leaves no address to listen on: no rpcd has a TCP listener; name an interface in interfaces =")
+		problem("name an interface in interfaces =", "bind interfaces only = yes of smb.conf leaves no address to listen on: no rpcd has a TCP listener")
 	}
 	return addrs, problems
 }

@@ -65,7 +65,7 @@ func TestBindAddresses(t *testing.T) {
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Error(d)
 			}
-			if d := cmp.Diff(tc.problems, problems); d != "" {
+			if d := cmp.Diff(tc.problems, texts(problems)); d != "" {
 				t.Error(d)
 			}
 		})
@@ -96,7 +96,7 @@ func TestAddressesBeyondTheCapAreLeftOutAndReported(t *testing.T) {
 	const want = "bind interfaces only = yes and interfaces of smb.conf name 300 addresses, and rpcds listen on 256 at most: " +
 		"10.0.1.0, 10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7 and 36 more are left out; " +
 		"name fewer, or say bind interfaces only = no and restrict msrpc-tcp-.socket.d with IPAddressAllow="
-	if len(problems) != 1 || problems[0] != want {
+	if len(problems) != 1 || problems[0].String() != want {
 		t.Errorf("%q", problems)
 	}
 }

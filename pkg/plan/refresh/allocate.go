@@ -19,7 +19,7 @@ import (
 
 // ports gives a port to each rpcd that leaves one open and gets a TCP
 // listener. One that gets none keeps its port for the day that it does.
-func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) (problems []string, err error) {
+func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) (problems []config.Problem, err error) {
 	requests, fixed := portRequests(c, rpcds)
 	now, err := r.Host.Sockets()
 	if err != nil {
@@ -32,7 +32,7 @@ func (r *Refresher) ports(c *catalogue.Catalogue, rpcds []config.Rpcd) (problems
 		c.Rpcds[i].Port = ports[c.Rpcds[i].Name]
 	}
 	for _, p := range problems {
-		r.Log.Error(p, journal.MessageID, journal.IDPortUnavailable)
+		r.Log.Error(p.String(), journal.MessageID, journal.IDPortUnavailable)
 	}
 	return problems, nil
 }

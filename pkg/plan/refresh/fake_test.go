@@ -11,6 +11,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/config"
 )
 
 // fakeSystemd keeps unit states and writes down the verbs. A reload runs
@@ -110,4 +111,13 @@ func (f *fakeSystemd) ReloadNoWait(_ context.Context, u string) error {
 }
 func (f *fakeSystemd) ResetFailed(_ context.Context, u string) error {
 	return f.do("reset-failed", u, "inactive")
+}
+
+// texts are problems as people see them.
+func texts(problems []config.Problem) []string {
+	var list []string
+	for _, p := range problems {
+		list = append(list, p.String())
+	}
+	return list
 }

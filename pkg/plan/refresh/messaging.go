@@ -30,23 +30,25 @@ const (
 
 // messagingDir returns the directory that has msg.sock and msg.lock on this
 // host, and what could not be found out.
-func messagingDir(ctx context.Context, global config.Global, samba *config.Samba) (dir, problem string) {
+func messagingDir(ctx context.Context, global config.Global, samba *config.Samba) (dir string, problem *config.Problem) {
 	if global.MessagingDirectory != "" {
-		return global.MessagingDirectory, ""
+		return global.MessagingDirectory, nil
 	}
 	smbcontrol, err := findSmbcontrol(global.Testparm)
 	if err == nil {
 		var lockDir bool
 		if lockDir, err = probeMessaging(ctx, smbcontrol); err == nil {
 			if lockDir {
-				return samba.LockDir, ""
+				return samba.LockDir, nil
 			}
-			return samba.PrivateDir, ""
+			return samba.PrivateDir, nil
 		}
 	}
 	dir = guessMessagingDir(samba)
-	return dir, fmt.Sprintf("where Samba has its msg.sock can not be found out (%v): %s is assumed; if workers can not be reached, set MessagingDirectory= in msrpcd.conf",
-		sys.Hint(err), dir)
+	return dir, &config.Problem{
+		What:   fmt.Sprintf("where Samba has its msg.sock cannot be found out (%v): %s is assumed", sys.Hint(err), dir),
+		Remedy: "if workers cannot be reached, set MessagingDirectory= in msrpcd.conf",
+	}
 }
 
 // guessMessagingDir prefers a directory that has a msg.sock already.

@@ -40,7 +40,7 @@ func TestMessagingDir(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.global.Testparm = filepath.Join(filepath.Dir(fakeSmbcontrol(t, tc.body)), "testparm")
 			dir, problem := messagingDir(context.Background(), tc.global, samba)
-			if dir != tc.want || tc.problem == "" && problem != "" || !strings.Contains(problem, tc.problem) {
+			if dir != tc.want || (problem != nil) != (tc.problem != "") || problem != nil && !strings.Contains(problem.String(), tc.problem) {
 				t.Errorf("%q, %q", dir, problem)
 			}
 		})

@@ -9,12 +9,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"sort"
-)
 
-// Samba's default of "rpc server dynamic port range" (smb.conf(5)).
-const (
-	defaultPortLow  = 49152
-	defaultPortHigh = 65535
+	"msrpcd/pkg/plan/config"
 )
 
 // PortRequest is one rpcd that has an interface on "ncacn_ip_tcp:" without
@@ -37,15 +33,15 @@ type PortRequest struct {
 // One that cannot have what is pinned gets an allocated port and a problem; an
 // rpcd missing in the result has none, since the range is used up. Idle ones
 // get no new port, and cause no problem.
-func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string, busy func(port int) bool) (map[string]int, []string) {
+func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string, busy func(port int) bool) (map[string]int, []config.Problem) {
 	a := allocation{ports: map[string]int{}, owner: map[int]string{}, reserved: map[int]bool{}, busy: busy}
 	for port, name := range fixed {
 		a.owner[port] = name
 	}
 	if low < 1 || high > 65535 || low > high {
-		a.problem("rpc server dynamic port range %d-%d of smb.conf is not a range of ports: %d-%d is used instead",
-			low, high, defaultPortLow, defaultPortHigh)
-		low, high = defaultPortLow, defaultPortHigh
+		a.problem("correct it", "rpc server dynamic port range %d-%d of smb.conf is not a range of ports, %d-%d is used instead",
+			low, high, config.DefaultPortLow, config.DefaultPortHigh)
+		low, high = config.DefaultPortLow, config.DefaultPortHigh
 	}
 	var active, idle []PortRequest
 	for _, r := range requests {
@@ -67,7 +63,7 @@ func AllocatePorts(low, high int, requests []PortRequest, fixed map[int]string, 
 	}
 	for _, r := range active {
 		if _, ok := a.ports[r.Name]; !ok && !a.probe(r.Name, low, high) {
-			a.problem("no port is free for %s in rpc server dynamic port range %d-%d: widen the range in smb.conf or pin a port with Port=",
+			a.problem("widen the range in smb.conf or pin a port with Port=", "no port is free for %s in rpc server dynamic port range %d-%d",
 				r.Name, low, high)
 		}
 	}
@@ -84,11 +80,11 @@ type allocation struct {
 	owner    map[int]string
 	reserved map[int]bool // of idle rpcds: given to others only when nothing else is left
 	busy     func(port int) bool
-	problems []string
+	problems []config.Problem
 }
 
-func (a *allocation) problem(format string, args ...any) {
-	a.problems = append(a.problems, fmt.Sprintf(format, args...))
+func (a *allocation) problem(remedy, format string, args ...any) {
+	a.problems = append(a.problems, config.Problem{What: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // take gives port to name unless name has one or the port is taken.
@@ -103,10 +99,10 @@ func (a *allocation) take(name string, port int) bool {
 func (a *allocation) pin(r PortRequest) {
 	switch {
 	case r.Pinned < 1 || r.Pinned > 65535:
-		a.problem("Port=%d of %s is not a port: give one from 1 to 65535, best outside net.ipv4.ip_local_port_range",
+		a.problem("give one from 1 to 65535, best outside net.ipv4.ip_local_port_range", "Port=%d of %s is not a port",
 			r.Pinned, r.Name)
 	case !a.take(r.Name, r.Pinned):
-		a.problem("Port=%d of %s is taken by %s: pin another one",
+		a.problem("pin another one", "Port=%d of %s is taken by %s",
 			r.Pinned, r.Name, a.owner[r.Pinned])
 	}
 }

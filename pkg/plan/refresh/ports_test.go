@@ -40,17 +40,17 @@ var portCases = []struct {
 	{name: "two pin one port", low: 50000, high: 50000,
 		requests: []PortRequest{{Name: "b", Pinned: 1024}, {Name: "a", Pinned: 1024}},
 		want:     map[string]int{"b": 1024, "a": 50000},
-		problems: []string{"Port=1024 of a is taken by b: pin another one"}},
+		problems: []string{"Port=1024 of a is taken by b; pin another one"}},
 	{name: "pinned to an endpoint of another", low: 50000, high: 50000,
 		requests: []PortRequest{{Name: "a", Pinned: 135}}, fixed: map[int]string{135: "epmapper"},
 		want:     map[string]int{"a": 50000},
-		problems: []string{"Port=135 of a is taken by epmapper: pin another one"}},
+		problems: []string{"Port=135 of a is taken by epmapper; pin another one"}},
 	{name: "pinned to no port", low: 50000, high: 50000,
 		requests: []PortRequest{{Name: "a", Pinned: 70000}}, want: map[string]int{"a": 50000},
-		problems: []string{"Port=70000 of a is not a port: give one from 1 to 65535, best outside net.ipv4.ip_local_port_range"}},
+		problems: []string{"Port=70000 of a is not a port; give one from 1 to 65535, best outside net.ipv4.ip_local_port_range"}},
 	{name: "used up", low: 50000, high: 50000,
 		requests: []PortRequest{{Name: "a"}, {Name: "b"}}, want: map[string]int{"a": 50000},
-		problems: []string{"no port is free for b in rpc server dynamic port range 50000-50000: widen the range in smb.conf or pin a port with Port="}},
+		problems: []string{"no port is free for b in rpc server dynamic port range 50000-50000; widen the range in smb.conf or pin a port with Port="}},
 	{name: "idle ones take none", low: 50000, high: 50001,
 		requests: []PortRequest{{Name: "a", Idle: true}, {Name: "b"}, {Name: "c"}, {Name: "d", Idle: true, Pinned: 50000}},
 		want:     map[string]int{"b": 50001, "c": 50000}},
@@ -65,10 +65,10 @@ var portCases = []struct {
 		requests: []PortRequest{{Name: "a", Previous: 50000}, {Name: "b", Pinned: 1024}},
 		want:     map[string]int{"a": 50000, "b": 1024}},
 	{name: "all in use", low: 50000, high: 50001, busy: []int{50000, 50001}, requests: []PortRequest{{Name: "a"}}, want: map[string]int{},
-		problems: []string{"no port is free for a in rpc server dynamic port range 50000-50001: widen the range in smb.conf or pin a port with Port="}},
+		problems: []string{"no port is free for a in rpc server dynamic port range 50000-50001; widen the range in smb.conf or pin a port with Port="}},
 	{name: "no range", low: 70000, high: 1,
 		requests: []PortRequest{{Name: "winreg"}}, want: map[string]int{"winreg": 50113},
-		problems: []string{"rpc server dynamic port range 70000-1 of smb.conf is not a range of ports: 49152-65535 is used instead"}},
+		problems: []string{"rpc server dynamic port range 70000-1 of smb.conf is not a range of ports, 49152-65535 is used instead; correct it"}},
 }
 
 func TestAllocatePorts(t *testing.T) {
@@ -78,7 +78,7 @@ func TestAllocatePorts(t *testing.T) {
 			if d := cmp.Diff(tc.want, got); d != "" {
 				t.Error(d)
 			}
-			if d := cmp.Diff(tc.problems, problems); d != "" {
+			if d := cmp.Diff(tc.problems, texts(problems)); d != "" {
 				t.Error(d)
 			}
 		})

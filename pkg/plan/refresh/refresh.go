@@ -112,7 +112,9 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	if err != nil {
 		return err
 	}
-	rep.Problems = append(rep.Problems, c.Problems...)
+	for _, p := range c.Problems {
+		rep.problem("%s", p)
+	}
 	if !equal(old, c) {
 		rep.Written = true
 		if err := catalogue.Write(r.Catalogue, c); err != nil {

@@ -67,27 +67,36 @@ func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalog
 	if c.Samba.HelpersOnDemand && slices.ContainsFunc(rpcds, func(p config.Rpcd) bool { return p.Kind == config.KindSamba }) {
 		rep.problem("%v", &preflight.OnDemandError{Config: c.Samba.ConfigFile})
 	}
+	problems, err := r.allocate(ctx, cfg, c, old, rpcds)
+	c.SetProblems(problems)
+	return c, err
+}
+
+// allocate fills in what is given out on this host and not listed: ports,
+// addresses and the directory of messages.
+func (r *Refresher) allocate(ctx context.Context, cfg *config.Config, c, old *catalogue.Catalogue, rpcds []config.Rpcd) ([]config.Problem, error) {
 	problems, err := r.ports(c, rpcds)
 	if err != nil {
 		return nil, err
 	}
 	if len(c.Samba.Includes) == config.MaxIncludes {
-		problems = append(problems, fmt.Sprintf("%s includes %d files or more: changes of the others go unnoticed until msrpcctl refresh", c.Samba.ConfigFile, config.MaxIncludes))
+		problems = append(problems, config.Problem{
+			What:   fmt.Sprintf("%s includes %d files or more: changes of the others go unnoticed", c.Samba.ConfigFile, config.MaxIncludes),
+			Remedy: "run msrpcctl refresh after changing them"})
 	}
 	host, err := HostInterfaces()
 	if err != nil {
 		return nil, err
 	}
-	var more []string
+	var more []config.Problem
 	c.Addresses, more = BindAddresses(c.Samba.BindInterfacesOnly, c.Samba.Interfaces, host)
 	c.Sets = addressSets(c, old)
 	problems = append(problems, more...)
-	var problem string
-	if c.MessagingDir, problem = r.messaging(ctx, cfg, c, old); problem != "" {
-		problems = append(problems, problem)
+	var problem *config.Problem
+	if c.MessagingDir, problem = r.messaging(ctx, cfg, c, old); problem != nil {
+		problems = append(problems, *problem)
 	}
-	c.SetProblems(problems)
-	return c, nil
+	return problems, nil
 }
 
 // unlisted tells of a program that could not be listed, and what follows.
@@ -131,16 +140,16 @@ func installed(rpcds []config.Rpcd, kind config.Kind) bool {
 }
 
 // messaging asks again only when Samba or its configuration changed.
-func (r *Refresher) messaging(ctx context.Context, cfg *config.Config, c, old *catalogue.Catalogue) (dir, problem string) {
+func (r *Refresher) messaging(ctx context.Context, cfg *config.Config, c, old *catalogue.Catalogue) (dir string, problem *config.Problem) {
 	if old != nil && len(c.Rpcds) == 0 {
-		return old.MessagingDir, ""
+		return old.MessagingDir, nil
 	}
 	if !c.Samba.Installed() {
-		return "", "" // only programs of Samba have a use for it
+		return "", nil // only programs of Samba have a use for it
 	}
 	if old != nil && old.MessagingDir != "" && len(old.Problems) == 0 && cfg.Global.MessagingDirectory == "" &&
 		reflect.DeepEqual(old.Samba, c.Samba) {
-		return old.MessagingDir, ""
+		return old.MessagingDir, nil
 	}
 	return messagingDir(ctx, cfg.Global, c.Samba)
 }

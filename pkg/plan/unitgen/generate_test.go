@@ -145,7 +145,7 @@ func TestProblemsReachTheReport(t *testing.T) {
 	cat := plantest.Host(t, "4.22")
 	p := plan.New(cat, plantest.Defaults())
 	for range 25 {
-		p.Problems = append(p.Problems, config.Problem{Text: "50 % of\na \"text\" with \\ and $x;"})
+		p.Problems = append(p.Problems, config.Problem{What: "50 % of\na \"text\" with \\ and $x;"})
 	}
 	s := built(t, p)
 	var environ []string

@@ -78,7 +78,7 @@ func TestUnitsParse(t *testing.T) {
 		cfg := plantest.Defaults()
 		cfg.Files[0].Set("Prestart", "yes")
 		p := plan.New(cat, cfg)
-		p.Problems = []config.Problem{{Text: "a \\pipe\\x\nListenStream=/evil"}, {Text: "100 %\\"}, {Text: strings.Repeat("long ", 1000)}}
+		p.Problems = []config.Problem{{What: "a \\pipe\\x\nListenStream=/evil"}, {What: "100 %\\"}, {What: strings.Repeat("long ", 1000)}}
 		parsesAsBuilt(t, built(t, p))
 	}
 }
@@ -102,7 +102,7 @@ func FuzzFiles(f *testing.F) {
 		cfg := plantest.Defaults()
 		cfg.Files[0].Exec = []string{program}
 		p := plan.New(cat, cfg)
-		p.Problems = append(p.Problems, config.Problem{Text: problem})
+		p.Problems = append(p.Problems, config.Problem{What: problem})
 		s := built(t, p)
 		parsesAsBuilt(t, s)
 		for path, file := range s.files {

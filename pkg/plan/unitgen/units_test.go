@@ -156,7 +156,7 @@ func TestBadSmbConfServesNothingAndSaysSo(t *testing.T) {
 		cat := plantest.Host(t, "4.22")
 		change(cat)
 		p := plan.New(cat, plantest.Defaults())
-		if len(p.Rpcds) != 0 || len(p.Problems) != 1 || !strings.HasPrefix(p.Problems[0].Text, "smb.conf: ") {
+		if len(p.Rpcds) != 0 || len(p.Problems) != 1 || !strings.HasPrefix(p.Problems[0].String(), "smb.conf: ") {
 			t.Errorf("%s: %d rpcds, problems %q", name, len(p.Rpcds), p.Problems)
 		}
 		if f := built(t, p).files[ProblemService]; f.Data == nil {

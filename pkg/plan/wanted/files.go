@@ -5,6 +5,7 @@
 package wanted
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -24,14 +25,10 @@ func (configuration) Check(_ context.Context, s *State) []Finding {
 			problems = append(problems, p)
 		}
 	}
-	var texts []string
-	for _, p := range problems {
-		texts = append(texts, p.String())
-	}
 	var fs []Finding
-	for _, t := range append(texts, s.Plan.Catalogue.Problems...) {
-		fs = append(fs, found(checkConfiguration, "%s", t).named("configuration").
-			remedy("correct it, then "+runRefresh, refreshCommand))
+	for _, p := range append(problems, s.Plan.Catalogue.Problems...) {
+		fs = append(fs, found(checkConfiguration, "%s", p.Found()).named("configuration").
+			remedy(cmp.Or(p.Remedy, "correct it")+", then "+runRefresh, refreshCommand))
 	}
 	return fs
 }
