@@ -30,7 +30,8 @@ type binding struct {
 
 // openDoor adopts the listeners among the passed descriptors.
 func (b *Broker) openDoor(fds []sys.PassedFD) (err error) {
-	b.door = endpoint.Door{Loop: b.loop, Log: b.log, Causes: &b.limiter, Take: b.take, MakeRoom: b.closeOldestSilent}
+	b.door = endpoint.Door{Loop: b.loop, Log: b.log, Causes: &b.limiter, Take: b.take, MakeRoom: b.closeOldestSilent,
+		Few: func(fd int) bool { return fd >= b.fdLimit }}
 	b.door.Listeners, err = endpoint.Listeners(fds, "msrpc-*-"+b.cfg.Name+".socket", layout.FDNameParking)
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (b *Broker) openDoor(fds []sys.PassedFD) (err error) {
 	if err != nil {
 		return err
 	}
-	b.door.Limit = have - min(len(b.workers.inboxes)+2*parking.MaxSlots+16, have/3)
+	b.fdLimit = have - min(len(b.workers.inboxes)+2*parking.MaxSlots+16, have/3)
 	for _, l := range b.door.Listeners {
 		b.accepts = append(b.accepts, b.bindingIndex(l.Endpoint))
 	}

@@ -37,6 +37,7 @@ type Broker struct {
 	nextID   uint64
 	door     endpoint.Door
 	accepts  []int // the binding of each listener
+	fdLimit  int   // a descriptor from here on says that few are left
 	bindings []binding
 	waiting  waiting
 

@@ -268,7 +268,7 @@ func TestSilentClientsGiveTheirDescriptors(t *testing.T) {
 	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
 	b := r.broker
-	b.door.Limit = 0 // as if all were in use
+	b.fdLimit = 0 // as if all were in use
 	var silent []net.Conn
 	for i := range 3 {
 		silent = append(silent, r.dial())

@@ -20,12 +20,13 @@ import (
 // listener is level-triggered, and would keep the loop from sleeping.
 type Door struct {
 	Listeners []Listener
-	Limit     int // a descriptor from here on says that few are left
 
 	// Take serves a new connection of a listener, and reports whether the process
 	// still holds it.
 	Take func(fd, listener int) bool
-	// MakeRoom closes the oldest silent connection, but not keep, and reports
+	// Few reports whether few descriptors are left, now that fd is in use.
+	Few func(fd int) bool
+	// MakeRoom closes a connection that can be spared, but not keep, and reports
 	// whether there was one.
 	MakeRoom func(keep int) bool
 
@@ -80,13 +81,13 @@ func (d *Door) Accept(listener int) {
 		case errno == 0:
 		case errno == unix.EAGAIN:
 			return
-		case AcceptNext(errno):
+		case acceptNext(errno):
 			continue
 		default:
 			d.Pause(errno)
 			return
 		}
-		if d.Take(fd, listener) && fd >= d.Limit && !d.MakeRoom(fd) {
+		if d.Take(fd, listener) && d.Few(fd) && !d.MakeRoom(fd) {
 			d.Pause(unix.EMFILE)
 			return
 		}
@@ -97,9 +98,9 @@ func (d *Door) Accept(listener int) {
 // no descriptor left.
 func OutOfDescriptors(errno sys.Errno) bool { return errno == unix.EMFILE || errno == unix.ENFILE }
 
-// AcceptNext reports whether an error of accept concerns the one connection
+// acceptNext reports whether an error of accept concerns the one connection
 // and not the listener, accept(2).
-func AcceptNext(errno sys.Errno) bool {
+func acceptNext(errno sys.Errno) bool {
 	switch errno {
 	case unix.ECONNABORTED, unix.EINTR, unix.EPROTO, unix.EPERM, unix.ENETDOWN, unix.EHOSTDOWN,
 		unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH, unix.ENOPROTOOPT:
@@ -155,7 +156,7 @@ func (d *Door) Resume() bool {
 	if err == nil {
 		sys.Close(fd)
 	}
-	if (err != nil || fd >= d.Limit) && !d.MakeRoom(-1) {
+	if (err != nil || d.Few(fd)) && !d.MakeRoom(-1) {
 		d.until = d.Loop.Now + acceptPause
 		return false
 	}

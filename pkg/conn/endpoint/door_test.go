@@ -22,11 +22,12 @@ type doorRig struct {
 	t     *testing.T
 	path  string
 	taken []int
+	limit int // a descriptor from here on is one of the last
 }
 
 func newDoor(t *testing.T) *doorRig {
 	t.Helper()
-	r := &doorRig{t: t, path: filepath.Join(t.TempDir(), "pipe")}
+	r := &doorRig{t: t, limit: 1 << 20, path: filepath.Join(t.TempDir(), "pipe")}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{Name: r.path})
@@ -41,7 +42,8 @@ func newDoor(t *testing.T) *doorRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Door = &Door{Listeners: []Listener{{FD: fd}}, Limit: 1 << 20, Loop: l, Log: slog.New(slog.DiscardHandler), Causes: new(journal.Limiter)}
+	r.Door = &Door{Listeners: []Listener{{FD: fd}}, Loop: l, Log: slog.New(slog.DiscardHandler), Causes: new(journal.Limiter)}
+	r.Few = func(fd int) bool { return fd >= r.limit }
 	r.Take = func(fd, _ int) bool {
 		r.taken = append(r.taken, fd)
 		return true
@@ -103,7 +105,7 @@ func TestTheOldestSilentClientMakesRoomForTheNext(t *testing.T) {
 	r.dial()
 	r.turn()
 	first := r.taken[0]
-	r.Limit = first + 1 // the next one is beyond it
+	r.limit = first + 1 // the next one is beyond it
 	r.dial()
 	r.dial()
 	if r.turn(); len(r.taken) != 2 || r.taken[0] == first || r.Paused() {
@@ -114,7 +116,7 @@ func TestTheOldestSilentClientMakesRoomForTheNext(t *testing.T) {
 func TestClientsWaitWhileThereIsNoRoom(t *testing.T) {
 	r := newDoor(t)
 	r.MakeRoom = func(int) bool { return false }
-	r.Limit = 0
+	r.limit = 0
 	r.dial()
 	r.dial()
 	if !r.turn() || len(r.taken) != 1 || !r.Paused() || r.Due() != r.Loop.Now+acceptPause {
@@ -127,7 +129,7 @@ func TestClientsWaitWhileThereIsNoRoom(t *testing.T) {
 	if r.Resume() {
 		t.Error("the door opens though there is no room")
 	}
-	r.Limit = 1 << 20
+	r.limit = 1 << 20
 	if r.Loop.Now = r.Due() - 1; r.Resume() {
 		t.Error("the door opens before the pause is over")
 	}

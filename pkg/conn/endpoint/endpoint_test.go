@@ -86,7 +86,7 @@ func TestListeners(t *testing.T) {
 }
 
 func TestAcceptNext(t *testing.T) {
-	if !AcceptNext(unix.ECONNABORTED) || AcceptNext(unix.EMFILE) || AcceptNext(unix.EAGAIN) {
+	if !acceptNext(unix.ECONNABORTED) || acceptNext(unix.EMFILE) || acceptNext(unix.EAGAIN) {
 		t.Error("errors of a connection and of the listener are not told apart")
 	}
 }

@@ -39,7 +39,7 @@ func (l *loop) leave() {
 	if l.line != nil {
 		l.line.Drain(status.Leaving)
 	}
-	l.pauseListeners()
+	l.door.Hold(leavePatience)
 }
 
 // statusText is what systemctl status shows.
@@ -53,23 +53,13 @@ func (l *loop) statusText() string {
 	return fmt.Sprintf("Serving, connections: %d", l.open)
 }
 
-// pauseListeners lets those who come to the listeners wait for the next process,
-// or for leavePatience.
-func (l *loop) pauseListeners() {
-	if len(l.listeners) > 0 {
-		l.acceptAt = l.Now + leavePatience
-	}
-	for _, ls := range l.listeners {
-		l.Delete(ls.fd)
-	}
-}
-
-// acceptPatient takes those who have waited long enough.
+// acceptPatient takes those who have waited long enough for the next process.
 func (l *loop) acceptPatient() {
-	l.resumeAccept()
-	l.pauseListeners()
-	for i := range l.listeners {
-		l.accept(&l.listeners[i])
+	for i := range l.door.Listeners {
+		l.door.Accept(i)
+	}
+	if !l.door.Paused() {
+		l.door.Hold(leavePatience)
 	}
 }
 

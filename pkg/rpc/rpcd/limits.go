@@ -161,8 +161,10 @@ func (c *conn) holds(l *loop, h *holder, r source.Resource) bool {
 // descriptors are short, which may be sooner than the totals say, the source
 // with the most connections pays, too.
 func (l *loop) room() bool {
-	return l.descriptors() < l.fdLimit-spareFDs || l.makeRoom()
+	return !l.fewDescriptors() || l.makeRoom()
 }
+
+func (l *loop) fewDescriptors() bool { return l.descriptors() >= l.fdLimit-spareFDs }
 
 func (l *loop) makeRoom() bool {
 	r, bound, silent := source.Bound, l.ledger.Largest(source.Bound), l.ledger.Largest(source.Unbound)

@@ -35,7 +35,8 @@ type loop struct {
 	log         *slog.Logger
 	causes      journal.Limiter
 
-	listeners []listener
+	door      endpoint.Door
+	accepts   []int // the endpoint of each listener
 	endpoints []endpoint.Endpoint
 	inbox     *inbox.Inbox // nil with direct activation
 	line      *inbox.Line
@@ -68,8 +69,7 @@ type loop struct {
 	secured    int // security contexts of all connections
 	gen        uint32
 	lastActive time.Duration
-	acceptAt   time.Duration // accept again then, 0: any time
-	draining   bool          // no new connections; ends when no call runs
+	draining   bool // no new connections; ends when no call runs
 	drainUntil time.Duration
 	leaving    bool // drain.go: no new clients; ends with the last connection
 	restart    bool // draining, for a program that was replaced
@@ -86,12 +86,11 @@ type loop struct {
 }
 
 const (
-	readSize    = 3 << 16 // np: a PDU may come in messages of a single byte
-	keepBuffer  = 1 << 18 // longer buffers are not kept between calls
-	acceptBatch = 64
-	acceptPause = 100 * time.Millisecond
-	drainLimit  = 10 * time.Second // for calls in progress at a stop
-	spinTime    = 50 * time.Microsecond
+	readSize   = 3 << 16          // np: a PDU may come in messages of a single byte
+	keepBuffer = 1 << 18          // longer buffers are not kept between calls
+	inboxBatch = 64               // hand-overs taken before the others' turn
+	drainLimit = 10 * time.Second // for calls in progress at a stop
+	spinTime   = 50 * time.Microsecond
 )
 
 // Kinds of events.
@@ -121,6 +120,9 @@ func newLoop(s *Server, env setting.Values, log *slog.Logger) (*loop, error) {
 		return nil, err
 	}
 	l.Spin(spinTime)
+	l.door = endpoint.Door{Loop: l.Loop, Log: log, Causes: &l.causes, Take: l.take,
+		Few:      func(int) bool { return l.fewDescriptors() },
+		MakeRoom: func(int) bool { return l.makeRoom() }}
 	l.initKeep()
 	return l, nil
 }
@@ -144,12 +146,8 @@ func (l *loop) run() error {
 			l.event(l.Event(i))
 		}
 		l.serveQueued()
-		switch {
-		case l.acceptAt == 0 || l.Now < l.acceptAt:
-		case l.leaving:
+		if l.door.Resume() && l.leaving {
 			l.acceptPatient()
-		default:
-			l.resumeAccept()
 		}
 		l.unbound.expire(l)
 		l.reclaim()
@@ -181,7 +179,7 @@ func (l *loop) event(kind int, gen uint32, index int, events uint32) {
 		l.takeInbox()
 		l.Tick()
 	case kindListener:
-		l.accept(&l.listeners[index])
+		l.door.Accept(index)
 		l.Tick() // else it counts as time of the next turn
 	case kindConn:
 		if c := l.conns[index]; c != nil && c.gen&event.GenMask == gen {
@@ -217,14 +215,9 @@ func (l *loop) woken() {
 
 // drain begins a graceful stop: nobody new, calls in progress end.
 func (l *loop) drain() {
-	l.draining, l.drainUntil, l.acceptAt = true, l.Now+drainLimit, 0
+	l.draining, l.drainUntil = true, l.Now+drainLimit
 	l.manager.Stopping()
-	for _, ls := range l.listeners {
-		l.Delete(ls.fd)
-	}
-	if l.inbox != nil {
-		l.Delete(l.inbox.FD)
-	}
+	l.door.Close(true)
 	if l.line != nil {
 		l.line.Flags.Store(0)
 	}
@@ -240,12 +233,9 @@ func (l *loop) due() time.Duration {
 	if l.turns.first != nil {
 		return 0
 	}
-	due := l.manager.Due()
+	due := min(l.manager.Due(), l.door.Due())
 	if l.env.Idle > 0 && l.open == 0 {
 		due = min(due, l.lastActive+l.env.Idle)
-	}
-	if l.acceptAt > 0 {
-		due = min(due, l.acceptAt)
 	}
 	if c := l.unbound.all.first; c != nil && l.env.BindTimeout > 0 {
 		due = min(due, c.since+l.env.BindTimeout)

@@ -18,11 +18,6 @@ import (
 	"msrpcd/pkg/host/sys"
 )
 
-type listener struct {
-	fd       int
-	endpoint int // index into loop.endpoints
-}
-
 func equalEndpoint(a, b string) bool { return strings.EqualFold(a, b) }
 
 // takeListeners adopts what systemd passed: listeners or the inbox, and the
@@ -46,9 +41,10 @@ func (l *loop) takeNew(fds []sys.PassedFD) error {
 		return err
 	}
 	for _, e := range ls {
-		l.listeners = append(l.listeners, listener{e.FD, l.endpointIndex(e.Endpoint)})
+		l.accepts = append(l.accepts, l.endpointIndex(e.Endpoint))
 	}
-	l.resumeAccept()
+	l.door.Listeners = ls
+	l.door.Open(kindListener)
 	return nil
 }
 
@@ -58,7 +54,7 @@ func (l *loop) useInbox(fds []sys.PassedFD) (err error) {
 		return err
 	}
 	l.inbox.RootUID = l.rootUID
-	l.Add(l.inbox.FD, unix.EPOLLIN, event.Token(kindInbox, 0, 0))
+	l.door.Also(l.inbox.FD, event.Token(kindInbox, 0, 0))
 	return nil
 }
 
@@ -72,65 +68,21 @@ func (l *loop) endpointIndex(e endpoint.Endpoint) int {
 	return len(l.endpoints) - 1
 }
 
-// accept takes connections from a listener until it is empty or the others
-// should have their turn.
-func (l *loop) accept(ls *listener) {
-	for range acceptBatch {
-		fd, errno := sys.Accept(ls.fd)
-		if (errno == unix.EMFILE || errno == unix.ENFILE) && l.makeRoom() {
-			fd, errno = sys.Accept(ls.fd)
+// take begins with a new connection of a listener, and reports whether it is there
+// still.
+func (l *loop) take(fd, listener int) bool {
+	l.received()
+	c := l.add(fd, l.accepts[listener])
+	if l.endpoints[c.endpoint].Transport.Relayed() {
+		if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != l.rootUID {
+			c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
+			c.close(l)
+			return false
 		}
-		switch {
-		case errno == 0:
-		case errno == unix.EAGAIN:
-			return
-		case endpoint.AcceptNext(errno):
-			continue
-		default:
-			l.pauseAccept(errno)
-			return
-		}
-		l.received()
-		c := l.add(fd, ls.endpoint)
-		if l.endpoints[ls.endpoint].Transport.Relayed() {
-			if cred, errno := sys.PeerCred(fd); errno != 0 || cred.Uid != l.rootUID {
-				c.complain(l, slog.LevelWarn, "np peer", journal.IDBadPeer, "peer of a named pipe socket is not root: closed")
-				c.close(l)
-				continue
-			}
-			c.phase = wantNPA
-		}
-		c.turn(l)
-		if !l.room() {
-			l.pauseAccept(unix.EMFILE)
-			return
-		}
+		c.phase = wantNPA
 	}
-}
-
-// pauseAccept takes nobody for a moment. Clients wait in the listen queue or in
-// the inbox meanwhile.
-func (l *loop) pauseAccept(errno sys.Errno) {
-	l.causes.Log(l.log, slog.LevelError, "accept", journal.IDAcceptFailed,
-		"no more connections can be taken, clients wait; look at LimitNOFILE= of this unit and at fs.file-max",
-		journal.Error, errno.Error())
-	l.acceptAt = l.Now + acceptPause
-	for _, ls := range l.listeners {
-		l.Delete(ls.fd)
-	}
-	if l.inbox != nil {
-		l.Delete(l.inbox.FD)
-	}
-}
-
-func (l *loop) resumeAccept() {
-	l.acceptAt = 0
-	for i, ls := range l.listeners {
-		l.Add(ls.fd, unix.EPOLLIN, event.Token(kindListener, 0, i))
-	}
-	if l.inbox != nil {
-		l.Add(l.inbox.FD, unix.EPOLLIN, event.Token(kindInbox, 0, 0))
-	}
+	c.turn(l)
+	return c.fd >= 0
 }
 
 // spareFDs are left to the loop itself, and to what one hand-over brings.
@@ -153,9 +105,9 @@ func (l *loop) ended() {
 
 // takeInbox takes what the broker handed over.
 func (l *loop) takeInbox() {
-	for range acceptBatch {
+	for range inboxBatch {
 		if !l.room() {
-			l.pauseAccept(unix.EMFILE) // received without room for it, a descriptor would be lost
+			l.door.Pause(unix.EMFILE) // received without room for it, a descriptor would be lost
 			return
 		}
 		sent := l.line.Sent()
