@@ -68,7 +68,7 @@ func hostEnv(out, err io.Writer) *env {
 			return systemctl.Connect(ctx)
 		},
 		samba:    config.ReadSamba,
-		snapshot: listeners.Take, root: os.Geteuid() == 0, addresses: refresh.Addresses,
+		snapshot: listeners.Read, root: os.Geteuid() == 0, addresses: refresh.Addresses,
 	}
 }
 

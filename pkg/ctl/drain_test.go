@@ -30,7 +30,7 @@ func playWorker() {
 	}
 	must(os.MkdirAll(layout.RpcdDir(name), 0o755))
 	must(status.Prepare(layout.StatusFile(name), 8, os.Geteuid(), os.Getegid()))
-	l, err := inbox.TakeLine(name, index)
+	l, err := inbox.LockLine(name, index)
 	must(err)
 	asked := make(chan os.Signal, 8)
 	signal.Notify(asked, status.DrainSignal, syscall.SIGINT)

@@ -5,6 +5,7 @@ package broker
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/conn/source"
@@ -92,7 +93,7 @@ func (c *checker) roles() {
 			stalled++
 		}
 	}
-	before := c.loop.Now - c.loop.Now
+	before := time.Duration(0)
 	for _, fd := range c.walk(&c.waiting.silent, "silent") {
 		c.must(c.conns[fd].state.silent() && c.conns[fd].accepted >= before, "conn %d of state %d is out of order in silent", fd, c.conns[fd].state)
 		before = c.conns[fd].accepted

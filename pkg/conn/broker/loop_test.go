@@ -109,7 +109,8 @@ func (r *rig) manage() {
 	go func() {
 		buf, oob := make([]byte, 4096), make([]byte, 64)
 		for {
-			r.hold.Lock()
+			r.hold.Lock() // waits while the manager is stuck
+			_ = r.notify
 			r.hold.Unlock()
 			n, k, _, _, err := c.ReadMsgUnix(buf, oob)
 			if err != nil {

@@ -60,7 +60,7 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 		}
 	}
 	if !ok || len(taken) != int(e.StateLen) || len(taken)-request >= maxPeek {
-		b.parking.lot.Take(slot, e.ID)
+		b.parking.lot.Remove(slot, e.ID)
 		sys.Close(fd)
 		return false
 	}
@@ -153,7 +153,7 @@ func (b *Broker) unpark(fd int) {
 	if c.stage != parked {
 		return
 	}
-	b.parking.lot.Take(int(c.slot), c.id)
+	b.parking.lot.Remove(int(c.slot), c.id)
 	b.move(fd, fresh)
 	if b.parking.lot.Unkept() {
 		b.noteIncomplete()

@@ -82,7 +82,7 @@ func New(fd int, dirs Directories) *Inbox {
 }
 
 // Receive takes one datagram: EAGAIN when there is none. Its descriptors are
-// the Inbox's until Keep or Discard.
+// the Inbox's until Release or Discard.
 func (in *Inbox) Receive() (n int, errno sys.Errno) {
 	n, in.fds, errno = in.rx.Recv(in.FD, in.datagram, 0)
 	in.Message, in.Peer.Transport = handoff.Message{}, ""
@@ -148,8 +148,8 @@ func (in *Inbox) Sender() unix.Ucred { return in.rx.Cred }
 // Conn is the connection that was handed over.
 func (in *Inbox) Conn() int { return int(in.rx.FDs[0]) }
 
-// Keep closes all descriptors but the connection, which is the caller's now.
-func (in *Inbox) Keep() {
+// Release closes all descriptors but the connection, which is the caller's now.
+func (in *Inbox) Release() {
 	for _, fd := range in.rx.FDs[min(1, in.fds):in.fds] {
 		sys.Close(int(fd))
 	}

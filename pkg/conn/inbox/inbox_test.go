@@ -243,7 +243,7 @@ func TestKeepLeavesTheConnectionAlone(t *testing.T) {
 	r := newRig(t)
 	r.must(r.check(message(pipeBinding, inMemfd(8)), r.pipe(), r.memfd(8)))
 	second := int(r.in.rx.FDs[1])
-	r.in.Keep()
+	r.in.Release()
 	defer unix.Close(r.in.Conn())
 	if _, err := unix.FcntlInt(uintptr(second), unix.F_GETFD, 0); err != unix.EBADF {
 		t.Errorf("the memfd is open: %v", err)

@@ -20,9 +20,9 @@ type Line struct {
 	sent *status.SentLine
 }
 
-// TakeLine takes the line of worker index for a new incarnation: what was
+// LockLine takes the line of worker index for a new incarnation: what was
 // received before has ended with the last one. The error names who has it.
-func TakeLine(name string, index int) (*Line, error) {
+func LockLine(name string, index int) (*Line, error) {
 	path := layout.StatusFile(name)
 	f, err := status.Open(path, true)
 	if err != nil {
@@ -68,7 +68,7 @@ func (l *Line) SettleLost(sent uint64) {
 // Ended counts connections that are no more, never more than were received.
 func (l *Line) Ended(n uint64) { l.Closed.Store(min(l.Closed.Load()+n, l.Received.Load())) }
 
-// Resumed counts connections that outlived the last incarnation, which TakeLine
+// Resumed counts connections that outlived the last incarnation, which LockLine
 // took for ended.
 func (l *Line) Resumed(n uint64) { l.Closed.Store(l.Closed.Load() - min(n, l.Closed.Load())) }
 

@@ -41,7 +41,7 @@ func (l *Lot) Len() int { return l.n }
 func (l *Lot) Ready() bool { return len(l.slots) > 0 || l.grow() }
 
 // Put adds a connection with its state and returns its slot. Neither the state
-// nor the binding may change until Take. An errno says why it can not be kept:
+// nor the binding may change until Remove. An errno says why it can not be kept:
 // EAGAIN when nothing can be stored right now or the lot is full, ETOOMANYREFS
 // when too many descriptors are in flight.
 func (l *Lot) Put(e Entry, fd int, state []byte) (slot int, errno sys.Errno) {
@@ -140,9 +140,9 @@ func (l *Lot) rewrite(s *slot) sys.Errno {
 	return 0
 }
 
-// Take removes a connection from its slot and reports whether it was there. The
+// Remove takes a connection from its slot and reports whether it was there. The
 // owner's own descriptor stays.
-func (l *Lot) Take(slot int, id uint64) bool {
+func (l *Lot) Remove(slot int, id uint64) bool {
 	s := l.slots[slot]
 	for i := range s.members {
 		if s.members[i].ID != id {
@@ -224,7 +224,7 @@ func (l *Lot) Shed() bool {
 	return most != nil
 }
 
-// Mend sends the messages that Shed and Take dropped, and reports whether all
+// Mend sends the messages that Shed and Remove dropped, and reports whether all
 // could be sent.
 func (l *Lot) Mend() bool {
 	for _, s := range l.slots {

@@ -31,7 +31,7 @@ func TestTenThousandFit(t *testing.T) {
 		t.Errorf("restored %d of %d entries", len(got), n)
 	}
 	for id := range n {
-		if !l.Take(slots[id], uint64(id)) {
+		if !l.Remove(slots[id], uint64(id)) {
 			t.Fatalf("entry %d is not there", id)
 		}
 	}
@@ -75,7 +75,7 @@ func TestStatesOfAnyLength(t *testing.T) {
 		state := bytes.Repeat([]byte{byte('a' + id%26)}, int(id*20))
 		slot := put(t, l, id, c, state)
 		if id%3 == 0 {
-			l.Take(slot, id)
+			l.Remove(slot, id)
 			slot, _ = l.PutFile(Entry{ID: id, Binding: fmt.Sprint("b", id%3)}, c, state)
 		}
 		if l.File(slot, id) >= 0 {
@@ -100,7 +100,7 @@ func TestParkingDoesNotAllocate(t *testing.T) {
 	state := bytes.Repeat([]byte("x"), 900)
 	if n := testing.AllocsPerRun(100, func() {
 		slot, _ := l.Put(Entry{ID: 1, Binding: "ncacn_np:[x]"}, c, state)
-		l.Take(slot, 1)
+		l.Remove(slot, 1)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -121,7 +121,7 @@ func TestAdoptRefusesOtherDescriptors(t *testing.T) {
 	}
 }
 
-func BenchmarkPutAndTake(b *testing.B) {
+func BenchmarkPutAndRemove(b *testing.B) {
 	npa := bytes.Repeat([]byte("x"), 900)
 	for _, waiting := range []int{0, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {
@@ -132,7 +132,7 @@ func BenchmarkPutAndTake(b *testing.B) {
 			}
 			for b.Loop() {
 				slot, _ := l.Put(Entry{ID: 1 << 40}, p[0], npa)
-				l.Take(slot, 1<<40)
+				l.Remove(slot, 1<<40)
 			}
 		})
 	}

@@ -141,7 +141,7 @@ func TestTakenConnectionEndsForItsPeer(t *testing.T) {
 	}
 	taken := []int{3, 0, 11, 5}
 	for _, id := range taken {
-		if !l.Take(slots[id], uint64(id)) || l.Take(slots[id], uint64(id)) {
+		if !l.Remove(slots[id], uint64(id)) || l.Remove(slots[id], uint64(id)) {
 			t.Errorf("entry %d was not there exactly once", id)
 		}
 	}

@@ -76,8 +76,8 @@ func TestShedAndMend(t *testing.T) {
 		t.Errorf("%d are in one slot, %d members, unkept %t; want 252", n, l.Len(), l.Unkept())
 	}
 	l.Shed()
-	if !l.Take(0, 5) || l.Unkept() || l.Len() != 251 {
-		t.Errorf("after Take: unkept %t, %d members", l.Unkept(), l.Len())
+	if !l.Remove(0, 5) || l.Unkept() || l.Len() != 251 {
+		t.Errorf("after Remove: unkept %t, %d members", l.Unkept(), l.Len())
 	}
 }
 

@@ -295,7 +295,7 @@ func inProcess(f *fixture) (w *worker, box, child int) {
 	dirs := inbox.Directories{NP: []byte(f.dir + "/np"), Ncalrpc: []byte(f.dir + "/ncalrpc")}
 	return &worker{
 		log: slog.New(slog.NewTextHandler(&f.output, nil)), phase: serving,
-		line: inbox.NewLine(f.line(), f.file.Sent(fixtureIndex)), bus: &Rendezvous{}, layout: layoutOf(f.t, "4.17.12"),
+		line: inbox.NewLine(f.line(), f.file.Sent(fixtureIndex)), bus: &MessagingSocket{}, layout: layoutOf(f.t, "4.17.12"),
 		anon:  NewAnonymous(layoutOf(f.t, "4.17.12"), guest),
 		inbox: inbox.New(in[0], dirs), childQ: out[0],
 		out: NewOutgoing(maxBody), outFD: [1]int32{-1}, self: &program.Self{}, loop: new(event.Loop), librariesAt: event.Never, shed: shedder{most: 100},

@@ -69,7 +69,7 @@ func playRpcd(args []string) int {
 		}
 		os.Exit(0)
 	}()
-	bus, err := OpenRendezvous(dir, dir)
+	bus, err := OpenMessagingSocket(dir, dir)
 	if err != nil {
 		return 5
 	}

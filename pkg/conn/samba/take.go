@@ -54,7 +54,7 @@ func (w *worker) take() bool {
 	}
 	w.taken++
 	w.lastActive = w.loop.Now
-	w.inbox.Keep()
+	w.inbox.Release()
 	w.flush()
 	return true
 }

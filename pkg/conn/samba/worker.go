@@ -42,7 +42,7 @@ type worker struct {
 	loop    *event.Loop
 	manager *event.Manager
 
-	bus    *Rendezvous
+	bus    *MessagingSocket
 	child  *child
 	exec   *program.File
 	execID program.ID // of the program that the child runs
@@ -151,12 +151,12 @@ func (w *worker) setup() error {
 	}
 	w.shed.dirs = &dirs
 	w.shed.fit(w.opt.Limits[source.Bound], descriptors)
-	if w.line, err = inbox.TakeLine(w.opt.Name, w.opt.Index); err != nil {
+	if w.line, err = inbox.LockLine(w.opt.Name, w.opt.Index); err != nil {
 		return err
 	}
 	w.busbuf = make([]byte, DatagramSize)
 	w.out, w.control = NewOutgoing(maxBody), NewOutgoing(0)
-	if w.bus, err = OpenRendezvous(w.opt.MessagingDir, w.opt.LockDir); err != nil {
+	if w.bus, err = OpenMessagingSocket(w.opt.MessagingDir, w.opt.LockDir); err != nil {
 		return err
 	}
 	w.bus.RemoveStale(int(w.line.PID.Load())) // what a killed incarnation left

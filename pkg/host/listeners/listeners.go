@@ -38,8 +38,8 @@ type Snapshot struct {
 	holders map[uint64][]Holder // socket inode -> processes, filled by Holders
 }
 
-// Take looks at the network namespace of this process.
-func Take() (*Snapshot, error) {
+// Read looks at the network namespace of this process.
+func Read() (*Snapshot, error) {
 	s, err := take("/proc")
 	if err != nil {
 		return nil, err

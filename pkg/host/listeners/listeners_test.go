@@ -126,7 +126,7 @@ func TestBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := func() (NodeState, uint64) {
-		s, err := Take()
+		s, err := Read()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestBound(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if s, err := Take(); err != nil || s.Queued(path) != queued {
+		if s, err := Read(); err != nil || s.Queued(path) != queued {
 			t.Errorf("queued %v, want %v, %v", s.Queued(path), queued, err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestTakeSeesListenersAndTheirHolders(t *testing.T) {
 	}
 	defer tcp.Close()
 
-	s, err := Take()
+	s, err := Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestTakeSeesANodeThatWasTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Close(second)
-	s, err := Take()
+	s, err := Read()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,9 +16,9 @@ var (
 	UnitDir   = "/usr/lib/systemd/system"                            // packaged units
 	Generator = "/usr/lib/systemd/system-generators/msrpc-generator" // this program
 	Kill      = "/bin/kill"                                          // kill(1)
-	// Since254 is "yes" where systemd knows RestartSteps= and
+	// HasRestartSteps is "yes" where systemd knows RestartSteps= and
 	// RestartMaxDelaySec=; older ones warn about unknown keys.
-	Since254 = ""
+	HasRestartSteps = ""
 )
 
 // File is a generated file: contents, or a symbolic link when Link is set.

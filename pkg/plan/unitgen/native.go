@@ -41,7 +41,7 @@ func nativeWorker(r *plan.Rpcd) *builder {
 	b.exec("ExecStart", r.Exec)
 	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
 	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
-	if Since254 == "yes" {
+	if HasRestartSteps == "yes" {
 		b.set("FileDescriptorStorePreserve", "restart")
 	}
 	b.restarts()

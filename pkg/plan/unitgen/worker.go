@@ -23,7 +23,7 @@ const restart254 = "RestartSteps=6\nRestartMaxDelaySec=2s"
 
 func (b *builder) restarts() {
 	b.setAll(restart)
-	if Since254 == "yes" {
+	if HasRestartSteps == "yes" {
 		b.setAll(restart254)
 	}
 }

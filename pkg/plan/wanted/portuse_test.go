@@ -53,7 +53,7 @@ func TestPortConflict(t *testing.T) {
 	}
 	defer node.Close()
 
-	s, err := listeners.Take()
+	s, err := listeners.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestPortConflict(t *testing.T) {
 		t.Errorf("outgoing: %q", got)
 	}
 	tcp.Close()
-	if s, err = listeners.Take(); err != nil {
+	if s, err = listeners.Read(); err != nil {
 		t.Fatal(err)
 	}
 	if got := conflict(s, PortRange{}, 1); got != "" {

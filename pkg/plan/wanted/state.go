@@ -40,7 +40,7 @@ type Host struct {
 }
 
 // HostSockets takes a snapshot of this host's.
-func HostSockets() (Sockets, error) { return listeners.Take() }
+func HostSockets() (Sockets, error) { return listeners.Read() }
 
 // State is what is, read once.
 type State struct {

@@ -161,7 +161,7 @@ func (l *loop) unpark(c *conn) {
 			}
 		}
 	}
-	l.lot.Take(k.slot, c.id)
+	l.lot.Remove(k.slot, c.id)
 }
 
 // parkLater takes a connection whose file can not be written out of the lot,

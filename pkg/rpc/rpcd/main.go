@@ -129,7 +129,7 @@ func (s *Server) serve(env setting.Values, log *slog.Logger, listen addresses) e
 
 // takeLine makes the process known in the status file.
 func (l *loop) takeLine() (err error) {
-	if l.line, err = inbox.TakeLine(l.env.Name, l.env.Index); err != nil {
+	if l.line, err = inbox.LockLine(l.env.Name, l.env.Index); err != nil {
 		return err
 	}
 	l.line.PID.Store(uint32(os.Getpid()))

@@ -50,7 +50,7 @@ func (l *loop) resume(slots [][2]int) error {
 		if err != nil {
 			l.causes.Log(l.log, slog.LevelWarn, "resume "+err.Error(), journal.IDNotKept,
 				"a parked connection is closed: "+err.Error(), journal.Binding, p.entry.Binding, journal.Error, err.Error())
-			l.lot.Take(p.slot, p.entry.ID)
+			l.lot.Remove(p.slot, p.entry.ID)
 			sys.Close(p.fd)
 			continue
 		}

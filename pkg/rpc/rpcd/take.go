@@ -145,7 +145,7 @@ func (l *loop) takeOne(n int) (*conn, error) {
 	}
 	e, _ := endpoint.Parse(string(m.Binding)) // it agrees with the socket
 	c := l.add(l.inbox.Conn(), l.endpointIndex(e))
-	l.inbox.Keep()
+	l.inbox.Release()
 	if c.npa, c.npaLevel = info, m.NPALevel; info != nil {
 		c.known(l)
 	}

@@ -32,7 +32,7 @@ const (
 const binding = `ncacn_np:[\pipe\npsdecho]`
 
 type worker struct {
-	bus          *samba.Rendezvous
+	bus          *samba.MessagingSocket
 	parent       int
 	group, index uint32
 	parts        samba.Reassembler
@@ -44,7 +44,7 @@ type worker struct {
 func newWorker(dir string, group, index uint32) (*worker, error) {
 	w := &worker{parent: os.Getppid(), group: group, index: index, open: map[net.Conn]string{}}
 	var err error
-	w.bus, err = samba.OpenRendezvous(dir, dir)
+	w.bus, err = samba.OpenMessagingSocket(dir, dir)
 	return w, err
 }
 

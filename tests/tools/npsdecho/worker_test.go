@@ -45,7 +45,7 @@ type parent struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	stdin io.Closer
-	bus   *samba.Rendezvous
+	bus   *samba.MessagingSocket
 	in    *net.UnixConn
 	parts samba.Reassembler
 }
@@ -58,7 +58,7 @@ func start(t *testing.T) *parent {
 	}
 	p := &parent{t: t, cmd: program("--configfile="+conf, "--worker-group=0", "--worker-index=3", "--debuglevel=1", "--debug-stdout")}
 	var err error
-	if p.bus, err = samba.OpenRendezvous(dir, dir); err != nil {
+	if p.bus, err = samba.OpenMessagingSocket(dir, dir); err != nil {
 		t.Fatal(err)
 	}
 	if p.in, err = connOf(p.bus.FD); err != nil {

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rendezvous is this process's place on the messaging bus.
-type Rendezvous struct {
+// MessagingSocket is this process's place on the messaging bus.
+type MessagingSocket struct {
 	ID      ServerID
 	FD      int // datagram socket, non-blocking
 	lock    int
@@ -33,11 +33,11 @@ const (
 	lockDirMode = 0o755
 )
 
-// OpenRendezvous takes the place of this process below messagingDir (parent of
+// OpenMessagingSocket takes the place of this process below messagingDir (parent of
 // msg.sock) and lockDir (parent of msg.lock). It makes msg.sock and msg.lock
 // when they are missing, and refuses directories that the rpcd would refuse.
-func OpenRendezvous(messagingDir, lockDir string) (*Rendezvous, error) {
-	r := &Rendezvous{
+func OpenMessagingSocket(messagingDir, lockDir string) (*MessagingSocket, error) {
+	r := &MessagingSocket{
 		ID:      ServerID{PID: uint64(os.Getpid()), Unique: uniqueID()},
 		sockDir: filepath.Join(messagingDir, "msg.sock"),
 		lockDir: filepath.Join(lockDir, "msg.lock"),
@@ -87,12 +87,16 @@ func ensureDir(path string, mode os.FileMode) error {
 	return nil
 }
 
-func (r *Rendezvous) sockPath(pid int) string { return filepath.Join(r.sockDir, strconv.Itoa(pid)) }
-func (r *Rendezvous) lockPath(pid int) string { return filepath.Join(r.lockDir, strconv.Itoa(pid)) }
+func (r *MessagingSocket) sockPath(pid int) string {
+	return filepath.Join(r.sockDir, strconv.Itoa(pid))
+}
+func (r *MessagingSocket) lockPath(pid int) string {
+	return filepath.Join(r.lockDir, strconv.Itoa(pid))
+}
 
 func wholeFile() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK} }
 
-func (r *Rendezvous) takeLock() error {
+func (r *MessagingSocket) takeLock() error {
 	path := r.lockPath(os.Getpid())
 	for range 8 { // a process that clears up may unlink the file before it is locked
 		fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
@@ -122,7 +126,7 @@ func (r *Rendezvous) takeLock() error {
 	return unix.EAGAIN
 }
 
-func (r *Rendezvous) bind() error {
+func (r *MessagingSocket) bind() error {
 	path := r.sockPath(os.Getpid())
 	unix.Unlink(path) // of an earlier process of this pid: the lock is ours
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -139,7 +143,7 @@ func (r *Rendezvous) bind() error {
 
 // Connect returns a socket of its own for messages to process pid: being
 // connected, it tells when the peer's queue has room.
-func (r *Rendezvous) Connect(pid int) (int, error) {
+func (r *MessagingSocket) Connect(pid int) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return -1, err
@@ -153,7 +157,7 @@ func (r *Rendezvous) Connect(pid int) (int, error) {
 
 // RemoveStale removes socket and lock file that process pid has left; rpcds
 // leave them on every way to exit. What a living process holds stays.
-func (r *Rendezvous) RemoveStale(pid int) {
+func (r *MessagingSocket) RemoveStale(pid int) {
 	if pid <= 0 || pid == os.Getpid() {
 		return
 	}
@@ -169,7 +173,7 @@ func (r *Rendezvous) RemoveStale(pid int) {
 }
 
 // Close leaves the bus and removes this process's files.
-func (r *Rendezvous) Close() {
+func (r *MessagingSocket) Close() {
 	unix.Unlink(r.sockPath(os.Getpid()))
 	unix.Unlink(r.lockPath(os.Getpid()))
 	unix.Close(r.FD)
