@@ -7,7 +7,8 @@ import "bytes"
 // This file owns the verification trailer (rpc_sec_verification_trailer, MS-RPCE
 // 2.2.2.13), which a client appends to the stub of a call that is signed: with it
 // the signature covers what was negotiated without one. It is aligned to 4 bytes
-// and consists of a signature and commands, u16 kind and u16 length before each.
+// and consists of a signature and commands, u16 kind and u16 length before each. It
+// is little-endian whatever the stub is.
 
 // Kinds of commands.
 const (
@@ -35,12 +36,12 @@ func CutVerification(c *Call, abstract, transfer SyntaxID, signHeader bool) ([]b
 	if at < 0 {
 		return c.Stub, nil
 	}
-	b, big := c.Stub[at+len(verifyMagic):], c.BigEndian()
+	b := c.Stub[at+len(verifyMagic):]
 	for {
 		if len(b) < 4 {
 			return nil, ErrVerification
 		}
-		command, n := u16(b, big), int(u16(b[2:], big))
+		command, n := u16(b, false), int(u16(b[2:], false))
 		if len(b)-4 < n || !verified(c, command, b[4:4+n], abstract, transfer, signHeader) {
 			return nil, ErrVerification
 		}
@@ -63,16 +64,15 @@ func findVerification(stub []byte) int {
 }
 
 func verified(c *Call, command uint16, b []byte, abstract, transfer SyntaxID, signHeader bool) bool {
-	big := c.BigEndian()
 	switch command & verifyKind {
 	case verifyBits:
 		// A client that supports it has asked for it.
-		return len(b) == 4 && (u32(b, big)&1 == 0 || signHeader)
+		return len(b) == 4 && (u32(b, false)&1 == 0 || signHeader)
 	case verifySyntax:
-		return len(b) == 2*syntaxSize && readSyntax(b, big) == abstract && readSyntax(b[syntaxSize:], big) == transfer
+		return len(b) == 2*syntaxSize && readSyntax(b, false) == abstract && readSyntax(b[syntaxSize:], false) == transfer
 	case verifyHeader:
-		return len(b) == 16 && b[0] == PTypeRequest && Drep(b[4:8]) == c.Drep && u32(b[8:], big) == c.CallID &&
-			u16(b[12:], big) == c.ContextID && u16(b[14:], big) == c.Opnum
+		return len(b) == 16 && b[0] == PTypeRequest && Drep(b[4:8]) == c.Drep && u32(b[8:], false) == c.CallID &&
+			u16(b[12:], false) == c.ContextID && u16(b[14:], false) == c.Opnum
 	}
 	return command&verifyMust == 0
 }

@@ -13,18 +13,17 @@ var verifiedCall = Call{Header{Type: PTypeRequest, Drep: LittleEndian, CallID: 7
 
 var verifiedID = SyntaxID{uuid.MustParse("60a15ec5-4de8-11d7-a637-005056a20182"), 1}
 
-func appendCommand(b []byte, kind uint16, body []byte, big bool) []byte {
-	return append(put16(put16(b, kind, big), uint16(len(body)), big), body...)
+func appendCommand(b []byte, kind uint16, body []byte) []byte {
+	return append(put16(put16(b, kind, false), uint16(len(body)), false), body...)
 }
 
 // trailer is what Samba appends: all three commands.
 func trailer(c *Call, bits uint32) []byte {
-	big := c.BigEndian()
-	b := appendCommand(bytes.Clone(verifyMagic), verifyBits, put32(nil, bits, big), big)
-	b = appendCommand(b, verifySyntax, NDR.append(verifiedID.append(nil, big), big), big)
+	b := appendCommand(bytes.Clone(verifyMagic), verifyBits, put32(nil, bits, false))
+	b = appendCommand(b, verifySyntax, NDR.append(verifiedID.append(nil, false), false))
 	h := append([]byte{PTypeRequest, 0, 0, 0}, c.Drep[:]...)
-	h = put16(put16(put32(h, c.CallID, big), c.ContextID, big), c.Opnum, big)
-	return appendCommand(b, verifyHeader|verifyEnd, h, big)
+	h = put16(put16(put32(h, c.CallID, false), c.ContextID, false), c.Opnum, false)
+	return appendCommand(b, verifyHeader|verifyEnd, h)
 }
 
 func TestVerificationTrailer(t *testing.T) {
@@ -57,9 +56,8 @@ func TestVerificationTrailer(t *testing.T) {
 		for cut := len(verifyMagic); cut < len(good); cut++ {
 			check("cut", stub(good[:cut]), true, false)
 		}
-		big := c.BigEndian()
-		check("unknown command", stub(appendCommand(bytes.Clone(verifyMagic), 9|verifyEnd, nil, big)), true, true)
-		check("unknown command that matters", stub(appendCommand(bytes.Clone(verifyMagic), 9|verifyEnd|verifyMust, nil, big)), true, false)
+		check("unknown command", stub(appendCommand(bytes.Clone(verifyMagic), 9|verifyEnd, nil)), true, true)
+		check("unknown command that matters", stub(appendCommand(bytes.Clone(verifyMagic), 9|verifyEnd|verifyMust, nil)), true, false)
 	}
 }
 
