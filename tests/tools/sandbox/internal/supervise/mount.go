@@ -118,7 +118,12 @@ func mountRoot(c Config) error {
 	if m.err != nil {
 		return fmt.Errorf("sandbox: %w", m.err)
 	}
-	return pivot(m.root)
+	if err := pivot(m.root); err != nil {
+		return err
+	}
+	// As on a host, so that systemd can show what it mounts for a service, such as
+	// credentials; nothing of it is seen outside.
+	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
 
 // overlay lays a tmpfs over stage over root. A part of the root that is a file
