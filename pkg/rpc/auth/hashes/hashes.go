@@ -62,7 +62,7 @@ func Parse(text string) (*File, error) {
 func parseLine(line string) (a account, err error) {
 	fields := strings.Split(line, ":")
 	if len(fields) < 5 || fields[0] == "" {
-		return a, fmt.Errorf("not of the form NAME:UID:LMHASH:NTHASH:[FLAGS]:")
+		return a, fmt.Errorf("not of the form NAME:UID:LMHASH:NTHASH:[FLAGS]")
 	}
 	uid, err := strconv.ParseUint(fields[1], 10, 32)
 	if err != nil {

@@ -33,13 +33,14 @@ type abi struct {
 	size    int // of a request
 	data    int // where the arguments of its command are
 	netbios uint32
+	aliases uint32 // GETSIDALIASES
 }
 
 // abis are the versions that are known: 31 is Samba 4.16, 32 is 4.17 to 4.21, 33
 // is 4.22 to 4.25.
-var abis = map[uint32]abi{31: {2128, 312, 43}, 32: {2136, 320, 43}, 33: {2136, 320, 42}}
+var abis = map[uint32]abi{31: {2128, 312, 43, 47}, 32: {2136, 320, 43, 47}, 33: {2136, 320, 42, 46}}
 
-// Commands; that for the NetBIOS name is in abi.
+// Commands; those for the NetBIOS name and for aliases are in abi.
 const (
 	cmdVersion    = 0
 	cmdAuthCRAP   = 14
@@ -175,19 +176,44 @@ func (r response) account() (*auth.Account, error) {
 		}
 		texts = append(texts, sid)
 	}
-	if len(texts) > npa.MaxSIDs {
-		return nil, garbage("an account is in too many groups")
+	return a, addSIDs(a, texts)
+}
+
+// addSIDs adds SIDs to those of an account.
+func addSIDs(a *auth.Account, texts []string) error {
+	if len(a.SIDs)+len(texts) > npa.MaxSIDs {
+		return garbage("an account is in too many groups")
 	}
 	for _, text := range texts {
 		sid, err := npa.ParseSID(text)
 		if err != nil {
-			return nil, garbage(err.Error())
+			return garbage(err.Error())
 		}
 		if !slices.Contains(a.SIDs, sid) {
 			a.SIDs = append(a.SIDs, sid)
 		}
 	}
-	return a, nil
+	return nil
+}
+
+// askAliases is the request for the groups of BUILTIN that an account is in, with
+// its own groups.
+func (a abi) askAliases(who *auth.Account) []byte {
+	var list []byte
+	for _, sid := range who.SIDs {
+		list = append(append(list, sid.String()...), '\n')
+	}
+	b := a.request(a.aliases, 0, append(list, 0))
+	copy(b[a.data:], "S-1-5-32")
+	return b
+}
+
+// aliases is the answer: none where winbindd knows no BUILTIN.
+func (r response) aliases() []string {
+	if !r.ok() {
+		return nil
+	}
+	return strings.Fields(string(bytes.TrimRight(r[responseSize:], "\x00")))
 }
 
 func garbage(what string) error {

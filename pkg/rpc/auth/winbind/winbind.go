@@ -181,7 +181,7 @@ func (w *Accounts) Logon(ctx context.Context, l *auth.Logon) (*auth.Account, err
 		}
 		var status uint32
 		if status, err = r.status(); err == nil {
-			return r.account()
+			return w.account(ctx, a, r)
 		}
 		if status != noSuchUser && status != noLogonServers && status != noSuchDomain {
 			return nil, err
@@ -210,7 +210,20 @@ func (w *Accounts) PAC(ctx context.Context, pac []byte) (*auth.Account, error) {
 	if _, err := r.status(); err != nil {
 		return nil, err
 	}
-	return r.account()
+	return w.account(ctx, a, r)
+}
+
+// account reads a good answer, and adds the groups of this host.
+func (w *Accounts) account(ctx context.Context, a abi, r response) (*auth.Account, error) {
+	who, err := r.account()
+	if err != nil {
+		return nil, err
+	}
+	r, err = w.ask(ctx, a.askAliases(who))
+	if err != nil {
+		return nil, w.unavailable(err)
+	}
+	return who, addSIDs(who, r.aliases())
 }
 
 // status is what winbindd says of a logon.

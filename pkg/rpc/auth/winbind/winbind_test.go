@@ -40,7 +40,11 @@ func fake(t *testing.T, size int, answer func(request []byte) []byte) *Accounts 
 				if _, err := io.ReadFull(c, b[4:]); err != nil {
 					return
 				}
-				c.Write(answer(b))
+				extra := make([]byte, order.Uint32(b[size-8:]))
+				if _, err := io.ReadFull(c, extra); err != nil {
+					return
+				}
+				c.Write(answer(append(b, extra...)))
 			}()
 		}
 	}()
@@ -72,6 +76,13 @@ func host(version uint32, crap func(domain string) []byte) func([]byte) []byte {
 			return ok(0, map[int]string{atText: "DOM"})
 		case cmdDomainInfo:
 			return ok(0, map[int]string{atText: "DOM", atAltName: "dom.test"})
+		case a.aliases:
+			b := ok(0, nil)
+			if strings.HasPrefix(string(q[a.data:]), "S-1-5-32\x00") && strings.HasSuffix(string(q), "\nS-1-18-1\n\x00") {
+				b = append(b, "S-1-5-32-544\nS-1-5-32-545\n\x00"...)
+			}
+			order.PutUint32(b, uint32(len(b)))
+			return b
 		case cmdAuthCRAP:
 			domain, _, _ := strings.Cut(string(q[a.data+argDomain:]), "\x00")
 			return crap(domain)
@@ -115,7 +126,7 @@ func TestEachKnownVersionIsSpoken(t *testing.T) {
 			t.Fatalf("version %d: %v", version, err)
 		}
 		if got, want := fmt.Sprint(who.Name, who.Domain, who.SIDs, string(who.SessionKey[:])),
-			"aliceDOM[S-1-5-21-1-2-3-1000 S-1-5-21-1-2-3-513 S-1-5-21-1-2-3-1112 S-1-18-1]0123456789abcdef"; got != want {
+			"aliceDOM[S-1-5-21-1-2-3-1000 S-1-5-21-1-2-3-513 S-1-5-21-1-2-3-1112 S-1-18-1 S-1-5-32-544 S-1-5-32-545]0123456789abcdef"; got != want {
 			t.Errorf("version %d: %s, want %s", version, got, want)
 		}
 	}
@@ -194,6 +205,7 @@ func FuzzAccount(f *testing.F) {
 			r := response(b)
 			r.status()
 			r.account()
+			addSIDs(&auth.Account{}, r.aliases())
 		}
 	})
 }
