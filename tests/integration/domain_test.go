@@ -125,7 +125,7 @@ func (dc *host) hasAMember(t *testing.T) {
 		o.Hostname = "member1"
 		o.Files["/etc/krb5.conf"] = "[libdefaults]\n\tdefault_realm = " + realm + "\n"
 		o.Files["/etc/resolv.conf"] = "nameserver " + dcAddress + "\n"
-		o.Files["/etc/samba/smb.conf"] = "[global]\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n" +
+		o.Files["/etc/samba/smb.conf"] = "[global]\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n\tkerberos method = secrets and keytab\n" +
 			"\tidmap config * : range = 100000-199999\n\tidmap config * : backend = tdb\n\tlog file = /var/log/samba/log.%m\n\tprinting = bsd\n\tprintcap name = /dev/null\n\n[public]\n\tpath = /srv/public\n"
 	})
 	link(t, dc, member, "192.0.2.20/24")
