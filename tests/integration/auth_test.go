@@ -25,6 +25,13 @@ func (h *host) credentials(lines ...string) {
 	h.run("systemctl", "stop", authUnit)
 }
 
+// hashes lets msrpc-auth know the users of this host.
+func (h *host) hashes() {
+	h.t.Helper()
+	h.sh("mkdir -p -m 700 /etc/credstore; pdbedit -L -w >/etc/credstore/msrpc.nthashes; chmod 600 /etc/credstore/msrpc.nthashes")
+	h.credentials("LoadCredential=msrpc.nthashes:/etc/credstore/msrpc.nthashes")
+}
+
 // echoes calls rpcecho by rpcclient, which has to succeed as user with these
 // options of a binding.
 func (h *host) echoes(server, options string, args ...string) {
@@ -45,8 +52,7 @@ func authenticating(t *testing.T) *host {
 
 func TestClientsOfNativeRpcdsAuthenticateWithNTLM(t *testing.T) {
 	h := authenticating(t)
-	h.sh("mkdir -p -m 700 /etc/credstore; pdbedit -L -w >/etc/credstore/msrpc.nthashes; chmod 600 /etc/credstore/msrpc.nthashes")
-	h.credentials("LoadCredential=msrpc.nthashes:/etc/credstore/msrpc.nthashes")
+	h.hashes()
 	for _, mechanism := range []string{"ntlm", "spnego"} {
 		for _, level := range levels {
 			h.echoes("127.0.0.1", level+","+mechanism, "-U", "root%"+password)
@@ -91,8 +97,7 @@ func (h *host) denied(user string) {
 
 func TestANativeRpcdSeesNoKey(t *testing.T) {
 	h := authenticating(t)
-	h.sh("mkdir -p -m 700 /etc/credstore; pdbedit -L -w >/etc/credstore/msrpc.nthashes; chmod 600 /etc/credstore/msrpc.nthashes")
-	h.credentials("LoadCredential=msrpc.nthashes:/etc/credstore/msrpc.nthashes")
+	h.hashes()
 	h.echoes("127.0.0.1", "seal", "-U", "root%"+password)
 	root := "/proc/" + h.property(echoUnit, "MainPID") + "/root"
 	h.run("ls", root+"/run/msrpc/.auth/socket")

@@ -130,8 +130,11 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 // strong refuses what is too weak for the level.
 func (c *securityContext) strong(a *authenticate) error {
 	want := uint32(flagExtended)
+	if a.anonymous() {
+		want = 0 // Samba's clients leave it out, and there is no key to protect
+	}
 	if auth.Protects(c.level) {
-		want |= flagSign | flag128 | flagKeyExch
+		want |= flagExtended | flagSign | flag128 | flagKeyExch
 	}
 	if c.level == dcerpc.LevelPrivacy {
 		want |= flagSeal
