@@ -90,8 +90,10 @@ func TestNativeMapperSpeaksAsWindowsDoes(t *testing.T) {
 		case g.result == "success":
 		case strings.Contains(g.needs, "kerberos"):
 			// of a domain controller
-		case w.result != "success" && strings.Contains(g.needs, "interface-"):
+		case w.result != "success" && (strings.Contains(g.needs, "interface-") || strings.Contains(g.needs, "pipe")):
 			// of a domain controller
+		case name == "test_spnego_multiple_auth_hdr_signing":
+			// Samba's NTLM signs headers, whatever it is told
 		default:
 			t.Errorf("%s: Samba's mapper %s, ours %s\n%s", name, w.result, g.result, g.detail)
 		}

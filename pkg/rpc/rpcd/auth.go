@@ -169,7 +169,7 @@ func (st *step) ended(l *loop) {
 func (st *step) finish() {
 	c, s, l := st.conn, st.sec, st.loop
 	auth3 := st.ack == nil
-	if st.err == nil && auth3 && !st.done {
+	if st.err == nil && auth3 && (!st.done || len(st.reply) > 0) { // no way to answer
 		st.err = auth.ErrToken
 	}
 	if st.err != nil {

@@ -96,7 +96,7 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 		if mic, err = a.hasMIC(); err != nil {
 			return err
 		}
-		if !mic && !c.m.WithoutMIC && auth.Protects(c.level) { // Samba has none at level connect, where calls could be changed anyway
+		if !mic && !c.m.WithoutMIC && auth.Protects(c.level) && a.flags&flagSign != 0 { // Samba has none without signatures
 			return fmt.Errorf("%w: the client sends no MIC", auth.ErrDenied)
 		}
 		who, err := c.m.Accounts.Logon(ctx, &auth.Logon{Account: a.user, Domain: a.domain, Workstation: a.workstation,
@@ -127,14 +127,15 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 	return nil
 }
 
-// strong refuses what is too weak for the level.
+// strong refuses what is too weak for the level. A client that does not say that it
+// signs has to do it all the same, at levels that protect.
 func (c *securityContext) strong(a *authenticate) error {
-	want := uint32(flagExtended)
-	if a.anonymous() {
-		want = 0 // Samba's clients leave it out, and there is no key to protect
-	}
-	if auth.Protects(c.level) {
-		want |= flagExtended | flagSign | flag128 | flagKeyExch
+	want := uint32(0)
+	if !a.anonymous() { // who has no key that others do not know, and what Samba's leave out
+		want = flagExtended
+		if auth.Protects(c.level) {
+			want |= flag128 | flagKeyExch
+		}
 	}
 	if c.level == dcerpc.LevelPrivacy {
 		want |= flagSeal
