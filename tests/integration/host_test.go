@@ -41,7 +41,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{"bindload", "forge", "npsdecho", "probe"} {
+	for _, name := range []string{"attack", "bindload", "forge", "npsdecho", "probe"} {
 		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "msrpcd/tests/tools/"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
