@@ -3,6 +3,7 @@
 package units_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,7 @@ func substitutions(programs string) map[string]string {
 		"vendordir": layout.VendorConfig, "confdir": layout.AdminConfig, "volatiledir": layout.VolatileConf,
 		"statedir": layout.State, "runtimedir": layout.Runtime,
 		"user": layout.User, "group": layout.Group, "rpcduser": layout.RpcdUser, "authuser": layout.AuthUser, "since254": "#",
-		"hardening": units.Hardening,
+		"hardening": units.Hardening, "restart": units.Restart(false),
 	}
 }
 
@@ -233,10 +234,14 @@ func TestEveryUnitHasNoStartLimitAndIsPartOfTheTarget(t *testing.T) {
 	}
 }
 
-func TestBrokerMayStoreWhatItsParkingNeeds(t *testing.T) {
-	want := "\nFileDescriptorStoreMax=" + strconv.Itoa(parking.MaxStored) + "\n"
-	if unit := render(t, "msrpc-broker@.service.in", "/bin"); !strings.Contains(unit, want) {
-		t.Errorf("no line %q in\n%s", want, unit)
+func TestTheBrokersUnitHasTheNumbersOfItsProgram(t *testing.T) {
+	unit := render(t, "msrpc-broker@.service.in", "/bin")
+	for setting, n := range map[string]int{
+		"FileDescriptorStoreMax": parking.MaxStored, "RestartForceExitStatus": layout.ExitReplaced, "SuccessExitStatus": layout.ExitReplaced,
+	} {
+		if want := fmt.Sprintf("\n%s=%d\n", setting, n); !strings.Contains(unit, want) {
+			t.Errorf("no line %q in\n%s", want, unit)
+		}
 	}
 }
 

@@ -174,7 +174,7 @@ func (c *Catalogue) Validate() error {
 func (e *Entry) validate() error {
 	switch {
 	case !layout.ValidName(e.Name):
-		return fmt.Errorf("%q can not be the name of an rpcd", e.Name)
+		return fmt.Errorf("%q cannot be the name of an rpcd", e.Name)
 	case !validPath(e.Exec):
 		return fmt.Errorf("rpcd %s: program %q is not a clean absolute path", e.Name, e.Exec)
 	case e.Kind != config.KindSamba && e.Kind != config.KindNative:

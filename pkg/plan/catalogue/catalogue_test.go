@@ -161,7 +161,7 @@ func sealed(t *testing.T, data []byte) []byte {
 	return b
 }
 
-// A database that is whole but says what a unit or path can not be made of.
+// A database that is whole but says what a unit or path cannot be made of.
 func TestReadChecksContents(t *testing.T) {
 	for name, change := range map[string]func(*bolt.Tx) error{
 		"other version": func(tx *bolt.Tx) error {

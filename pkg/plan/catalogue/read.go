@@ -39,7 +39,7 @@ const (
 	trailerSize = len(trailerMark) + sha256.Size
 )
 
-// lockTimeout bounds the wait for a lock that nobody has: a file is written
+// lockTimeout bounds the wait for a lock that no process has: a file is written
 // under another name, and read from a copy.
 const lockTimeout = 100 * time.Millisecond
 
@@ -137,11 +137,11 @@ func verify(f *os.File, to io.Writer) error {
 	size := st.Size() - int64(trailerSize)
 	h := sha256.New()
 	if n, err := io.Copy(io.MultiWriter(h, to), io.NewSectionReader(f, 0, size)); err != nil || n != size {
-		return fmt.Errorf("%w: it can not be read to its end", ErrFormat)
+		return fmt.Errorf("%w: it cannot be read to its end", ErrFormat)
 	}
 	var tail [trailerSize]byte
 	if _, err := f.ReadAt(tail[:], size); err != nil {
-		return fmt.Errorf("%w: it can not be read to its end", ErrFormat)
+		return fmt.Errorf("%w: it cannot be read to its end", ErrFormat)
 	}
 	if !bytes.Equal(tail[:], h.Sum([]byte(trailerMark))) {
 		return fmt.Errorf("%w: its checksum is wrong", ErrFormat)

@@ -7,8 +7,8 @@
 //
 //	lock -> wait until quiet -> smb.conf -> list -> ports -> catalogue -> apply -> heal
 //
-// What always holds: an rpcd that can not be asked keeps its last good entry;
-// a smb.conf that can not be read changes nothing; a catalogue or a unit that
+// What always holds: an rpcd that cannot be asked keeps its last good entry;
+// a smb.conf that cannot be read changes nothing; a catalogue or a unit that
 // would be the same is not touched; a target that the administrator stopped
 // stays stopped; a listener that stays is never closed.
 // What catalogue and units hold of this host, and what notices that it changed:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Asking rpcds what they serve. A program that can not be asked costs only
+// Asking rpcds what they serve. A program that cannot be asked costs only
 // itself: its last good listing stays, with the reason beside it.
 
 package refresh
@@ -76,7 +76,7 @@ func list(ctx context.Context, r config.Rpcd, samba *config.Samba, old *catalogu
 		e.SambaTwin = twin(ctx, limit, r.Samba, samba, last)
 	}
 	if r.Kind == config.KindSamba && samba != nil {
-		e.SambaVersion = samba.Version // an rpcd can not be asked for its own
+		e.SambaVersion = samba.Version // an rpcd cannot be asked for its own
 	}
 	if last != nil {
 		e.Port = last.Port

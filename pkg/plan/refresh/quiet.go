@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Waiting until nobody unpacks packages in the directories of the rpcds any
-// more. Change times (ctime) tell: package managers set modification times to
+// Waiting until packages are unpacked in the directories of the rpcds. Change times (ctime) tell: package managers set modification times to
 // those of the archive.
 
 package refresh

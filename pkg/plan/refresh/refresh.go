@@ -118,7 +118,7 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	if !equal(old, c) {
 		rep.Written = true
 		if err := catalogue.Write(r.Catalogue, c); err != nil {
-			r.Log.Error("the catalogue can not be written", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
+			r.Log.Error("the catalogue cannot be written", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
 			return err
 		}
 		r.Log.Info(fmt.Sprintf("catalogue written: %d rpcds, %d of them listed", rep.Rpcds, rep.Listed),

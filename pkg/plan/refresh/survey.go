@@ -105,11 +105,11 @@ func (r *Refresher) unlisted(rep *Report, name, exec, failure string, last *list
 		follows = "its last good listing is kept"
 	}
 	rep.problem("%s: %s: %s", exec, failure, follows)
-	r.Log.Error(exec+" can not be listed: "+follows, journal.Rpcd, name, journal.Error, failure,
+	r.Log.Error(exec+" cannot be listed: "+follows, journal.Rpcd, name, journal.Error, failure,
 		journal.MessageID, journal.IDListingFailed)
 }
 
-// samba reads smb.conf. Without Samba's programs a smb.conf that can not be
+// samba reads smb.conf. Without Samba's programs a smb.conf that cannot be
 // read is what an uninstalled Samba looks like. Native rpcds are served then
 // from Samba's usual directories; else what was known stands in for it, so that
 // the units of Samba's rpcds can go.
@@ -119,7 +119,7 @@ func (r *Refresher) samba(ctx context.Context, cfg *config.Config, rpcds []confi
 		return s, context.Cause(ctx)
 	}
 	if installed(rpcds, config.KindSamba) {
-		r.Log.Error("smb.conf can not be read: nothing is changed", journal.Error, err, journal.MessageID, journal.IDSambaUnreadable)
+		r.Log.Error("smb.conf cannot be read: nothing is changed", journal.Error, err, journal.MessageID, journal.IDSambaUnreadable)
 		return nil, err
 	}
 	if installed(rpcds, config.KindNative) && (errors.Is(err, config.ErrNoSambaConfig) || errors.Is(err, config.ErrNoTestparm)) {

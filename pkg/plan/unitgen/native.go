@@ -44,7 +44,7 @@ func nativeWorker(r *plan.Rpcd) *builder {
 	if HasRestartSteps == "yes" {
 		b.set("FileDescriptorStorePreserve", "restart")
 	}
-	b.restarts()
+	b.setAll(units.Restart(HasRestartSteps == "yes"))
 	b.replaced()
 	b.set("Slice", layout.Slice(r.Name))
 	b.quiet()

@@ -10,23 +10,8 @@ import (
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/units"
 )
-
-// restart is for services that sockets start: never a start limit, always a
-// pause, so that what waits in the socket outlives a crash loop.
-const restart = "Restart=on-failure\nRestartSec=200ms"
-
-// restart254 makes the pause grow. systemd counts all restarts since the last
-// stop, however long ago, so that in the end each pause is the longest one: it
-// stays well below the 10 s that Samba's clients wait.
-const restart254 = "RestartSteps=6\nRestartMaxDelaySec=2s"
-
-func (b *builder) restarts() {
-	b.setAll(restart)
-	if HasRestartSteps == "yes" {
-		b.setAll(restart254)
-	}
-}
 
 // replaced is for programs that end by themselves when they were replaced.
 func (b *builder) replaced() {
@@ -54,7 +39,7 @@ func sambaWorker(r *plan.Rpcd) *builder {
 	b.setAll(sambaLimits)
 	b.note("At a stop clients have this time but 6 s to end; what is left then is closed.")
 	b.setAll("TimeoutStopSec=60")
-	b.restarts()
+	b.setAll(units.Restart(HasRestartSteps == "yes"))
 	b.set("Slice", layout.Slice(r.Name))
 	b.setAll(sambaHardening)
 	b.sambaLog(r)
