@@ -36,6 +36,9 @@ func NewManager(text func() string) (*Manager, error) {
 	return &Manager{Notifier: n, text: text}, err
 }
 
+// NoManager is for a server that is a part of another program.
+func NoManager(text func() string) *Manager { return &Manager{Notifier: sys.NoNotifier(), text: text} }
+
 // Ready says that the service is ready, and from now on how it is. Only a manager
 // that cannot be reached at all is an error.
 func (m *Manager) Ready(now time.Duration) error {

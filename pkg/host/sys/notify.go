@@ -41,6 +41,10 @@ func NewNotifier() (*Notifier, error) {
 	return n, nil
 }
 
+// NoNotifier sends nothing. It is for servers that are a part of another program,
+// whose NOTIFY_SOCKET is not theirs.
+func NoNotifier() *Notifier { return &Notifier{fd: -1} }
+
 // Connected reports whether there is a service manager.
 func (n *Notifier) Connected() bool { return n.fd >= 0 }
 

@@ -41,8 +41,9 @@ type conn struct {
 	npa      []byte        // np: the auth request; once answered, its info until it is in the file of kept
 	npaLevel uint32
 	caller   *Caller
-	in       []byte // bytes that are no whole PDU yet, or wait for a busy connection
-	out      []byte // answers that the client has not taken yet
+	over     chan struct{} // of ServeConn: closed with the connection
+	in       []byte        // bytes that are no whole PDU yet, or wait for a busy connection
+	out      []byte        // answers that the client has not taken yet
 	state    state
 	calls    dcerpc.Reassembler
 	from     *holder // whose it is
@@ -141,6 +142,9 @@ func (c *conn) close(l *loop) {
 		l.Delete(c.fd)
 	}
 	l.conns[c.fd] = nil
+	if c.over != nil {
+		close(c.over)
+	}
 	sys.Close(c.fd)
 	c.fd = -1
 	c.dequeue()

@@ -113,8 +113,10 @@ func newLoop(s *Server, env setting.Values, log *slog.Logger) (*loop, error) {
 		return nil, err
 	}
 	l.lastActive = l.Now
-	if l.manager, err = event.NewManager(l.statusText); err != nil {
-		return nil, err
+	if l.manager = event.NoManager(l.statusText); !s.embedded {
+		if l.manager, err = event.NewManager(l.statusText); err != nil {
+			return nil, err
+		}
 	}
 	if l.fdLimit, err = sys.DescriptorLimit(); err != nil {
 		return nil, err

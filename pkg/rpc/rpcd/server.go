@@ -3,6 +3,8 @@
 package rpcd
 
 import (
+	"sync"
+
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
@@ -29,6 +31,12 @@ type Server struct {
 	Auth []auth.Mechanism
 	// Limits bound what one peer can take; zero fields have defaults.
 	Limits Limits
+
+	embedded bool // served by Serve or ServeConn, serve.go
+	starting sync.Once
+	running  *loop
+	failed   error
+	stopped  chan struct{} // closed when running has ended
 }
 
 // Limits bound what a connection or an association group can take. What all

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rpcd_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	client "msrpcd/pkg/rpc/rpcclient"
+	"msrpcd/pkg/rpc/rpcd"
+	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/npa"
+	"msrpcd/pkg/wire/uuid"
+)
+
+// A program that has a client on some stream, and knows who it is, serves it.
+func ExampleServer_ServeConn() {
+	id := uuid.MustParse("7d3a2f52-0a2c-4c0b-9c62-2f3c3a0e7b11")
+	server := rpcd.Server{Name: "greeter", Interfaces: []*rpcd.Interface{{
+		UUID: id, Major: 1, Name: "greeter", MinLevel: dcerpc.LevelPrivacy,
+		Ops: []rpcd.Op{{Name: "Greet", Allow: rpcd.Members(npa.SIDAuthenticated), Run: func(c *rpcd.Call) dcerpc.Status {
+			c.Out.Octets([]byte("hello " + c.Caller().Account))
+			return 0
+		}}},
+	}}}
+	defer server.Shutdown()
+	near, far := net.Pipe()
+	go server.ServeConn(far, &rpcd.Caller{Account: "alice", Level: dcerpc.LevelPrivacy})
+
+	greeter := dcerpc.SyntaxID{UUID: id, Version: 1}
+	c := client.New(near, "greeter", client.Options{})
+	if err := c.Bind(context.Background(), 0, greeter); err != nil {
+		fmt.Println(err)
+		return
+	}
+	stub, _, err := c.CallStub(context.Background(), client.Operation{Interface: greeter}, nil)
+	fmt.Println(string(stub), err)
+	// Output: hello alice <nil>
+}
