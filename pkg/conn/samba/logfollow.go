@@ -10,6 +10,7 @@ package samba
 // here: the file keeps it.
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
@@ -120,7 +121,11 @@ func (w *worker) findLog() {
 	f.file, f.dev, f.ino, f.at, f.due = fd, st.Dev, st.Ino, max(0, st.Size-back), 0
 	path := fmt.Sprintf("/proc/self/fd/%d", fd)
 	name, _ := os.Readlink(path)
-	f.ofRpcd = filepath.Base(name) == "log."+filepath.Base(w.opt.Exec)
+	program := filepath.Base(w.opt.Exec)
+	f.ofRpcd = filepath.Base(name) == "log."+program
+	if f.to.alone = f.lock(); f.to.alone {
+		f.skip(program, st.Size)
+	}
 	if f.watched, err = unix.InotifyAddWatch(f.notify, path, unix.IN_MODIFY); err != nil {
 		w.causes.Log(w.log, slog.LevelWarn, "log file", journal.IDLogNotRead, "messages of the rpcd are in "+name+" only, which cannot be watched; raise fs.inotify.max_user_watches", journal.Error, err)
 	}
@@ -128,13 +133,11 @@ func (w *worker) findLog() {
 
 // read gives up to limit bytes to the journal, and reports whether that was all.
 func (f *follower) read(limit int) (end bool) {
-	// Samba 4.17 writes no pid, into a file of all workers of an rpcd: one of them
-	// gives such messages to the journal.
-	f.to.alone = f.ofRpcd && (f.to.alone || unix.Flock(f.file, unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK)
 	for limit > 0 && !journal.Busy() {
 		n, err := unix.Pread(f.file, f.buf, f.at)
 		if n <= 0 || err != nil {
 			f.to.since = ""
+			f.to.alone = f.to.alone || f.lock() // only now: what is there was read by who had it
 			var st unix.Stat_t
 			if unix.Fstat(f.file, &st) == nil && st.Size < f.at { // it was cut
 				f.at = 0
@@ -146,6 +149,25 @@ func (f *follower) read(limit int) (end bool) {
 		limit -= n
 	}
 	return false
+}
+
+// lock decides which worker gives messages without pid to the journal: Samba 4.17
+// writes none, into a file of all workers of an rpcd.
+func (f *follower) lock() bool {
+	return f.ofRpcd && unix.Flock(f.file, unix.LOCK_EX|unix.LOCK_NB) != unix.EWOULDBLOCK
+}
+
+// skip goes to the header of the last banner, where headers have no pid: what is
+// before it was read when it was written.
+func (f *follower) skip(program string, size int64) {
+	text := make([]byte, size-f.at)
+	n, _ := unix.Pread(f.file, text, f.at)
+	text = text[:max(n, 0)]
+	text = text[:max(bytes.LastIndex(text, []byte("\n  "+program+" version ")), 0)]
+	head := bytes.LastIndexByte(text, '\n') + 1
+	if !bytes.Contains(text[head:], []byte(", pid=")) {
+		f.at += int64(head)
+	}
 }
 
 // finish reads to the end, and is done with the file.
