@@ -80,7 +80,8 @@ const (
 // New takes over the passed descriptors. An error says which is missing or not
 // what its name promises.
 func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
-	b := &Broker{cfg: cfg, log: log, self: program.NewSelf(), waiting: newWaiting()}
+	b := &Broker{cfg: cfg, log: log, self: program.NewSelf()}
+	b.waiting.init(cfg.Limits)
 	var seed [4]byte
 	rand.Read(seed[:])
 	b.nextID = uint64(binary.LittleEndian.Uint32(seed[:]))<<32 | 1

@@ -32,7 +32,7 @@ type conn struct {
 	frag     uint16 // length of the first PDU, 0 for a pipe without DCE/RPC
 	worker   int16  // wantInbox: whose inbox
 	slot     int16  // parked: where
-	crowd    int32  // silent: index into waiting.crowds, source.None, notCounted
+	crowd    *crowd // silent: of its source, nil while that was not looked at
 	links    [nLinks]link
 	need     int32 // bytes that must be there before a look makes sense
 	groupID  uint32
@@ -58,7 +58,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 		b.conns = append(b.conns, conn{})
 	}
 	c := &b.conns[fd]
-	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.loop.Now, crowd: notCounted, taken: c.taken[:0]}
+	*c = conn{gen: c.gen + 1, binding: int16(binding), id: b.nextID, accepted: b.loop.Now, taken: c.taken[:0]}
 	b.nextID++
 	return c
 }

@@ -113,19 +113,23 @@ func (c *checker) roles() {
 func (c *checker) sources() {
 	limits := c.cfg.Limits[source.Unbound]
 	c.must(c.waiting.silent.n <= limits.Total, "%d conns are silent", c.waiting.silent.n)
-	crowds := map[int32]int{}
+	crowds := map[*crowd]int{}
+	sources := 0
 	for fd := range c.conns {
-		if i := c.conns[fd].crowd; c.conns[fd].state.silent() && i >= 0 {
-			crowds[i]++
+		if h := c.conns[fd].crowd; c.conns[fd].state.silent() && h != nil {
+			if crowds[h]++; crowds[h] == 1 && h.Source != (source.Source{}) {
+				sources++
+			}
 		}
 	}
-	c.must(c.waiting.crowds.Len() == len(crowds), "%d sources of %d", c.waiting.crowds.Len(), len(crowds))
-	for i, n := range crowds {
-		for _, fd := range c.walk(c.waiting.crowds.At(i), fmt.Sprint("crowd ", i)) {
-			c.must(c.conns[fd].crowd == i && c.conns[fd].state.silent(), "conn %d is in crowd %d", fd, i)
+	c.must(c.waiting.crowds.Len() == sources, "%d sources of %d", c.waiting.crowds.Len(), sources)
+	for h, n := range crowds {
+		c.must(h.Use(source.Unbound) == n, "%d conns of %v are counted, %d are there", h.Use(source.Unbound), h.Source, n)
+		for _, fd := range c.walk(&h.Own, fmt.Sprint("crowd ", h.Source)) {
+			c.must(c.conns[fd].crowd == h && c.conns[fd].state.silent(), "conn %d is in the crowd of %v", fd, h.Source)
 			n--
 		}
-		c.must(n == 0 && crowds[i] <= limits.Address, "%d conns of crowd %d are in it %d times", crowds[i], i, crowds[i]-n)
+		c.must(n == 0 && (h.Source == source.Source{} || crowds[h] <= limits.Address), "%d conns of %v are in its crowd %d times", crowds[h], h.Source, crowds[h]-n)
 	}
 }
 

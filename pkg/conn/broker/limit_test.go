@@ -77,6 +77,25 @@ func TestAFloodingAddressPushesOutItsOwn(t *testing.T) {
 	r.served(flood[4])
 }
 
+// TestTheSourceWithTheMostMakesRoom, not the conn that waits the longest.
+func TestTheSourceWithTheMostMakesRoom(t *testing.T) {
+	r := newRig(t)
+	r.cfg.Workers, r.cfg.Limits[source.Unbound].Total = 1, 4
+	r.openInbox(0)
+	r.start()
+	other := r.dialFrom("127.0.0.2")
+	r.pending(1)
+	var flood []net.Conn
+	for n := range 3 {
+		flood = append(flood, r.dial())
+		r.pending(uint32(n + 2))
+	}
+	newest := r.dialFrom("127.0.0.4")
+	closed(t, flood[0], "the oldest of the source with the most")
+	r.served(other)
+	r.served(newest)
+}
+
 func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 	r := newRig(t)
 	r.cfg.Limits[source.Unbound].User = 1

@@ -11,10 +11,10 @@ import (
 )
 
 // This file limits silent conns, those without a complete bind: in all, and for
-// each source, so that one that floods the rpcd pushes out only its own. Always
-// the oldest goes; a client that binds in the time that the others need to open
-// that many connections is never touched. Only conns that wait are looked at: one
-// whose bind is there at once has no source.
+// each source, so that one that floods the rpcd pushes out only its own. Of a
+// source the oldest goes, and the source with the most has to give where there are
+// too many in all; a client that binds in the time that the others need to open
+// that many connections is never touched. Only conns that wait are looked at.
 
 // count puts a silent conn into the crowd of its source, whose oldest goes when
 // there are too many.
@@ -25,43 +25,61 @@ func (b *Broker) count(fd int) {
 		info = c.npa()[npaHeader:]
 	}
 	from, ok := source.Of(b.bindings[c.binding].Transport, fd, c.npaLevel, info)
-	c.crowd = source.None
 	if !ok {
-		return
+		from = source.Source{} // the local system's
 	}
-	limit, setting := b.cfg.Limits[source.Unbound].Address, "MaxUnboundPerSource="
-	if from.IsUser() {
-		limit, setting = b.cfg.Limits[source.Unbound].User, "MaxUnboundPerUser="
+	h := b.waiting.crowds.Enter(from)
+	if h.Own.n == 0 {
+		h.Own = newList(bySource)
 	}
-	if i := b.waiting.crowds.Find(from); i != source.None {
-		for n := b.waiting.crowds.At(i).n; n >= limit; n-- {
-			b.evict(int(b.waiting.crowds.At(i).head), setting, limit)
+	for !b.waiting.crowds.Take(h, source.Unbound, 1) {
+		setting := "MaxUnboundPerSource="
+		if from.IsUser() {
+			setting = "MaxUnboundPerUser="
 		}
+		b.evict(int(h.Own.head), setting, b.cfg.Limits[source.Unbound].Share(from))
 	}
-	i := b.waiting.crowds.Find(from) // with its last conn a crowd is gone
-	if i == source.None {
-		i = b.waiting.crowds.Add(from, newList(bySource))
-	}
-	c.crowd = i
-	b.conns.push(b.waiting.crowds.At(i), fd)
+	c.crowd = h
+	b.conns.push(&h.Own, fd)
 }
 
 func (b *Broker) uncount(fd int) {
 	c := &b.conns[fd]
-	if c.crowd < 0 {
+	if c.crowd == nil {
 		return
 	}
-	l := b.waiting.crowds.At(c.crowd)
-	if b.conns.remove(l, fd); l.n == 0 {
-		b.waiting.crowds.Remove(c.crowd)
-	}
-	c.crowd = source.None
+	b.conns.remove(&c.crowd.Own, fd)
+	b.waiting.crowds.Give(c.crowd, source.Unbound, 1)
+	b.waiting.crowds.Leave(c.crowd)
+	c.crowd = nil
 }
 
-// makeRoom closes the oldest silent conns until there is room for one more.
+// oldest is the oldest silent conn, but not keep, of the source that has the most
+// or, where none has to give, of all; end when there is none.
+func (b *Broker) oldest(keep int) int32 {
+	for _, l := range []*list{b.largest(), &b.waiting.silent} {
+		fd := l.head
+		if fd == int32(keep) && fd != end {
+			fd = b.conns.after(l, fd)
+		}
+		if fd != end {
+			return fd
+		}
+	}
+	return end
+}
+
+func (b *Broker) largest() *list {
+	if h := b.waiting.crowds.Largest(source.Unbound); h != nil {
+		return &h.Own
+	}
+	return &b.waiting.silent
+}
+
+// makeRoom closes silent conns until there is room for one more.
 func (b *Broker) makeRoom() {
 	for b.waiting.silent.n >= b.cfg.Limits[source.Unbound].Total {
-		b.evict(int(b.waiting.silent.head), "MaxUnbound=", b.cfg.Limits[source.Unbound].Total)
+		b.evict(int(b.oldest(-1)), "MaxUnbound=", b.cfg.Limits[source.Unbound].Total)
 	}
 }
 
@@ -72,13 +90,10 @@ func (b *Broker) evict(fd int, setting string, limit int) {
 	b.refuse(fd)
 }
 
-// closeOldestSilent makes room for a conn that talks or may do so: the oldest
-// silent one goes, but not keep. It reports whether there was one.
+// closeOldestSilent makes room for a conn that talks or may do so: a silent one
+// goes, but not keep. It reports whether there was one.
 func (b *Broker) closeOldestSilent(keep int) bool {
-	fd := b.waiting.silent.head
-	if fd == int32(keep) && fd != end {
-		fd = b.conns.after(&b.waiting.silent, fd)
-	}
+	fd := b.oldest(keep)
 	if fd == end {
 		return false
 	}

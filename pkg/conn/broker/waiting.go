@@ -50,25 +50,24 @@ type waiting struct {
 	n       int
 	silent  list
 	spare   list
-	stalled list               // silent ones on unix sockets with a part of their PDU
-	crowds  source.Table[list] // the silent conns of each source
-	heads   int                // bytes that were read of first PDUs
+	stalled list // silent ones on unix sockets with a part of their PDU
+	crowds  source.Ledger[list]
+	heads   int // bytes that were read of first PDUs
 }
 
-func newWaiting() waiting {
-	w := waiting{silent: newList(byRole), spare: newList(byRole), stalled: newList(byStall)}
+// crowd has the silent conns of a source.
+type crowd = source.Holder[list]
+
+func (w *waiting) init(limits [source.Resources]source.Limit) {
+	w.crowds.Limits = limits
+	w.silent, w.spare, w.stalled = newList(byRole), newList(byRole), newList(byStall)
 	for s := range w.at {
 		w.at[s] = newList(byStage)
 	}
-	return w
 }
 
 // deciding is how many wait with a whole bind.
 func (w *waiting) deciding() int { return w.n - w.silent.n }
-
-// notCounted is the crowd of a conn whose source was not looked at; source.None
-// that of one without.
-const notCounted = source.None - 1
 
 // silent says of a state that the bind is not complete.
 func (s state) silent() bool { return s == wantNPA || s == wantBind }
@@ -90,7 +89,7 @@ func (b *Broker) wait(fd int, s state) {
 		c.state = s
 		b.enterRole(fd)
 	}
-	if s == wantBind && c.crowd == notCounted { // np: not before the request tells the client's address
+	if s == wantBind && c.crowd == nil { // np: not before the request tells the client's address
 		b.count(fd)
 	}
 	if b.parking.parkNow && c.stage == fresh {
