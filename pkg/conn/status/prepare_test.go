@@ -125,3 +125,29 @@ func TestACopyDoesNotFault(t *testing.T) {
 		}
 	}
 }
+
+// No page of a file has to be found room for when it is used: on a full file
+// system that would end who has it mapped.
+func TestAllOfAFileHasRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "status")
+	for range 2 {
+		if err := Prepare(path, MaxWorkers, os.Geteuid(), os.Getegid()); err != nil {
+			t.Fatal(err)
+		}
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		if st.Blocks*512 < st.Size {
+			t.Errorf("%d of %d bytes have room", st.Blocks*512, st.Size)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 8192, 65536); err != nil {
+			t.Skip("this file system knows no holes: ", err)
+		}
+	}
+}

@@ -10,7 +10,8 @@
 // What always holds: an rpcd that cannot be asked keeps its last good entry;
 // a smb.conf that cannot be read changes nothing; a catalogue or a unit that
 // would be the same is not touched; a target that the administrator stopped
-// stays stopped; a listener that stays is never closed.
+// stays stopped; a listener that stays is never closed; on a full or read-only
+// file system nothing that is served is stopped.
 // What catalogue and units hold of this host, and what notices that it changed:
 //
 //	programs, their versions          msrpc-refresh.path (their directories), Stale
