@@ -115,6 +115,7 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 	if err := a.m.DaemonReload(ctx); err != nil {
 		if wanted { // with the units of before
 			a.wait(ctx, "start", layout.Target)
+			a.heal(ctx) // sockets whose service runs start with its restart only
 		}
 		return errors.Join(append(a.errs, err)...)
 	}
