@@ -112,7 +112,7 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 	return b, b.takeParking(fds)
 }
 
-// Run serves until Stop or until nothing has happened and nobody serves for
+// Run serves until SIGTERM, or until nothing has happened and no worker serves for
 // the idle time. What waits then is in the parking.
 func (b *Broker) Run() error {
 	runtime.LockOSThread()
@@ -138,7 +138,7 @@ func (b *Broker) Run() error {
 			b.finish()
 			return ErrReplaced
 		case b.idle():
-			b.log.Info("no worker serves and nobody waits: exiting until the next client",
+			b.log.Info("no worker serves and no client waits: exiting until the next client",
 				journal.MessageID, journal.IDBrokerIdle)
 			return nil
 		}
@@ -182,7 +182,7 @@ func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
 			if !b.hasLeft(i, events) {
 				b.advance(i)
 			}
-			// The same event may have brought the bind: it is not told of again.
+			// The same event may have brought the bind: it comes only once.
 			if c = &b.conns[i]; uint32(c.gen) == gen && b.hasLeft(i, events) {
 				b.clientLeft(i)
 			}

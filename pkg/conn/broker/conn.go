@@ -63,7 +63,7 @@ func (b *Broker) admit(fd int, binding int) *conn {
 	return c
 }
 
-// drop forgets a conn and closes its descriptor. Whoever else holds the
+// drop forgets a conn and closes its descriptor. What else holds the
 // connection (a worker, not the parking) keeps it.
 func (b *Broker) drop(fd int) {
 	c := &b.conns[fd]

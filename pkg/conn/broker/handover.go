@@ -164,7 +164,7 @@ func (b *Broker) deliver(fd, i int) sys.Errno {
 	return 0
 }
 
-// notThere says of an inbox that nobody has opened it. Right after systemd made
+// notThere says of an inbox that systemd has not opened it. Right after systemd made
 // the node it is still root's alone.
 func notThere(errno sys.Errno) bool { return errno == unix.ENOENT || errno == unix.EACCES }
 

@@ -9,9 +9,9 @@ package broker
 type load struct {
 	running  bool   // its process lives and serves
 	draining bool   // it wants no new groups
-	leaving  bool   // it takes none: told to stop, or its settings are old
+	leaving  bool   // it takes none: it was asked to stop, or its settings are old
 	stalled  bool   // it does not read its inbox
-	absent   bool   // its inbox can not be reached right now
+	absent   bool   // its inbox cannot be reached right now
 	inflight uint64 // sent, not yet received
 	open     uint64 // received, not yet closed
 	groups   uint64 // association groups, those in flight included
@@ -22,7 +22,7 @@ func (l *load) conns() uint64 { return l.open + l.inflight }
 // none says that no index is suitable now.
 const none = -1
 
-// route chooses the index for a new connection (DESIGN 4.3). groupID 0 asks
+// route chooses the index for a new connection. groupID 0 asks
 // for a new association group; needIdle for a worker without connections.
 func route(loads []load, c *Config, groupID uint32, needIdle bool) int {
 	if groupID != 0 {
@@ -110,7 +110,7 @@ func (a rank) less(b rank) bool {
 }
 
 // idleSpare takes a running spare without connections, else the first spare
-// that nobody uses. Spares in use never get a second connection here.
+// without connections. Spares in use never get a second connection here.
 func idleSpare(loads []load, first int) int {
 	next := none
 	for i := first; i < len(loads); i++ {

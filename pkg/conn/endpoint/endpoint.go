@@ -81,7 +81,7 @@ func Listeners(fds []sys.PassedFD, unit, other string) ([]Listener, error) {
 			return nil, fmt.Errorf("descriptor %d has the unknown name %q; a drop-in of a socket unit must keep FileDescriptorName=", p.FD, p.Name)
 		}
 		if v, err := unix.GetsockoptInt(p.FD, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || v == 0 {
-			return nil, fmt.Errorf("descriptor %d (%s) is no listening stream socket", p.FD, p.Name)
+			return nil, fmt.Errorf("descriptor %d (%s) is not a listening stream socket", p.FD, p.Name)
 		}
 		e, err := Of(p.FD, t)
 		if err != nil {

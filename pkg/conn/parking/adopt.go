@@ -30,7 +30,7 @@ func (l *Lot) Adopt(out, in int, keep func(slot int, e Entry, fd int, state []by
 	for {
 		n, nfds, errno := l.msg.Recv(out, buf, unix.MSG_PEEK)
 		if errno != 0 || n == 0 {
-			return nil // nobody
+			return nil // no connection
 		}
 		waiting, errno := sys.Available(out)
 		if errno == 0 && waiting > n { // a newer message is behind it
@@ -74,7 +74,7 @@ func (l *Lot) adoptMembers(s *slot, entries []parsed, keep func(slot int, e Entr
 	}
 }
 
-// read is the state of a member, nil when it can not be read.
+// read is the state of a member, nil when it cannot be read.
 func (m *member) read() []byte {
 	if m.memfd < 0 {
 		return m.state

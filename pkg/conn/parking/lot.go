@@ -41,7 +41,7 @@ func (l *Lot) Len() int { return l.n }
 func (l *Lot) Ready() bool { return len(l.slots) > 0 || l.grow() }
 
 // Put adds a connection with its state and returns its slot. Neither the state
-// nor the binding may change until Remove. An errno says why it can not be kept:
+// nor the binding may change until Remove. An errno says why it cannot be kept:
 // EAGAIN when nothing can be stored right now or the lot is full, ETOOMANYREFS
 // when too many descriptors are in flight.
 func (l *Lot) Put(e Entry, fd int, state []byte) (slot int, errno sys.Errno) {
@@ -151,7 +151,7 @@ func (l *Lot) Remove(slot int, id uint64) bool {
 		m := s.members[i]
 		s.remove(i)
 		if l.rewrite(s) != 0 {
-			// Better nobody of this slot is kept until its next change or Mend
+			// Better none of this slot is kept until its next change or Mend
 			// than this one is served twice after a crash.
 			l.forget(s)
 		}
@@ -208,7 +208,7 @@ func (l *Lot) Unkept() bool {
 	return false
 }
 
-// Shed drops the message of the fullest slot, for an owner that can not send
+// Shed drops the message of the fullest slot, for an owner that cannot send
 // others as too many descriptors are in flight (ETOOMANYREFS). It reports
 // whether there was one.
 func (l *Lot) Shed() bool {

@@ -30,7 +30,7 @@ func Store(n *sys.Notifier) func(index, out, in int) bool {
 }
 
 // Slots finds the slots among the passed descriptors, for Adopt, and returns
-// all others as rest. One end alone (its start was cut short) is closed: nobody
+// all others as rest. One end alone (its start was cut short) is closed: nothing
 // can have been parked in it, and the manager drops it as its peer is gone.
 func Slots(fds []sys.PassedFD) (slots [][2]int, rest []sys.PassedFD) {
 	ends := map[string][2]int{}

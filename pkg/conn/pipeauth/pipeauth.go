@@ -45,7 +45,7 @@ func Receive(fd int, request, buf []byte, max int) ([]byte, Outcome, *npa.Reject
 	}
 }
 
-// Pipe is what the client of a named pipe is told of it.
+// Pipe is what a reply says of a named pipe.
 type Pipe struct {
 	FileType, DeviceState uint16
 	Allocation            uint64

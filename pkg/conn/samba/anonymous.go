@@ -30,7 +30,7 @@ type Guest struct {
 }
 
 // localRoot is the client address that Samba knows a local root process by. It
-// lets the client authenticate as the system; nobody else may get it.
+// lets the client authenticate as the system; no other client may get it.
 const localRoot = "/root/ncalrpc_as_system"
 
 // NewAnonymous encodes the session.

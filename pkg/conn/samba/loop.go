@@ -128,7 +128,7 @@ func (w *worker) readBus() error {
 			w.stop("asked for by process " + fmt.Sprint(m.Src.PID))
 		case m.Type == MsgWorkerStatus && m.Src.PID == uint64(w.child.pid):
 			if err := w.status(&m); err != nil || w.line.Open() == 0 {
-				return err // no connection is left whose end could be told
+				return err // no connection is left whose end could come
 			}
 		}
 	}

@@ -40,7 +40,7 @@ type ServerID struct {
 	Unique uint64 // from msg.lock/PID; 0 is accepted for a receiver
 }
 
-// notClustered is the node number of a host that is no cluster node.
+// notClustered is the node number of a host that is not a cluster node.
 const notClustered = 0xffffffff
 
 // Append appends the 24 bytes of the id to dst.

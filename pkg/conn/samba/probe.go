@@ -2,10 +2,10 @@
 
 package samba
 
-// Proof that the child has nobody. Its statuses tell only of ends, and a
+// Proof that the child has no client. Its statuses tell only of ends, and a
 // client that it could not decode ends without one; but it answers
 // MsgDumpStatus with one line for each client, after all that was sent to it
-// before. Nothing at all up to the end of the file means that it has nobody.
+// before. Nothing at all up to the end of the file means that it has no client.
 
 import (
 	"fmt"
@@ -61,7 +61,7 @@ func (w *worker) probeTimer() {
 	w.startProbe()
 }
 
-// startProbe asks the child; false when it can not be asked now.
+// startProbe asks the child; false when it cannot be asked now.
 func (w *worker) startProbe() bool {
 	if w.probe.active {
 		return true
@@ -110,18 +110,18 @@ func (w *worker) readProbe() {
 		case n > 0:
 			w.probe.somebody = true
 		default:
-			nobody := err == nil && !w.probe.somebody && w.probe.taken == w.taken
+			idle := err == nil && !w.probe.somebody && w.probe.taken == w.taken
 			w.endProbe()
-			if nobody {
-				w.nobody()
+			if idle {
+				w.childIsIdle()
 			}
 			return
 		}
 	}
 }
 
-// nobody: the child has no client, and none was sent since it was asked.
-func (w *worker) nobody() {
+// childIsIdle: the child has no client, and none was sent since it was asked.
+func (w *worker) childIsIdle() {
 	w.line.Closed.Store(w.line.Received.Load())
 	w.line.Groups.Store(0)
 	switch {

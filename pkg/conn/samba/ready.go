@@ -48,7 +48,7 @@ func (w *worker) useVersion(v abi.Version) error {
 		return err
 	}
 	if w.opt.Index >= 1<<l.IndexBits {
-		return fmt.Errorf("worker %d can not have association groups, samba %v has room for %d workers; run msrpcctl refresh", w.opt.Index, v, 1<<l.IndexBits)
+		return fmt.Errorf("worker %d cannot have association groups, samba %v has room for %d workers; run msrpcctl refresh", w.opt.Index, v, 1<<l.IndexBits)
 	}
 	if !v.Known() {
 		w.causes.Log(w.log, slog.LevelWarn, "version", journal.IDLayoutUnknown,

@@ -23,7 +23,7 @@ import (
 // What may be wrong with a client for Samba, beside what is wrong with any.
 var (
 	errMany    = errors.New("too many clients of TCP, and no way to look which of them could go")
-	errNoGuest = errors.New("client is anonymous, and there is no such local user as the guest account of smb.conf")
+	errNoGuest = errors.New("client is anonymous, and the guest account of smb.conf is not a local user")
 	errShort   = errors.New("first PDU is not all there to be read")
 	errPDU     = errors.New("first PDU is not the bind that the hand-over says")
 )
@@ -37,7 +37,7 @@ func (w *worker) take() bool {
 			w.inboxReady = false
 			w.line.SettleLost(sent)
 		} else {
-			w.causes.Log(w.log, slog.LevelError, "inbox", journal.IDHandoverRefused, "inbox can not be read, it is tried again", journal.Error, e)
+			w.causes.Log(w.log, slog.LevelError, "inbox", journal.IDHandoverRefused, "inbox cannot be read, it is tried again", journal.Error, e)
 			w.retryAt = w.loop.Now + retryTime
 		}
 		return false

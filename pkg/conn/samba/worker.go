@@ -114,7 +114,7 @@ const (
 // request, and the rest.
 const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
 
-// Run serves until the worker is idle, is told to stop, or its rpcd ends
+// Run serves until the worker is idle, is asked to stop, or its rpcd ends
 // unasked, which is an error. The caller's goroutine stays on its thread.
 func Run(o setting.Values, log *slog.Logger) error {
 	runtime.LockOSThread()

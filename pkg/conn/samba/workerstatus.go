@@ -9,7 +9,7 @@ import "encoding/binary"
 type WorkerStatus struct {
 	Group       uint32 // --worker-group
 	Index       uint32 // --worker-index
-	AssocGroups uint32 // association groups, told from 4.20 on
+	AssocGroups uint32 // association groups, from 4.20 on
 	HasGroups   bool
 	Connections uint32 // open, of those that the rpcd has taken up so far
 }

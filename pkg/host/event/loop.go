@@ -53,7 +53,7 @@ func New() (*Loop, error) {
 	return l, l.Watch(l.wake, unix.EPOLLIN|unix.EPOLLET, Token(KindWake, 0, 0))
 }
 
-// Watch is Add whose failure is told.
+// Watch is Add, and its failure is an error.
 func (l *Loop) Watch(fd int, events uint32, token uint64) error {
 	if errno := l.Add(fd, events, token); errno != 0 {
 		return fmt.Errorf("watch descriptor %d: %w", fd, errno)

@@ -26,7 +26,7 @@ type Manager struct {
 	began bool          // Ready was called
 	ready bool          // READY=1 was accepted
 	told  string        // the status line that was accepted
-	last  time.Duration // when the manager was told last, or nothing was new
+	last  time.Duration // when the last status line was made
 	dirty bool          // the text may have changed since
 }
 
