@@ -75,7 +75,7 @@ func TestListeners(t *testing.T) {
 	for want, fds := range map[string][]sys.PassedFD{
 		"start x.socket":         nil,
 		"unknown name":           {{FD: 0, Name: "http"}},
-		"no listening stream":    {{FD: 0, Name: "tcp"}},
+		"not a listening stream": {{FD: 0, Name: "tcp"}},
 		"another address family": {passed(t, tcpFD, "np")},
 		"address family":         {passed(t, pipeFD, "tcp")},
 	} {
