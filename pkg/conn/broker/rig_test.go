@@ -106,9 +106,7 @@ func (r *rig) manage() {
 	go func() {
 		buf, oob := make([]byte, 4096), make([]byte, 64)
 		for {
-			r.hold.Lock() // waits while the manager is stuck
-			_ = r.notify
-			r.hold.Unlock()
+			r.notStuck()
 			n, k, _, _, err := c.ReadMsgUnix(buf, oob)
 			if err != nil {
 				return
@@ -129,6 +127,12 @@ func (r *rig) manage() {
 			}
 		}
 	}()
+}
+
+// notStuck waits while the manager is not to read.
+func (r *rig) notStuck() {
+	r.hold.Lock()
+	defer r.hold.Unlock()
 }
 
 // barrier is a message that the manager says to have read, and with it all
