@@ -54,7 +54,14 @@ func newLive(t *testing.T) *live {
 	f.exec = liveProgram
 	if root != "" {
 		f.exec = filepath.Join(f.dir, "rpcd_winreg")
-		f.must(os.WriteFile(f.exec, []byte("#!/bin/sh\nexec chroot "+root+" "+liveProgram+" \"$@\"\n"), 0o755))
+		// The smb.conf that askVersion makes is not in the root.
+		f.must(os.WriteFile(f.exec, []byte(`#!/bin/sh
+for a; do
+	c=${a#--configfile=}
+	[ "$a" = "$c" ] || [ -e "`+root+`$c" ] || { mkdir -p "`+root+`${c%/*}"; cp "$c" "`+root+`$c"; }
+done
+exec chroot `+root+" "+liveProgram+` "$@"
+`), 0o755))
 	}
 	build := exec.Command("go", "build", "-ldflags", "-s -w -X msrpcd/pkg/host/layout.Runtime="+f.dir+"/run", "-o", l.program, "msrpcd/cmd/msrpc-samba-worker")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
