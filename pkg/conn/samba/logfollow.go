@@ -52,7 +52,6 @@ func (w *worker) followLog() error {
 	f.to = newLogParser(w.log, filepath.Base(w.opt.Exec), w.child.pid)
 	f.to.since = time.Now().Format("2006/01/02 15:04:05")
 	f.standard = fmt.Sprintf("/proc/%d/fd/2", w.child.pid)
-	f.buf = make([]byte, 16<<10)
 	f.due = 0
 	var err error
 	if f.notify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
@@ -112,6 +111,9 @@ func (w *worker) findLog() {
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		unix.Close(fd)
 		return
+	}
+	if f.buf == nil {
+		f.buf = make([]byte, 16<<10)
 	}
 	back := int64(followBack)
 	if f.file >= 0 {

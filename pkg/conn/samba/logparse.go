@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/wire/printable"
@@ -26,7 +27,9 @@ const (
 )
 
 // With "debug prefix timestamp" the text follows in the same line.
-var logHeader = regexp.MustCompile(`^\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d[.\d]*), +(\d{1,3})(?:, [^\]]*)?\](?: (\S+):(\d+)\(([^()]*)\)$| ?(.*)$)`)
+var logHeader = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d[.\d]*), +(\d{1,3})(?:, [^\]]*)?\](?: (\S+):(\d+)\(([^()]*)\)$| ?(.*)$)`)
+})
 
 type logParser struct {
 	to    slog.Handler
@@ -98,7 +101,7 @@ func (l *logParser) header(line []byte) bool {
 		l.send()
 		return true
 	}
-	m := logHeader.FindStringSubmatch(string(line))
+	m := logHeader().FindStringSubmatch(string(line))
 	if m == nil {
 		return false
 	}
@@ -152,7 +155,7 @@ func (l *logParser) end() {
 
 // send writes the message, whatever its level: smb.conf decides what Samba logs.
 func (l *logParser) send() {
-	if text := strings.Trim(string(l.text), "\n"); text != "" && !banner.MatchString(text) {
+	if text := strings.Trim(string(l.text), "\n"); text != "" && !banner().MatchString(text) {
 		r := slog.Record{Level: l.level, Message: text}
 		r.AddAttrs(l.attrs...)
 		l.to.Handle(context.Background(), r)
@@ -174,4 +177,6 @@ func severity(level string) slog.Level {
 }
 
 // banner is what each program of Samba writes first, at level 0.
-var banner = regexp.MustCompile(`^\S+ version \S+ started\.(\nCopyright Andrew Tridgell and the Samba Team [-0-9]+)?$`)
+var banner = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\S+ version \S+ started\.(\nCopyright Andrew Tridgell and the Samba Team [-0-9]+)?$`)
+})
