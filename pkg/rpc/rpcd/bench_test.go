@@ -4,9 +4,11 @@ package rpcd
 
 import (
 	"io"
+	"net"
 	"testing"
 
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/host/sys"
 )
 
 // BenchmarkCall is a warm call without arguments and results. Neither side
@@ -37,4 +39,35 @@ func BenchmarkBind(b *testing.B) {
 		c.works()
 		c.Close()
 	}
+}
+
+// BenchmarkServe is the server's part of a warm call, and the client's system
+// calls, on one thread: nothing waits for another one.
+func BenchmarkServe(b *testing.B) {
+	r := newRig(b)
+	l := r.make()
+	c := r.dial(layout.TCP)
+	c.send(c.bind(0, presentTest))
+	l.serveAll()
+	request, answer := c.request(opEcho, nil), make([]byte, 1<<16)
+	c.Read(answer)
+	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
+	must(b, err)
+	b.ReportAllocs()
+	raw.Control(func(fd uintptr) {
+		for b.Loop() {
+			sys.Send(int(fd), request)
+			for n := 0; n != 24; {
+				events, _ := l.Wait(0)
+				for i := range events {
+					l.event(l.Event(i))
+				}
+				l.serveQueued()
+				var errno sys.Errno
+				if n, errno = sys.Recv(int(fd), answer, 0); errno == 0 && n != 24 {
+					b.Fatal(n)
+				}
+			}
+		}
+	})
 }
