@@ -172,6 +172,17 @@ func (f *follower) skip(program string, size int64) {
 	}
 }
 
+// last is for the end of the rpcd, whose reason is what it wrote last: a journal
+// that is only slow gets a second.
+func (f *follower) last() {
+	for start := time.Now(); f.file >= 0 && !f.read(followLast) && time.Since(start) < time.Second; {
+		if journal.Flush(); journal.Busy() {
+			break
+		}
+	}
+	f.finish()
+}
+
 // finish reads to the end, and is done with the file.
 func (f *follower) finish() {
 	if f.file < 0 {

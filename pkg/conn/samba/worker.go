@@ -190,7 +190,7 @@ func (w *worker) close() {
 			w.child.signal(unix.SIGKILL)
 			unix.Wait4(w.child.pid, nil, 0, nil)
 		}
-		w.logs.finish()
+		w.logs.last()
 		w.bus.RemoveStale(w.child.pid)
 		unix.Close(w.child.stdin)
 	}
