@@ -120,17 +120,18 @@ func (h *host) authenticatesDomain(dc *host) {
 	const name = "member1.ad.example.com"
 	dc.sh("echo 192.0.2.20 " + name + " >>/etc/hosts")
 	h.credentials("LoadCredential=krb5.keytab:/etc/krb5.keytab")
-	for _, mechanism := range []string{"krb5", "spnego", "ntlm"} {
-		kerberos := "--use-kerberos=required"
-		if mechanism == "ntlm" {
-			kerberos = "--use-kerberos=off"
+	for _, options := range []string{"connect,krb5", "packet,krb5", "sign,krb5", "seal,krb5", "connect,spnego", "packet,spnego", "sign,spnego", "seal,spnego,bigendian"} {
+		out, rc := dc.try("smbtorture", "ncacn_ip_tcp:"+name+"["+echoPort+","+options+"]", "-U", admin, "--use-kerberos=required", "--option=torture:quick=yes", "rpc.echo")
+		if rc != 0 || !strings.Contains(out, "success: echo.echodata") {
+			h.t.Errorf("%s: exit status %d\n%s", options, rc, out)
+			defer h.t.Log(h.journal("-u", authUnit, "-u", echoUnit))
 		}
-		for _, level := range levels {
-			args := []string{"rpcclient", "ncacn_ip_tcp:" + name + "[" + echoPort + "," + level + "," + mechanism + "]", "-U", admin, kerberos, "-c", "echoaddone 41; echodata 5000"}
-			if out, rc := dc.try(args...); rc != 0 {
-				h.t.Errorf("%v: exit status %d\n%s", args, rc, out)
-				defer h.t.Log(h.journal("-u", authUnit, "-u", echoUnit))
-			}
+	}
+	for _, level := range levels {
+		args := []string{"rpcclient", "ncacn_ip_tcp:" + name + "[" + echoPort + "," + level + ",ntlm]", "-U", admin, "-c", "echoaddone 41; echodata 5000"}
+		if out, rc := dc.try(args...); rc != 0 {
+			h.t.Errorf("%v: exit status %d\n%s", args, rc, out)
+			defer h.t.Log(h.journal("-u", authUnit, "-u", echoUnit))
 		}
 	}
 }

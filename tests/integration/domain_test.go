@@ -125,6 +125,7 @@ func (dc *host) hasAMember(t *testing.T) {
 		o.Hostname = "member1"
 		o.Files["/etc/krb5.conf"] = "[libdefaults]\n\tdefault_realm = " + realm + "\n"
 		o.Files["/etc/resolv.conf"] = "nameserver " + dcAddress + "\n"
+		o.Files["/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf"] = "[Rpcd]\nTransports=np tcp\nPort=" + echoPort + "\n"
 		o.Files["/etc/samba/smb.conf"] = "[global]\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n\tkerberos method = secrets and keytab\n" +
 			"\tidmap config * : range = 100000-199999\n\tidmap config * : backend = tdb\n\tlog file = /var/log/samba/log.%m\n\tprinting = bsd\n\tprintcap name = /dev/null\n\n[public]\n\tpath = /srv/public\n"
 	})
@@ -147,6 +148,7 @@ func (dc *host) hasAMember(t *testing.T) {
 	if rc != 0 || !strings.Contains(out, "MEMBER1") {
 		t.Errorf("the controller asks the member: exit status %d\n%s", rc, out)
 	}
+	member.authenticatesDomain(dc)
 }
 
 // answers waits until an administrator of the domain can log in.
