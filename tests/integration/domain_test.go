@@ -99,28 +99,28 @@ func TestADomainIsServedAsWithStock(t *testing.T) {
 }
 
 // isServedAsController shows a controller whose rpcds are msrpcd's.
-func (dc *host) isServedAsController(t *testing.T, stock map[string]string) {
-	agree(t, stock, dc.results())
-	ports := dc.sh("ss -Hltnp")
+func (h *host) isServedAsController(t *testing.T, stock map[string]string) {
+	agree(t, stock, h.results())
+	ports := h.sh("ss -Hltnp")
 	if strings.Contains(ports, `"systemd"`) || strings.Contains(ports, "rpcd") || !strings.Contains(ports, ":135 ") {
 		t.Errorf("ports of ours, or none of samba(8) for the endpoint mapper:\n%s", ports)
 	}
-	dc.servedByMsrpcd(t)
-	dc.contains(dc.run("msrpcctl", "endpoints", dcAddress), "drsuapi") // Samba's mapper has the port
-	dc.MustWrite(t, "/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nTransports=np tcp\n")
-	dc.run("msrpcctl", "refresh")
-	if r := dc.load("-addr", dcAddress+":"+dc.port("winreg")); r.Conns != 1 {
+	h.servedByMsrpcd(t)
+	h.contains(h.run("msrpcctl", "endpoints", dcAddress), "drsuapi") // Samba's mapper has the port
+	h.MustWrite(t, "/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nTransports=np tcp\n")
+	h.run("msrpcctl", "refresh")
+	if r := h.load("-addr", dcAddress+":"+h.port("winreg")); r.Conns != 1 {
 		t.Errorf("TCP that is set: %+v", r)
 	}
-	dc.run("rm", "/etc/msrpcd/rpcd.d/winreg.conf")
-	dc.run("msrpcctl", "refresh")
-	if units := dc.active("msrpc-tcp-*.socket"); len(units) > 0 {
+	h.run("rm", "/etc/msrpcd/rpcd.d/winreg.conf")
+	h.run("msrpcctl", "refresh")
+	if units := h.active("msrpc-tcp-*.socket"); len(units) > 0 {
 		t.Errorf("listeners on TCP that are not set any more: %v", units)
 	}
 }
 
 // hasAMember boots a member that joins the domain, and shows it.
-func (dc *host) hasAMember(t *testing.T) {
+func (h *host) hasAMember(t *testing.T) {
 	member := boot(t, func(o *sandboxOptions) {
 		o.Hostname = "member1"
 		o.Files["/etc/krb5.conf"] = "[libdefaults]\n\tdefault_realm = " + realm + "\n"
@@ -129,7 +129,7 @@ func (dc *host) hasAMember(t *testing.T) {
 		o.Files["/etc/samba/smb.conf"] = "[global]\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n\tkerberos method = secrets and keytab\n" +
 			"\tidmap config * : range = 100000-199999\n\tidmap config * : backend = tdb\n\tlog file = /var/log/samba/log.%m\n\tprinting = bsd\n\tprintcap name = /dev/null\n\n[public]\n\tpath = /srv/public\n"
 	})
-	link(t, dc, member, "192.0.2.20/24")
+	link(t, h, member, "192.0.2.20/24")
 	member.run("net", "ads", "join", "-U", admin, "--no-dns-updates")
 	member.run("systemctl", "start", "winbind.service", "smbd.service")
 	member.answers()
@@ -144,11 +144,11 @@ func (dc *host) hasAMember(t *testing.T) {
 	if len(member.active("msrpc-tcp-winreg.socket")) != 1 {
 		t.Error("a member has no listener on TCP")
 	}
-	out, rc := dc.try("rpcclient", "192.0.2.20", "-U", admin, "-c", "srvinfo")
+	out, rc := h.try("rpcclient", "192.0.2.20", "-U", admin, "-c", "srvinfo")
 	if rc != 0 || !strings.Contains(out, "MEMBER1") {
 		t.Errorf("the controller asks the member: exit status %d\n%s", rc, out)
 	}
-	member.authenticatesDomain(dc)
+	member.authenticatesDomain(h)
 }
 
 // answers waits until an administrator of the domain can log in.
