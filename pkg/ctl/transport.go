@@ -195,7 +195,7 @@ func shut(ctx context.Context, m manager, r *plan.Rpcd, t layout.Transport) erro
 }
 
 // open starts a listener. One that is new to a running service comes with the
-// service's restart and can not be started beside it.
+// service's restart and cannot be started beside it.
 func open(ctx context.Context, m manager, r *plan.Rpcd, t layout.Transport) error {
 	names := []string{layout.Target}
 	for _, l := range r.Listeners {

@@ -122,7 +122,7 @@ func TestReassemblerIsBounded(t *testing.T) {
 		add(&r, fragment(pid, 5, total, half), true)
 	}
 	add(&r, fragment(1, 5, total, half), false)
-	// what can not be
+	// what cannot be
 	add(&r, fragment(1, 5, total, strings.Repeat("x", total)), false)
 	add(&r, fragment(2, 5, maxMessage+1, half), false)
 	add(&r, fragment(2, 5, 1<<63, half), false)

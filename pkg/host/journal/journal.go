@@ -60,7 +60,7 @@ func Flush() {
 	}
 }
 
-// Limiter logs each cause once and counts what follows, so that a peer can not
+// Limiter logs each cause once and counts what follows, so that a peer cannot
 // fill the journal. Safe for concurrent use.
 type Limiter struct {
 	mu   sync.Mutex

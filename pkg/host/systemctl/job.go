@@ -46,7 +46,7 @@ var ErrNoProcess = errors.New("no process runs")
 // read-only.
 var ErrReadOnly = errors.New("the file system is read-only")
 
-// ErrMasked says that a unit can not be started because it is masked.
+// ErrMasked says that a unit cannot be started because it is masked.
 var ErrMasked = errors.New("unit is masked")
 
 // Start starts a unit and waits until it is up.

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrNotBooted says that PID 1 is not systemd (sd_booted(3)).
-var ErrNotBooted = errors.New("this system was not booted with systemd; units can not be looked at or changed here")
+var ErrNotBooted = errors.New("this system was not booted with systemd; units cannot be looked at or changed here")
 
 // jobTimeout bounds the wait for one job. systemd ends jobs of its own units
 // after 90 s, so that this is only reached when PID 1 itself hangs.

@@ -107,7 +107,7 @@ func TestSambaHasAServiceElsewhere(t *testing.T) {
 		{"Samba is not installed", nil, false},
 		{"a member server", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: *serves}, false},
 		{"a domain controller", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: nothing}, true},
-		{"its program can not be listed", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Failure: "exit status 1"}, false},
+		{"its program cannot be listed", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Failure: "exit status 1"}, false},
 		{"it could not be listed this time", &catalogue.Twin{Exec: "/opt/samba/rpcd_epmapper", Listing: nothing, Failure: "exit status 1"}, true},
 	} {
 		cat, cfg := plantest.Natives(t)

@@ -114,7 +114,7 @@ func (c *conn) identify(l *loop) *Caller {
 	case e.Transport.Relayed():
 		s, err := npa.ParseSessionInfo(c.npaLevel, c.npaInfo())
 		if err != nil {
-			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client can not be read, it counts as anonymous: "+err.Error())
+			c.complain(l, slog.LevelWarn, "identity", journal.IDBadNPA, "identity of a named pipe's client cannot be read, it counts as anonymous: "+err.Error())
 			break
 		}
 		who.Session, who.anonymous = &s, !s.Authenticated()

@@ -29,7 +29,7 @@ type group struct {
 	keeper     *conn       // the kept one whose file has the handles, nil while there are none to keep
 	generation uint64      // of what was written last
 	dirty      atomic.Bool // handles have changed since
-	lost       bool        // a handle can not be kept, as was found then
+	lost       bool        // a handle cannot be kept, as was found then
 }
 
 // keepable reports whether every handle can be written down for the next process.

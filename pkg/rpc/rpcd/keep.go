@@ -86,7 +86,7 @@ func (l *loop) keepOld() {
 		if errno := l.park(c); errno != 0 {
 			if errno != unix.EAGAIN {
 				l.causes.Log(l.log, slog.LevelWarn, "parking", journal.IDLimit,
-					"a connection can not be parked, it would not outlive a crash: look at LimitNOFILE= and FileDescriptorStoreMax= of this unit", journal.Error, errno.Error())
+					"a connection cannot be parked, it would not outlive a crash: look at LimitNOFILE= and FileDescriptorStoreMax= of this unit", journal.Error, errno.Error())
 			}
 			l.keepAt = l.Now + keepAge // the manager or the kernel needs time
 			l.young = append(l.young, young{c.fd, c.gen, l.keepAt})
@@ -164,7 +164,7 @@ func (l *loop) unpark(c *conn) {
 	l.lot.Remove(k.slot, c.id)
 }
 
-// parkLater takes a connection whose file can not be written out of the lot,
+// parkLater takes a connection whose file cannot be written out of the lot,
 // for now.
 func (l *loop) parkLater(c *conn) {
 	l.unpark(c)

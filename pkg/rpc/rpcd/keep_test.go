@@ -163,7 +163,7 @@ func TestCrashInTheMiddleEndsTheConnection(t *testing.T) {
 	m.bound(layout.TCP, 0).works()
 }
 
-// A group with a handle that can not be kept is not served without it.
+// A group with a handle that cannot be kept is not served without it.
 func TestHandleThatCanNotBeKeptEndsItsGroup(t *testing.T) {
 	for name, signal := range ends {
 		t.Run(name, func(t *testing.T) {

@@ -198,7 +198,7 @@ func readSaved(fd int) (f savedFile, s saved, err error) {
 	return f, s, err
 }
 
-// resumeHandles makes the handles of a group again; one that can not be makes
+// resumeHandles makes the handles of a group again; one that cannot be makes
 // it a lost one.
 func (l *loop) resumeHandles(g *group, s saved) {
 	g.lost = s.flags&savedLost != 0
@@ -207,7 +207,7 @@ func (l *loop) resumeHandles(g *group, s saved) {
 		if err != nil {
 			g.lost = true
 			l.causes.Log(l.log, slog.LevelWarn, "resume handle", journal.IDNotKept,
-				"a context handle can not be made again, the connections of its client are closed", journal.Error, err.Error())
+				"a context handle cannot be made again, the connections of its client are closed", journal.Error, err.Error())
 			return
 		}
 		if g.handles == nil {

@@ -56,7 +56,7 @@ const (
 	savedWantNPA    // the named pipe auth request is not complete
 	savedCall       // a call of several fragments is being collected
 	savedHandles    // the handles of the group are here
-	savedLost       // the group has a handle that can not be kept
+	savedLost       // the group has a handle that cannot be kept
 	savedSecure     // there are security contexts
 	savedSignHeader // header signing was agreed on
 	savedKeepOrphan // an orphaned call is to be forgotten

@@ -76,7 +76,7 @@ func (m *mapper) start() error {
 	return nil
 }
 
-// follow takes up a changed plan; one that can not be read leaves the last one.
+// follow takes up a changed plan; one that cannot be read leaves the last one.
 func (m *mapper) follow() {
 	if !m.source.Changed(m.now()) {
 		return
@@ -94,7 +94,7 @@ func (m *mapper) merge() { m.table = m.plan.with(m.added.entries) }
 
 // host is the server's IPv4 address as this client sees it: over TCP the one
 // that it reached, over named pipes the one that it reached the SMB server at.
-// It is 0.0.0.0, "where you asked", on IPv6, which towers can not tell, and on
+// It is 0.0.0.0, "where you asked", on IPv6, which towers cannot tell, and on
 // ncalrpc.
 type host struct {
 	call  *rpcd.Call

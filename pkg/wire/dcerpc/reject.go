@@ -2,7 +2,7 @@
 
 package dcerpc
 
-// This file owns what a receiver does with a PDU that it can not accept: the
+// This file owns what a receiver does with a PDU that it cannot accept: the
 // answer, and whether the connection goes on. What is refused and how follows
 // C706 section 12.6 and chapter 11, and where these are silent what Windows
 // answers, which Samba's protocol tests write down.

@@ -4,7 +4,7 @@ package ndr
 
 // This file owns the numbers that come before arrays (C706 14.3.3, MS-RPCE
 // 2.2.5.3.2) and pointers that are not deferred (C706 14.3.11): 4 bytes in
-// NDR, 8 in NDR64. No count leaves the Decoder that the bytes left can not
+// NDR, 8 in NDR64. No count leaves the Decoder that the bytes left cannot
 // bear, so that a caller may allocate and loop by it.
 
 import "math"

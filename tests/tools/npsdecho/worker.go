@@ -5,7 +5,7 @@ package main
 // The contract: standard input is a pipe that stays silent while the parent
 // lives; a status goes to the parent when the worker is ready and at each
 // connection's end; clients come as messages, each with one descriptor; a
-// client that can not be decoded is closed without a status.
+// client that cannot be decoded is closed without a status.
 
 import (
 	"encoding/binary"

@@ -124,7 +124,7 @@ func (o Options) config() (supervise.Config, error) {
 		}
 		resolved, err := directory(*dir)
 		if err != nil {
-			return c, fmt.Errorf("sandbox: can not use %s: %w", *dir, err)
+			return c, fmt.Errorf("sandbox: cannot use %s: %w", *dir, err)
 		}
 		*dir = resolved
 	}
@@ -160,7 +160,7 @@ func directory(path string) (string, error) {
 		return "", err
 	}
 	if strings.ContainsAny(path, ":,\\") {
-		return "", fmt.Errorf("%s: overlayfs can not take a path with ':', ',' or '\\'", path)
+		return "", fmt.Errorf("%s: overlayfs cannot take a path with ':', ',' or '\\'", path)
 	}
 	if st, err := os.Stat(path); err != nil {
 		return "", err

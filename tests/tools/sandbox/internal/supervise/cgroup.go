@@ -39,7 +39,7 @@ func newCgroup() (*cgroup, error) {
 	for {
 		path, err := os.MkdirTemp(mount, CgroupPrefix)
 		if err != nil {
-			return nil, fmt.Errorf("sandbox: can not make a control group (is %s writable?): %w", mount, err)
+			return nil, fmt.Errorf("sandbox: cannot make a control group (is %s writable?): %w", mount, err)
 		}
 		dir, err := os.Open(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -171,5 +171,5 @@ func execSystemd(unit string) error {
 			break
 		}
 	}
-	return fmt.Errorf("sandbox: can not start systemd (install the package systemd in the root): %w", err)
+	return fmt.Errorf("sandbox: cannot start systemd (install the package systemd in the root): %w", err)
 }

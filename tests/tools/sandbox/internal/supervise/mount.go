@@ -84,7 +84,7 @@ func (m *mounter) link(target, name string) {
 // mountRoot builds the tree and makes it the root of this process.
 func mountRoot(c Config) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("sandbox: can not keep mounts private: %w", err)
+		return fmt.Errorf("sandbox: cannot keep mounts private: %w", err)
 	}
 	terminal, err := os.Readlink("/proc/self/fd/0")
 	if err != nil {
@@ -183,7 +183,7 @@ func pivot(root string) error {
 		return fmt.Errorf("sandbox: pivot_root: %w", err)
 	}
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("sandbox: can not let go of the old root: %w", err)
+		return fmt.Errorf("sandbox: cannot let go of the old root: %w", err)
 	}
 	return os.Chdir("/")
 }

@@ -120,7 +120,7 @@ func (b *box) spawn(c Config) error {
 		Unshareflags: unix.CLONE_NEWCGROUP,
 	}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("sandbox: can not create namespaces (in a container, run it privileged): %w", err)
+		return fmt.Errorf("sandbox: cannot create namespaces (in a container, run it privileged): %w", err)
 	}
 	b.init = cmd
 	go func() {
