@@ -4,6 +4,7 @@ package samba
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -32,7 +33,6 @@ func (f *fixture) tcpFrom(l net.Listener, ip string) *client {
 	c.Write(bind(f.t))
 	port := netip.MustParseAddrPort(l.Addr().String()).Port()
 	r.give(handoff.Message{FragLength: uint16(len(bind(f.t))), Binding: fmt.Appendf(nil, "ncacn_ip_tcp:[%d]", port)})
-	r.body()
 	return r
 }
 
@@ -40,7 +40,7 @@ func (f *fixture) tcpFrom(l net.Listener, ip string) *client {
 func open(clients []*client) (n int) {
 	for _, c := range clients {
 		c.SetReadDeadline(time.Now().Add(time.Millisecond))
-		if _, err := c.Read(make([]byte, 1)); os.IsTimeout(err) {
+		if _, err := io.Copy(io.Discard, c); os.IsTimeout(err) {
 			n++
 		}
 	}
@@ -59,9 +59,11 @@ func TestASourceHasItsShareOfAWorker(t *testing.T) {
 	for range 6 {
 		pipe := f.pipeClient()
 		pipe.body()
-		others = append(others, f.tcpFrom(l, "127.0.0.2"), pipe)
+		other := f.tcpFrom(l, "127.0.0.2")
+		other.body()
+		others = append(others, other, pipe)
 	}
-	for range 100 {
+	for range 100 { // some of which may be closed before the rpcd says a word
 		flood = append(flood, f.tcpFrom(l, "127.0.0.3"))
 	}
 	for late := time.Now().Add(deadline); open(flood) > 16; {

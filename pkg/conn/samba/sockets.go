@@ -113,7 +113,10 @@ func (s *shedder) identify(pidfd, fd int, ports []uint16) (k socket, copied int,
 // and, where there are more than the total, of the largest ones, always the longest
 // idle. So that a look is worth it a bit more goes.
 func choose(list []socket, limit source.Limit) (victims []socket, left int) {
-	slices.SortFunc(list, func(a, b socket) int { return cmp.Compare(a.idle, b.idle) })
+	// The clock of idle counts milliseconds: of two alike, the newer one stays.
+	slices.SortFunc(list, func(a, b socket) int {
+		return cmp.Or(cmp.Compare(a.idle, b.idle), cmp.Compare(b.node, a.node))
+	})
 	count := map[source.Source]int{}
 	for i := range list {
 		count[list[i].from]++

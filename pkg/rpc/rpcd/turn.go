@@ -15,7 +15,7 @@ import "time"
 
 const (
 	turnPDUs = 16
-	turnTime = 500 * time.Microsecond
+	turnTime = 100 * time.Microsecond
 )
 
 // turns is the list of the sources with connections that wait for a turn.
