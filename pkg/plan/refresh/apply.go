@@ -17,7 +17,6 @@ package refresh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -46,8 +45,9 @@ type applier struct {
 	keep         func() error                        // keeps the planned units for the generator; nil: it does that itself
 	look         func(context.Context) *wanted.State // nil: nothing is mended
 
-	self string // unit that this process runs in, "" for none
-	errs []error
+	self   string // unit that this process runs in, "" for none
+	errs   []error
+	failed []string // services that could not be restarted
 }
 
 // run applies the plan. An error of one unit does not keep the others from
@@ -83,6 +83,11 @@ func (a *applier) apply(ctx context.Context, planned map[string]string) error {
 	}
 	if wanted {
 		a.heal(ctx)
+		for _, unit := range a.failed { // for want of what is mended now, perhaps
+			if a.note(a.m.Restart(ctx, unit)) {
+				a.did("restart %s", unit)
+			}
+		}
 	} else {
 		a.did("%s is not active: nothing is started; do it with systemctl start %s", layout.Target, layout.Target)
 	}
@@ -181,8 +186,13 @@ func (a *applier) restart(ctx context.Context, c change) error {
 		return err
 	}
 	for _, u := range units {
-		if u.Up() {
-			a.wait(ctx, "restart", u.Name)
+		if !u.Up() {
+			continue
+		}
+		if a.m.Restart(ctx, u.Name) != nil {
+			a.failed = append(a.failed, u.Name)
+		} else {
+			a.did("restart %s", u.Name)
 		}
 	}
 	return nil
@@ -246,52 +256,4 @@ func (a *applier) stopGone(ctx context.Context, c changes) error {
 		}
 	}
 	return nil
-}
-
-func (a *applier) up(ctx context.Context, unit string) (bool, error) {
-	units, err := a.m.Get(ctx, unit)
-	if err != nil {
-		return false, err
-	}
-	return units[0].Up(), nil
-}
-
-// wait does verb with unit and waits for it, unless unit waits for us.
-func (a *applier) wait(ctx context.Context, verb, unit string) {
-	behind := false
-	if a.self != "" {
-		if p, err := a.m.Properties(ctx, unit); err == nil {
-			behind = slices.Contains(p.Texts("After"), a.self)
-		}
-	}
-	var err error
-	switch {
-	case verb == "start" && behind:
-		err = a.m.StartNoWait(ctx, unit)
-	case verb == "start":
-		err = a.m.Start(ctx, unit)
-	case verb == "reload" && behind:
-		err = a.m.ReloadNoWait(ctx, unit)
-	case verb == "reload":
-		err = a.m.Reload(ctx, unit)
-	case verb == "restart":
-		err = a.m.Restart(ctx, unit)
-	}
-	if a.note(err) {
-		a.did("%s %s", verb, unit)
-	}
-}
-
-func (a *applier) did(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	a.rep.Actions = append(a.rep.Actions, text)
-	a.log.Info(text)
-}
-
-// note keeps an error for the end; true: there was none.
-func (a *applier) note(err error) bool {
-	if err != nil {
-		a.errs = append(a.errs, err)
-	}
-	return err == nil
 }

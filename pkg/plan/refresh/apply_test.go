@@ -196,7 +196,8 @@ var applyCases = []struct {
 	{name: "one unit fails, the others are served", units: with(running("winreg", "lsad"), up, layout.BrokerService("lsad")),
 		old: files("winreg"), new: files("winreg", "lsad"), plan: planOf("winreg", "lsad"),
 		fail: map[string]error{"restart msrpc-broker@lsad.service": fmt.Errorf("no memory")},
-		want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-broker@lsad.service", "start msrpc.target"}, err: "no memory"},
+		want: []string{"daemon-reload", "reload msrpc-preflight.service", "restart msrpc-broker@lsad.service", "start msrpc.target",
+			"restart msrpc-broker@lsad.service"}, err: "no memory"},
 }
 
 func TestApply(t *testing.T) {

@@ -94,7 +94,10 @@ func (in Inputs) fallback(dir string, cause error, refresh bool) error {
 		delete(last, path)
 	}
 	if err := Write(dir, last); err != nil {
-		return sys.Hint(err)
+		if err := moveKept(in.LastGood, dir); err != nil {
+			return sys.Hint(err)
+		}
+		complain(err)
 	}
 	err = Write(dir, s.files)
 	if err != nil && len(last) > 0 {

@@ -100,3 +100,35 @@ func replace(tmp, path string) error {
 	}
 	return nil
 }
+
+// moveKept moves the last good set below dir, where there is room for no name more:
+// a link takes one on a tmpfs, a new name for the same file does not. The set is
+// gone then from its own place, until the next one is kept.
+func moveKept(path, dir string) error {
+	if _, err := readLastGood(path); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(path, sumName)); err != nil {
+		return err
+	}
+	return moveAll(path, dir)
+}
+
+// moveAll moves what is in one directory to another, into directories that are there.
+func moveAll(from, to string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		old, new := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		err := os.Rename(old, new)
+		if e.IsDir() && (errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST)) {
+			err = moveAll(old, new)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -174,3 +174,35 @@ func TestWriteLinksWhatIsKept(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// TestMovedSetIsWhole: where not even a link can be made, the kept files move.
+func TestMovedSetIsWhole(t *testing.T) {
+	units := map[string]File{"msrpc-a.socket": {Data: []byte("[Socket]\n")}, "msrpc.target.wants/msrpc-a.socket": {Link: "../msrpc-a.socket"},
+		"msrpc-broker@a.service.d/10-listeners.conf": {Data: []byte("[Service]\n")}}
+	dir := t.TempDir()
+	path, out := filepath.Join(dir, "units"), filepath.Join(dir, "out")
+	if err := errors.Join(Keep(path, units), os.MkdirAll(filepath.Join(out, "msrpc.target.wants"), 0o755),
+		os.WriteFile(filepath.Join(out, "msrpc.target.wants", "another.socket"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := moveKept(path, out); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadUnits(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(got, "msrpc.target.wants/another.socket")
+	if d := cmp.Diff(Texts(units), got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
+		t.Errorf("a set that was moved is taken for whole: %v", err)
+	}
+	if err := moveKept(path, out); !errors.Is(err, errLastGood) {
+		t.Errorf("it is moved again: %v", err)
+	}
+	if err := Keep(path, units); err != nil {
+		t.Error(err)
+	}
+}
