@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -17,9 +16,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/inbox"
-	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
-	"msrpcd/pkg/host/program"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -38,15 +35,9 @@ func clean(t testing.TB, body []byte) []byte {
 	return bytes.Replace(body, g[:], make([]byte, 16), 1)
 }
 
-func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
-	loopback.Need(t)
+func TestClientsOfPipesReachTheRpcd(t *testing.T) {
 	f := newFixture(t)
 	f.startReady()
-	guest, err := lookupGuest("root")
-	f.must(err)
-	guest.NetbiosName = "HOST"
-	anon := NewAnonymous(layoutOf(t, f.version), guest)
-
 	f.run("np", func(t *testing.T) {
 		c := f.connect(layout.NP, "winreg")
 		io.WriteString(c, string(framed(bind(t)))+"more")
@@ -68,31 +59,6 @@ func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
 			t.Errorf("PDU %x", pdu)
 		}
 		c.rest("more")
-	})
-	f.run("np, bytes that were read already", func(t *testing.T) {
-		stream := framed(bind(t)[:30], bind(t)[30:31], bind(t)[31:])
-		for _, n := range []int{1, 2, 31, 32, 33, 34, 35, 36, 37, len(stream) - 1} {
-			c := f.connect(layout.NP, "winreg")
-			io.WriteString(c, string(stream[n:])+"more")
-			m := f.pipeMessage()
-			m.Head = stream[:n]
-			c.give(m)
-			if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
-				t.Errorf("%d bytes: PDU %x", n, pdu)
-			}
-			c.rest("more")
-		}
-	})
-	f.run("ncalrpc, bytes that were read already", func(t *testing.T) {
-		for _, n := range []int{1, 15, len(bind(t)) - 1} {
-			c := f.connect(layout.Ncalrpc, "rpcd_winreg")
-			io.WriteString(c, string(bind(t)[n:])+"more")
-			c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: []byte("ncalrpc:[rpcd_winreg]"), Head: bind(t)[:n]})
-			if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
-				t.Errorf("%d bytes: PDU %x", n, pdu)
-			}
-			c.rest("more")
-		}
 	})
 	f.run("np, large identity in a memfd", func(t *testing.T) {
 		big := bytes.Repeat(identity(t), 600)
@@ -122,6 +88,57 @@ func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
 		}
 		c.rest("more")
 	})
+	f.received(4)
+}
+
+// received asserts how many clients were taken out of the inbox.
+func (f *fixture) received(want uint64) {
+	f.t.Helper()
+	if got := f.line().Received.Load(); got != want {
+		f.t.Errorf("%d received, want %d", got, want)
+	}
+}
+
+func TestBytesThatWereReadAlreadyReachTheRpcd(t *testing.T) {
+	f := newFixture(t)
+	f.startReady()
+	f.run("np, bytes that were read already", func(t *testing.T) {
+		stream := framed(bind(t)[:30], bind(t)[30:31], bind(t)[31:])
+		for _, n := range []int{1, 2, 31, 32, 33, 34, 35, 36, 37, len(stream) - 1} {
+			c := f.connect(layout.NP, "winreg")
+			io.WriteString(c, string(stream[n:])+"more")
+			m := f.pipeMessage()
+			m.Head = stream[:n]
+			c.give(m)
+			if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
+				t.Errorf("%d bytes: PDU %x", n, pdu)
+			}
+			c.rest("more")
+		}
+	})
+	f.run("ncalrpc, bytes that were read already", func(t *testing.T) {
+		for _, n := range []int{1, 15, len(bind(t)) - 1} {
+			c := f.connect(layout.Ncalrpc, "rpcd_winreg")
+			io.WriteString(c, string(bind(t)[n:])+"more")
+			c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: []byte("ncalrpc:[rpcd_winreg]"), Head: bind(t)[:n]})
+			if pdu, _, _ := captured(c.body()); !bytes.Equal(pdu, bind(t)) {
+				t.Errorf("%d bytes: PDU %x", n, pdu)
+			}
+			c.rest("more")
+		}
+	})
+	f.received(13)
+}
+
+func TestAnonymousClientsReachTheRpcd(t *testing.T) {
+	loopback.Need(t)
+	f := newFixture(t)
+	f.startReady()
+	guest, err := lookupGuest("root")
+	f.must(err)
+	guest.NetbiosName = "HOST"
+	anon := NewAnonymous(layoutOf(t, f.version), guest)
+
 	f.run("tcp", func(t *testing.T) {
 		c := f.connect(layout.TCP, "")
 		io.WriteString(c, string(bind(t))+"more")
@@ -143,9 +160,7 @@ func TestClientsOfEveryTransportReachTheRpcd(t *testing.T) {
 		}
 		c.rest("more")
 	})
-	if got := f.line().Received.Load(); got != 19 {
-		t.Errorf("%d received, want 19", got)
-	}
+	f.received(2)
 }
 
 func TestRefusedHandOverCostsNoOtherClient(t *testing.T) {
@@ -235,139 +250,6 @@ func TestDatagramsThatAreNoHandOverAreClosed(t *testing.T) {
 		if !f.output.has("refused: "+e.Error()) || strings.Count(f.output.String(), "refused: "+e.Error()) != 1 {
 			t.Errorf("%q is not logged once:\n%s", e, f.output.String())
 		}
-	}
-}
-
-// While the rpcd does not read, one client is in hand and the others stay in
-// the inbox; all are served when it goes on, also those of many datagrams.
-func TestSlowRpcdLosesNobody(t *testing.T) {
-	f := newFixture(t)
-	f.startReady()
-	pid := int(f.line().ChildPID.Load())
-	f.must(unix.Kill(pid, unix.SIGSTOP))
-	var clients []*client
-	stopped := true
-	for i := range 300 {
-		c := f.connect(layout.NP, "winreg")
-		c.Write(framed(bind(t)))
-		m := f.pipeMessage()
-		if i%3 == 0 {
-			m.NPA = bytes.Repeat(m.NPA, 5)
-		}
-		if stopped && unix.Sendmsg(f.sender, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, unix.MSG_DONTWAIT) == unix.EAGAIN {
-			f.must(unix.Kill(pid, unix.SIGCONT)) // all queues are full
-			stopped = false
-		}
-		if !stopped {
-			f.must(f.trySend(m, int(c.server.Fd())))
-		}
-		f.file.Sent(fixtureIndex).Sent.Add(1)
-		c.server.Close()
-		clients = append(clients, c)
-	}
-	f.must(unix.Kill(pid, unix.SIGCONT))
-	for i, c := range clients {
-		want := len(identity(t))
-		if i%3 == 0 {
-			want *= 5
-		}
-		if b := c.body(); !bytes.HasSuffix(b, identity(t)) || len(b) < want {
-			t.Fatalf("client %d: body of %d bytes", i, len(b))
-		}
-		c.Close()
-	}
-}
-
-// inProcess is a worker without a loop: what is sent to box it takes, what it
-// sends to its rpcd comes out of child.
-func inProcess(f *fixture) (w *worker, box, child int) {
-	f.t.Helper()
-	pair := func(typ int) [2]int {
-		fd, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-		f.must(err)
-		f.t.Cleanup(func() { unix.Close(fd[0]); unix.Close(fd[1]) })
-		return fd
-	}
-	in, out := pair(unix.SOCK_DGRAM), pair(unix.SOCK_DGRAM)
-	f.must(unix.SetsockoptInt(in[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
-	guest, err := lookupGuest("root")
-	f.must(err)
-	dirs := inbox.Directories{NP: []byte(f.dir + "/np"), Ncalrpc: []byte(f.dir + "/ncalrpc")}
-	return &worker{
-		log: slog.New(slog.NewTextHandler(&f.output, nil)), phase: serving,
-		line: inbox.NewLine(f.line(), f.file.Sent(fixtureIndex)), bus: &MessagingSocket{}, layout: layoutOf(f.t, "4.17.12"),
-		anon:  NewAnonymous(layoutOf(f.t, "4.17.12"), guest),
-		inbox: inbox.New(in[0], dirs), childQ: out[0],
-		out: NewOutgoing(maxBody), outFD: [1]int32{-1}, self: &program.Self{}, loop: new(event.Loop), librariesAt: event.Never, shed: shedder{most: 100},
-	}, in[1], out[1]
-}
-
-// A sender that is neither root nor msrpc is refused.
-func TestSenderIsChecked(t *testing.T) {
-	f := newFixture(t)
-	w, box, child := inProcess(f)
-	w.inbox.Trusted = [2]uint32{uint32(os.Geteuid()) + 1, uint32(os.Geteuid()) + 2}
-	c := f.connect(layout.NP, "winreg")
-	c.Write(framed(bind(t)))
-	m := f.pipeMessage()
-	f.must(unix.Sendmsg(box, m.Append(nil), unix.UnixRights(int(c.server.Fd())), nil, 0))
-	c.server.Close()
-	if !w.take() || w.take() {
-		t.Error("not one datagram was taken")
-	}
-	c.closed()
-	if _, err := unix.Read(child, make([]byte, 1)); err != unix.EAGAIN {
-		t.Error("the rpcd was sent something")
-	}
-	if got := f.counts(); got != "received 1 closed 1" {
-		t.Error(got)
-	}
-	if !f.output.has(inbox.ErrSender.Error()) {
-		t.Error(f.output.String())
-	}
-}
-
-func TestHandOverDoesNotAllocate(t *testing.T) {
-	f := newFixture(t)
-	w, box, child := inProcess(f)
-	np := f.connect(layout.NP, "winreg")
-	tcp := f.connect(layout.TCP, "")
-	binding := []byte("ncacn_ip_tcp:[" + strconv.Itoa(int(tcp.addr.Port())) + "]")
-	npMessage := f.pipeMessage()
-	tcpMessage := handoff.Message{FragLength: uint16(len(bind(t))), Binding: binding}
-	npBytes, tcpBytes := npMessage.Append(nil), tcpMessage.Append(nil)
-	npBind, tcpBind := framed(bind(t)), bind(t)
-	npOOB, tcpOOB := unix.UnixRights(int(np.server.Fd())), unix.UnixRights(int(tcp.server.Fd()))
-	var drain [DatagramSize]byte
-	allocs := func(take bool) float64 {
-		return testing.AllocsPerRun(200, func() {
-			np.Write(npBind)
-			tcp.Write(tcpBind)
-			f.must(unix.Sendmsg(box, npBytes, npOOB, nil, 0))
-			f.must(unix.Sendmsg(box, tcpBytes, tcpOOB, nil, 0))
-			for i := 0; take && i < 2; i++ {
-				if !w.take() {
-					t.Fatal("nothing taken")
-				}
-			}
-			for !take {
-				if _, err := unix.Read(w.inbox.FD, drain[:]); err != nil {
-					break
-				}
-			}
-			for {
-				if _, err := unix.Read(child, drain[:]); err != nil {
-					break
-				}
-			}
-		})
-	}
-	with, without := allocs(true), allocs(false)
-	if with > without {
-		t.Errorf("%v allocations for two hand-overs, %v of them the test's own", with, without)
-	}
-	if got := f.counts(); got != "received 402 closed 0" {
-		t.Error(got)
 	}
 }
 

@@ -24,103 +24,127 @@ import (
 	"msrpcd/pkg/wire/abi"
 )
 
+// A played is an rpcd_* as its parent sees it.
+type played struct {
+	dir, mode string
+	index     int
+	layout    abi.Layout
+	bus       *MessagingSocket
+	up        int // to the parent
+
+	mu   sync.Mutex
+	open int // clients
+}
+
 // playRpcd keeps the contract of an rpcd_*. Each client is sent the body that
 // announced it, after its length, and then what it sends.
 func playRpcd(args []string) int {
-	dir, mode, version := os.Getenv(dirKey), os.Getenv(modeKey), os.Getenv(versionKey)
+	r := &played{dir: os.Getenv(dirKey), mode: os.Getenv(modeKey), index: -1}
+	version := os.Getenv(versionKey)
 	fmt.Printf("rpcd_test version %s-Test started.\n", version)
-	index := -1
 	for _, a := range args {
 		if v, ok := strings.CutPrefix(a, "--worker-index="); ok {
-			index, _ = strconv.Atoi(v)
+			r.index, _ = strconv.Atoi(v)
 		}
 	}
-	if index < 0 || mode == "dies" {
+	if r.index < 0 || r.mode == "dies" {
 		return 3
 	}
-	if mode == "logs" {
-		logTo(dir + "/log.rpcd_test")
+	if r.mode == "logs" {
+		logTo(r.dir + "/log.rpcd_test")
 		logged(0, "begins")
 	}
-	events, err := net.Dial("unixgram", dir+"/events")
-	if err != nil {
+	if err := r.signals(); err != nil {
 		return 4
+	}
+	var err error
+	if r.bus, err = OpenMessagingSocket(r.dir, r.dir); err != nil {
+		return 5
+	}
+	if r.up, err = r.bus.Connect(os.Getppid()); err != nil {
+		return 6
+	}
+	unix.SetNonblock(r.up, false)
+	unix.SetNonblock(r.bus.FD, false)
+	v, _ := abi.ParseVersion(version)
+	r.layout, _ = v.Layout()
+	if r.mode == "slow" {
+		time.Sleep(500 * time.Millisecond)
+	}
+	r.tell(0)
+	return r.serve()
+}
+
+// signals has SIGHUP say so, and the end of standard input end the process.
+func (r *played) signals() error {
+	events, err := net.Dial("unixgram", r.dir+"/events")
+	if err != nil {
+		return err
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, unix.SIGHUP)
 	go func() {
 		for range hup {
-			if mode == "logs" { // the file has its largest size
-				os.Rename(dir+"/log.rpcd_test", dir+"/log.old")
+			if r.mode == "logs" { // the file has its largest size
+				os.Rename(r.dir+"/log.rpcd_test", r.dir+"/log.old")
 				logged(2, "is moved")
-				logTo(dir + "/log.rpcd_test")
+				logTo(r.dir + "/log.rpcd_test")
 				logged(3, "is new")
 			}
 			io.WriteString(events, "hup")
 		}
 	}()
-	if mode == "stubborn" {
+	if r.mode == "stubborn" {
 		signal.Ignore(unix.SIGTERM)
 	}
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
-		if mode == "logs" {
+		if r.mode == "logs" {
 			logged(1, "ends")
 		}
 		os.Exit(0)
 	}()
-	bus, err := OpenMessagingSocket(dir, dir)
-	if err != nil {
-		return 5
+	return nil
+}
+
+// tell counts clients, and sends a status when none has come.
+func (r *played) tell(delta int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open += delta
+	if delta > 0 {
+		return
 	}
-	up, err := bus.Connect(os.Getppid())
-	if err != nil {
-		return 6
+	b := make([]byte, r.layout.StatusSize)
+	switch r.layout.StatusSize {
+	case 6:
+		b[1] = byte(r.index)
+		binary.LittleEndian.PutUint32(b[2:], uint32(r.open))
+	case 9:
+		binary.LittleEndian.PutUint32(b[1:], uint32(r.index))
+		binary.LittleEndian.PutUint32(b[5:], uint32(r.open))
+	case 16:
+		binary.LittleEndian.PutUint32(b[4:], uint32(r.index))
+		binary.LittleEndian.PutUint32(b[8:], uint32(r.open))
+		binary.LittleEndian.PutUint32(b[12:], uint32(r.open))
 	}
-	unix.SetNonblock(up, false)
-	unix.SetNonblock(bus.FD, false)
-	v, _ := abi.ParseVersion(version)
-	l, _ := v.Layout()
-	var mu sync.Mutex
-	open := 0
-	tell := func(delta int) {
-		mu.Lock()
-		defer mu.Unlock()
-		open += delta
-		if delta > 0 {
-			return
-		}
-		b := make([]byte, l.StatusSize)
-		switch l.StatusSize {
-		case 6:
-			b[1] = byte(index)
-			binary.LittleEndian.PutUint32(b[2:], uint32(open))
-		case 9:
-			binary.LittleEndian.PutUint32(b[1:], uint32(index))
-			binary.LittleEndian.PutUint32(b[5:], uint32(open))
-		case 16:
-			binary.LittleEndian.PutUint32(b[4:], uint32(index))
-			binary.LittleEndian.PutUint32(b[8:], uint32(open))
-			binary.LittleEndian.PutUint32(b[12:], uint32(open))
-		}
-		o := NewOutgoing(16)
-		n := copy(o.Body(), b)
-		o.Finish(ServerID{PID: uint64(os.Getppid())}, bus.ID, MsgWorkerStatus, n)
-		d, _ := o.Datagram()
-		unix.Write(up, d)
-	}
-	if mode == "slow" {
-		time.Sleep(500 * time.Millisecond)
-	}
-	tell(0)
+	o := NewOutgoing(16)
+	n := copy(o.Body(), b)
+	o.Finish(ServerID{PID: uint64(os.Getppid())}, r.bus.ID, MsgWorkerStatus, n)
+	d, _ := o.Datagram()
+	unix.Write(r.up, d)
+}
+
+// serve takes messages until one says to shut down.
+func (r *played) serve() int {
 	var rx sys.Msg
 	parts := bigReassembler{}
 	buf := make([]byte, DatagramSize)
 	for {
-		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(bus.FD), Events: unix.POLLIN}}, -1); err != nil {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(r.bus.FD), Events: unix.POLLIN}}, -1); err != nil {
 			continue
 		}
-		n, fds, e := rx.Recv(bus.FD, buf, 0)
+		n, fds, e := rx.Recv(r.bus.FD, buf, 0)
 		if e != 0 {
 			continue
 		}
@@ -130,33 +154,35 @@ func playRpcd(args []string) int {
 			continue
 		}
 		switch {
-		case m.Type == MsgShutdown && mode != "stubborn":
+		case m.Type == MsgShutdown && r.mode != "stubborn":
 			return 0
 		case m.Type == MsgDumpStatus && fds == 1:
-			mu.Lock()
-			for range open {
+			r.mu.Lock()
+			for range r.open {
 				unix.Write(int(rx.FDs[0]), []byte("endpoint=somewhere client=someone\n"))
 			}
-			mu.Unlock()
+			r.mu.Unlock()
+			rx.CloseFDs(fds)
+		case m.Type == MsgNewClient && fds == 1 && r.mode == "undecodable":
 			rx.CloseFDs(fds)
 		case m.Type == MsgNewClient && fds == 1:
-			if mode == "undecodable" {
-				rx.CloseFDs(fds)
-				continue
-			}
-			tell(+1)
-			unix.SetNonblock(int(rx.FDs[0]), true)
-			f := os.NewFile(uintptr(rx.FDs[0]), "client")
-			body := bytes.Clone(m.Body)
-			go func() {
-				f.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(body))))
-				f.Write(body)
-				io.Copy(struct{ io.Writer }{f}, struct{ io.Reader }{f})
-				f.Close()
-				tell(-1)
-			}()
+			r.client(int(rx.FDs[0]), bytes.Clone(m.Body))
 		}
 	}
+}
+
+// client serves one.
+func (r *played) client(fd int, body []byte) {
+	r.tell(+1)
+	unix.SetNonblock(fd, true)
+	f := os.NewFile(uintptr(fd), "client")
+	go func() {
+		f.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(body))))
+		f.Write(body)
+		io.Copy(struct{ io.Writer }{f}, struct{ io.Reader }{f})
+		f.Close()
+		r.tell(-1)
+	}()
 }
 
 // logTo makes the file standard error, as Samba does.
