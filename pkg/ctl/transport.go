@@ -56,7 +56,7 @@ func (e *env) transportCommand() *cobra.Command {
 				return usageError{fmt.Errorf("%q is neither on nor off", given[0])}
 			}
 			if !slices.Contains(transportNames(), given[1]) {
-				return usageError{fmt.Errorf("%q is no transport, which are %s", given[1], strings.Join(transportNames(), ", "))}
+				return usageError{fmt.Errorf("%q is not a transport, which are %s", given[1], strings.Join(transportNames(), ", "))}
 			}
 			if runtime && on {
 				return usageError{errors.New("--runtime goes with off; on undoes both kinds of off")}

@@ -56,14 +56,14 @@ func TestForgedHandOversAreRefused(t *testing.T) {
 	list := []forgery{
 		{"identity on TCP", message("ncacn_ip_tcp:["+port+"]", 7, identity), []int{tcp}, "did not come through a named pipe"},
 		{"identity and binding of a pipe on TCP", message(`ncacn_np:[\pipe\winreg]`, 7, identity), []int{tcp}, "does not agree with the socket"},
-		{"identity on a local client's end", message("ncalrpc:[rpcd_winreg]", 7, identity), []int{local}, "descriptor of the hand-over is no connection"},
+		{"identity on a local client's end", message("ncalrpc:[rpcd_winreg]", 7, identity), []int{local}, "descriptor of the hand-over is not a connection"},
 		{"shorter than it says", good[:len(good)-1], []int{tcp}, "longer or shorter than its fields say"},
 		{"longer than it says", append(slices.Clone(good), 0), []int{tcp}, "longer or shorter than its fields say"},
 		{"a single byte", good[:1], []int{tcp}, "datagram is not a hand-over"},
 		{"no descriptor", good, nil, "does not carry the descriptors"},
 		{"two descriptors", good, []int{tcp, tcp}, "does not carry the descriptors"},
-		{"a pipe as descriptor", good, []int{file}, "descriptor of the hand-over is no connection"},
-		{"a datagram socket as descriptor", good, []int{dgram}, "descriptor of the hand-over is no connection"},
+		{"a pipe as descriptor", good, []int{file}, "descriptor of the hand-over is not a connection"},
+		{"a datagram socket as descriptor", good, []int{dgram}, "descriptor of the hand-over is not a connection"},
 		{"port of another", message("ncacn_ip_tcp:[1]", 0, nil), []int{tcp}, "does not agree with the socket"},
 		{"no PDU to read", good, []int{tcp}, "not all there to be read"},
 	}

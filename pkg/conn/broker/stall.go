@@ -38,7 +38,7 @@ func (b *Broker) unstall(fd int) {
 	}
 }
 
-// readStalled reads from those to whom nothing came in time.
+// readStalled reads from clients that sent nothing in time.
 func (b *Broker) readStalled() {
 	for b.waiting.stalled.head != end && b.conns[b.waiting.stalled.head].lookAt <= b.loop.Now {
 		fd := int(b.waiting.stalled.head)

@@ -20,7 +20,7 @@ import (
 var (
 	ErrDescriptors = errors.New("hand-over does not carry the descriptors that it says")
 	ErrTruncated   = errors.New("hand-over is longer than the largest one allowed")
-	ErrSocket      = errors.New("descriptor of the hand-over is no connection")
+	ErrSocket      = errors.New("descriptor of the hand-over is not a connection")
 	ErrDirectory   = errors.New("socket of the connection is in neither directory of this host's endpoints")
 	ErrSender      = errors.New("sender is neither root nor the brokers' user")
 	ErrBinding     = errors.New("binding string does not agree with the socket of the connection")
@@ -28,7 +28,7 @@ var (
 	ErrNoIdentity  = errors.New("named pipe auth request is missing for a client of a named pipe")
 	ErrIdentity    = errors.New("named pipe auth request for a client that did not come through a named pipe")
 	ErrNotPipe     = errors.New("connection without DCE/RPC did not come through a named pipe")
-	ErrMemfd       = errors.New("second descriptor is no memfd of the length that the hand-over says")
+	ErrMemfd       = errors.New("second descriptor is not a memfd of the length that the hand-over says")
 )
 
 // Inbox is the inbox of one worker. Message, Peer and the descriptors are those
@@ -38,7 +38,7 @@ type Inbox struct {
 	Dirs    Directories
 	Message handoff.Message
 	Peer    Peer
-	RootUID uint32    // whom named pipe identities are taken from: 0, except in tests
+	RootUID uint32    // of the peer whose named pipe identities count: 0, except in tests
 	Trusted [2]uint32 // uids that may hand over: root's and the brokers'
 
 	rx       sys.Msg
@@ -61,7 +61,7 @@ func Take(fds []sys.PassedFD, unit string, dirs Directories) (*Inbox, error) {
 		return nil, fmt.Errorf("no inbox was passed (LISTEN_FDNAMES=%s); start the worker by its socket: systemctl start %s", layout.FDNameInbox, unit)
 	}
 	if sockopt(fd, unix.SO_TYPE) != unix.SOCK_DGRAM || sockopt(fd, unix.SO_DOMAIN) != unix.AF_UNIX {
-		return nil, fmt.Errorf("the inbox that was passed is no unix datagram socket; %s needs ListenDatagram= with a path", unit)
+		return nil, fmt.Errorf("the inbox that was passed is not a unix datagram socket; %s needs ListenDatagram= with a path", unit)
 	}
 	if sockopt(fd, unix.SO_PASSCRED) != 1 {
 		return nil, fmt.Errorf("the inbox does not tell who sends; %s needs PassCredentials=yes", unit)
@@ -121,7 +121,7 @@ func (in *Inbox) Check(n int) error {
 }
 
 // checkIdentity: a named pipe's client is who the request of its peer, which
-// must be root, says; nobody else has such a request.
+// must be root, says; no other client has such a request.
 func (in *Inbox) checkIdentity() error {
 	m, p := &in.Message, &in.Peer
 	if !p.Transport.Relayed() {

@@ -4,7 +4,7 @@ package samba
 
 // The rpcd's log file, read along: what the rpcd writes there goes to the journal
 // too. Samba logs as it does under samba-dcerpcd, where smb.conf or its build
-// says, and has its log file as standard error, as its scripts do. So nobody has
+// says, and has its log file as standard error, as its scripts do. So no program has
 // a pipe or socket of the adaptor, which could fill up or lose its reader, and
 // smb.conf keeps its meaning. While the journal does not read, nothing is read
 // here: the file keeps it.

@@ -20,7 +20,7 @@ const (
 	Resources                 // how many there are
 )
 
-// Limit bounds a resource, in all and for each source; 0 is no bound. The local
+// Limit bounds a resource, in all and for each source; 0 is not a bound. The local
 // system has no share, and pays only when it has more than half of the total.
 type Limit struct{ Total, Address, User int }
 

@@ -14,8 +14,8 @@
 //
 // The file is made by root (msrpc-preflight.service), mode 0660, group msrpc for
 // the broker; it belongs to the workers' user, which is root for Samba's rpcds.
-// Nobody else may open it: who can read a file can lock it, and its writers
-// could not. Whoever maps it treats what others wrote as untrusted: numbers are
+// No other user may open it: a process that can read a file can lock it, and its writers
+// could not. A process that maps it treats what others wrote as untrusted: numbers are
 // only compared and shown, never used as sizes or indices.
 //
 // Its API is for msrpcd alone and may change with any version.

@@ -55,7 +55,7 @@ func copyFile(f *os.File) (*File, error) {
 }
 
 // Check says what is wrong with the status file at path, nil for nothing: it has
-// to be as Prepare makes it. Whoever may not read it learns of its type, length,
+// to be as Prepare makes it. A user that may not read it learns of its type, length,
 // mode and owner.
 func Check(path string, workers, uid, gid int) error {
 	var st unix.Stat_t

@@ -15,7 +15,7 @@ import (
 
 const (
 	lineSize = 64
-	magic    = 0x315453_4352534d // in host order, as all numbers of the file: nobody maps it on another machine
+	magic    = 0x315453_4352534d // in host order, as all numbers of the file: it is not mapped on another machine
 	version  = 1
 
 	// MaxWorkers bounds workers plus spares of one rpcd.
@@ -76,7 +76,7 @@ type File struct {
 	f        *os.File
 	mem      []byte
 	capacity int
-	copied   bool // mem is no mapping
+	copied   bool // mem is not a mapping
 }
 
 func size(lines int) int { return (2 + 2*lines) * lineSize }

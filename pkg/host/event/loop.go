@@ -84,7 +84,7 @@ func (l *Loop) Wait(due time.Duration) (int, error) {
 	return n, nil
 }
 
-// once is what an eventfd is told: one more. It is not on the stack, since the
+// once is what is written to an eventfd: one more. It is not on the stack, since the
 // race detector has a written slice escape.
 var once = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 

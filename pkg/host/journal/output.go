@@ -14,7 +14,7 @@ import (
 )
 
 // This file owns standard output and error. Under systemd they are streams to
-// the journal: one that does not read would hold up whoever writes, for ever.
+// the journal: one that does not read would hold up the writer for ever.
 
 // Stderr is standard error, through Output.
 var Stderr = Output(os.Stderr)

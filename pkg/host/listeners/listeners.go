@@ -85,7 +85,7 @@ type NodeState int
 // States of a node.
 const (
 	NodeAbsent NodeState = iota // no node, or no socket
-	NodeDead                    // a node that nobody listens on
+	NodeDead                    // a node without a listener
 	NodeLive                    // a listening socket is behind it
 )
 

@@ -21,7 +21,7 @@ type Epoll struct {
 	events [128]unix.EpollEvent
 }
 
-// brief: a sleep that the scheduler is told of wakes its monitor thread at both
+// brief: a sleep that the scheduler knows of wakes its monitor thread at both
 // ends, which for an event loop is a third thread that runs for each event. As
 // long as events come in such intervals it is not told.
 const brief = 5

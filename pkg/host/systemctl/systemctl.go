@@ -98,7 +98,7 @@ func (c *Conn) Unmask(ctx context.Context, units ...string) error {
 }
 
 // ResetFailed makes systemd forget that a unit failed. A unit that is not
-// loaded is no error.
+// loaded is not an error.
 func (c *Conn) ResetFailed(ctx context.Context, unit string) error {
 	err := c.bus.ResetFailedUnitContext(ctx, unit)
 	if err == nil || busError(err) == errNoSuchUnit {

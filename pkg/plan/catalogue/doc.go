@@ -5,7 +5,7 @@
 // smb.conf says about directories and addresses.
 //
 // The file is a bbolt database that is written once, aside, and renamed; no
-// process keeps it open for writing, so whoever reads it (the generator, for
+// process keeps it open for writing, so a reader (the generator, for
 // which PID 1 waits, and the endpoint mapper) never waits for a lock. Its last
 // bytes are a checksum over all before, checked before bbolt looks at a page:
 // a damaged file is an error, never a crash of the generator.

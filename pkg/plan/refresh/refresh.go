@@ -137,7 +137,7 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	return nil
 }
 
-// configProblems tells each problem once, whoever finds it.
+// configProblems reports each problem once, whichever step finds it.
 func (r *Refresher) configProblems(rep *Report, problems []config.Problem) {
 	for _, p := range problems {
 		if slices.Contains(rep.Problems, p.String()) {

@@ -40,7 +40,7 @@ func DefaultInputs() Inputs {
 //     yet): only a link that makes the target run a refresh.
 //
 // The error is one of writing; nothing is left below dir then. What could not
-// be kept for the next time, or said in a unit, is no error.
+// be kept for the next time, or said in a unit, is not an error.
 func Generate(dir string, in Inputs) error {
 	files, err := in.plan()
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Mending what Check found: the parts that refresh applies beside the catalogue
-// and its units. A step is the same whoever found what needs it, and is done
+// and its units. A step is the same whichever item needs it, and is done
 // once.
 
 package wanted

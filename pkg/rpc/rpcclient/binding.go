@@ -64,12 +64,12 @@ func ParseBinding(s string) (binding.Binding, error) {
 		return b, nil
 	}
 	if strings.ContainsAny(b.Host, `/\`) {
-		return refuse("the host is no name and no address")
+		return refuse("the host is not a name or an address")
 	}
 	if b.Endpoint != "" {
 		port, err := strconv.ParseUint(b.Endpoint, 10, 16)
 		if err != nil || port == 0 {
-			return refuse("the endpoint is no port from 1 to 65535")
+			return refuse("the endpoint is not a port from 1 to 65535")
 		}
 		b.Endpoint = strconv.FormatUint(port, 10)
 	}

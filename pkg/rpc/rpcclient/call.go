@@ -23,7 +23,7 @@ type Operation struct {
 
 // Call makes a call. in and out name parameters, as ndr.Encoder.Params and
 // ndr.Decoder.Params want it; nil for none. What out points to is its own,
-// later calls do not change it. A stub that goes on after out is no error:
+// later calls do not change it. A stub that goes on after out is not an error:
 // servers pad.
 func (c *Conn) Call(ctx context.Context, op Operation, in, out ndr.Value) error {
 	e := ndr.NewEncoder(nil, c.opts.Format)

@@ -51,7 +51,7 @@ func (c *Call) Caller() *Caller {
 func (c *Call) Transport() layout.Transport { return c.loop.endpoints[c.conn.endpoint].Transport }
 
 // Gone is closed when the connection of a blocking operation has closed. For
-// others, which nobody can wait for meanwhile, it is nil.
+// others, which no one can wait for meanwhile, it is nil.
 func (c *Call) Gone() <-chan struct{} { return c.gone }
 
 // AssocGroup is the id of the caller's association group.
@@ -248,7 +248,7 @@ func (c *conn) context(id uint16) *presentation {
 }
 
 // invoke runs the operation. One that panics is a bug; it costs its caller a
-// fault and nobody else anything.
+// fault and no other client anything.
 func (c *Call) invoke(op *Op) (status dcerpc.Status) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -284,7 +284,7 @@ func (c *conn) finish(l *loop, k *Call) {
 		status = dcerpc.NcaOutArgsTooBig
 	}
 	if k.header.Flags&dcerpc.FlagMaybe != 0 {
-		return // nobody waits for an answer, whatever it is
+		return // no client waits for an answer, whatever it is
 	}
 	start := len(l.out)
 	if status != 0 {

@@ -74,7 +74,7 @@ func (c *Caller) String() string {
 // user over ncalrpc, the only caller that may administer.
 func (c *Caller) LocalRoot() bool { return c.Transport.Local() && c.Cred.Uid == 0 }
 
-// Anonymous reports whether nobody vouches for the caller: over TCP, and for
+// Anonymous reports whether nothing vouches for the caller: over TCP, and for
 // clients that the SMB server let in without a password or as a guest, unless a
 // security context does.
 func (c *Caller) Anonymous() bool { return c.anonymous }

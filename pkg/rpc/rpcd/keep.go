@@ -21,7 +21,7 @@ import (
 //   - What changed is written before the answer that tells the client of it.
 //   - While a connection is in a call (bytes are read that are not answered),
 //     it is marked: in its file, or in the status file while the loop serves
-//     it. Whoever finds it so after a crash closes it, since nobody knows how
+//     it. A process that finds it so after a crash closes it, since it cannot know how
 //     far the call came. A graceful stop writes those bytes down instead.
 //   - The handles of an association group are in the file of one of its kept
 //     connections, the keeper. Its next keeper has them before it goes.
@@ -58,7 +58,7 @@ func (l *loop) initKeep() {
 	l.lastID = le.Uint64(seed[:])
 }
 
-// nextYoung is who is to be parked next, nil for nobody.
+// nextYoung is the connection to be parked next, nil for none.
 func (l *loop) nextYoung() *young {
 	for len(l.young) > 0 {
 		y := &l.young[0]
@@ -209,7 +209,7 @@ func (c *conn) mark(l *loop) {
 	k.marked = mark
 }
 
-// settle writes down what changed, before the client is told.
+// settle writes down what changed, before the client gets its answer.
 func (c *conn) settle(l *loop) {
 	if c.kept != nil && !c.keepable() { // the client was silent long before its bind
 		l.unpark(c)

@@ -34,7 +34,7 @@ type crowd struct {
 	spent  time.Duration
 }
 
-// limited is how resources are called where a limit is told of.
+// limited has the names of resources in messages about limits.
 var limited = [source.Resources]struct{ what, setting string }{
 	source.Unbound:  {"connections without a bind", "MaxUnbound"},
 	source.Bound:    {"bound connections", "MaxBound"},

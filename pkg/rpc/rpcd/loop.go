@@ -46,7 +46,7 @@ type loop struct {
 	unbound   unbound
 	turns     turns
 	ledger    source.Ledger[crowd]
-	rootUID   uint32 // whom named pipe identities are taken from: 0, except in tests
+	rootUID   uint32 // of the peer whose named pipe identities count: 0, except in tests
 	groups    *groups
 	keeps     bool // there is a service manager to keep connections
 	lot       *parking.Lot
@@ -215,7 +215,7 @@ func (l *loop) woken() {
 	}
 }
 
-// drain begins a graceful stop: nobody new, calls in progress end.
+// drain begins a graceful stop: no new clients, calls in progress end.
 func (l *loop) drain() {
 	l.draining, l.drainUntil = true, l.Now+drainLimit
 	l.manager.Stopping()

@@ -77,7 +77,7 @@ func (l *loop) resume(slots [][2]int) error {
 		case g != nil && g.lost:
 			c.shut(l)
 		case c.kept != nil && c.kept.marked && !c.kept.stale:
-			// It was in a call, and nobody knows how far that came. Now that
+			// It was in a call, and how far that came is not known. Now that
 			// all are here, another one keeps the handles of its group.
 			c.close(l)
 		case len(c.out) > 0:

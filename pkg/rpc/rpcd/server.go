@@ -92,7 +92,7 @@ type Op struct {
 	// Members. Others get access_denied.
 	Allow func(*Caller) bool
 	// Blocking: Run may wait for something, so it gets a goroutine of its own,
-	// and should end when Call.Gone says that nobody wants its results.
+	// and should end when Call.Gone says that no client wants its results.
 	// It must not touch context handles of the group from there but through
 	// the methods of Call.
 	Blocking bool

@@ -14,7 +14,7 @@ import (
 // This file owns ncalrpc_as_system, the authentication that every server has:
 // Samba's programs on this host use it when root runs them, and insist on it. Its
 // tokens are constants; what makes a client the local system is that the kernel
-// says that its process is root's, over ncalrpc. Nobody else gets it.
+// says that its process is root's, over ncalrpc. No other client gets it.
 //
 // It has the level connect alone: there is no key, and nothing is signed.
 // That is why its security context can outlive a crash, see keep.go.

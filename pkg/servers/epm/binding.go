@@ -115,7 +115,7 @@ func address(b binding.Binding) (port uint16, ip [4]byte, err error) {
 	if b.Endpoint != "" {
 		n, err := strconv.ParseUint(b.Endpoint, 10, 16)
 		if err != nil {
-			return 0, ip, fmt.Errorf("%w: %q is no port", errBinding, b.Endpoint)
+			return 0, ip, fmt.Errorf("%w: %q is not a port", errBinding, b.Endpoint)
 		}
 		port = uint16(n)
 	}

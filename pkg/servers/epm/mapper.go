@@ -67,7 +67,7 @@ func newMapper(s *Source, state string) *mapper {
 }
 
 // start reads what is known. A mapper that knows nothing yet serves, so that
-// nobody waits for it.
+// no client waits for it.
 func (m *mapper) start() error {
 	if err := m.added.load(); err != nil {
 		slog.Warn(err.Error(), journal.MessageID, journal.IDEntriesUnusable)

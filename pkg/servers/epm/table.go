@@ -69,7 +69,7 @@ func NewTable(p *plan.Plan, masked func(unit string) bool) *Table {
 
 // add adds the endpoints of one interface.
 func (t *Table) add(r *plan.Rpcd, i *listing.Interface, listeners []plan.Listener) {
-	// Samba's rpcds are told with NDR only, as Samba does. They and native ones
+	// Samba's rpcds are listed with NDR only, as Samba does. They and native ones
 	// take NDR64 when a client offers nothing else.
 	transfers := []dcerpc.SyntaxID{dcerpc.NDR}
 	if r.Kind == config.KindNative {

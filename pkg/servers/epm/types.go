@@ -6,7 +6,7 @@ package epm
 // 2.2.1.2), each a parameter list for Decoder.Params and Encoder.Params. What
 // was read points into the stub.
 //
-// Pointers are [ptr] in the IDL. Nobody aliases them, so they are read and
+// Pointers are [ptr] in the IDL. No client aliases them, so they are read and
 // written like [unique] ones.
 
 import (

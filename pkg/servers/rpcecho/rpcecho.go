@@ -62,7 +62,7 @@ func testSleep(c *rpcd.Call) dcerpc.Status {
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-c.Gone(): // nobody waits for the answer
+	case <-c.Gone(): // no client waits for the answer
 	}
 	c.Out.Uint32(seconds)
 	return 0

@@ -158,6 +158,6 @@ func (r *Reassembler) Alter(h Header) (call Call, rej *Reject) {
 // is one. Its stub is what has come so far.
 func (r *Reassembler) Collecting() (call *Call, ok bool) { return &r.call, r.frags != 0 }
 
-// Drop forgets the call that is being collected. An orphaned is no reason to do
+// Drop forgets the call that is being collected. An orphaned is not a reason to do
 // so, unless FeatureKeepOnOrphan was negotiated: Windows and Samba ignore it.
 func (r *Reassembler) Drop() { r.call, r.frags = Call{}, 0 }

@@ -22,7 +22,7 @@ func checkBinding(b binding.Binding) error {
 		return fmt.Errorf("binding %s names a host", quote(b.String()))
 	}
 	if !strings.HasPrefix(b.Protseq, "nca") || !word(b.Protseq, 32, "_") || b.Protseq != strings.ToLower(b.Protseq) {
-		return fmt.Errorf("%s is no protocol sequence", quote(b.Protseq))
+		return fmt.Errorf("%s is not a protocol sequence", quote(b.Protseq))
 	}
 	switch b.Protseq {
 	case binding.NP:
@@ -100,7 +100,7 @@ func word(s string, max int, others string) bool {
 func ascii(line []byte) error {
 	for i, c := range line {
 		if c < ' ' || c > '~' {
-			return fmt.Errorf("byte 0x%02x at column %d is not printable ASCII, this is no listing", c, i+1)
+			return fmt.Errorf("byte 0x%02x at column %d is not printable ASCII, this is not a listing", c, i+1)
 		}
 	}
 	return nil

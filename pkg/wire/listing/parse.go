@@ -75,7 +75,7 @@ func (p *parser) take(line string) error {
 func (p *parser) takeInterface(line string) error {
 	const idLen = 36 + len("/0x") + 8
 	if len(line) < idLen+2 || line[36:39] != "/0x" || line[idLen] != ' ' {
-		return fmt.Errorf("%s is no interface line, which is uuid/0xVERSION NAME", quote(line))
+		return fmt.Errorf("%s is not an interface line, which is uuid/0xVERSION NAME", quote(line))
 	}
 	u, err := ParseUUID(line[:36])
 	if err != nil {
@@ -103,12 +103,12 @@ func (p *parser) takeInterface(line string) error {
 func (p *parser) takeBinding(line string) error {
 	protseq, end, ok := strings.Cut(line, ":")
 	if !ok {
-		return fmt.Errorf("%s is no binding, which is PROTSEQ:[ENDPOINT]", quote(line))
+		return fmt.Errorf("%s is not a binding, which is PROTSEQ:[ENDPOINT]", quote(line))
 	}
 	b := binding.Binding{Protseq: protseq}
 	if end != "" {
 		if len(end) < 3 || end[0] != '[' || end[len(end)-1] != ']' {
-			return fmt.Errorf("%s is no binding, which is PROTSEQ:[ENDPOINT]", quote(line))
+			return fmt.Errorf("%s is not a binding, which is PROTSEQ:[ENDPOINT]", quote(line))
 		}
 		b.Endpoint = end[1 : len(end)-1]
 	}
@@ -124,7 +124,7 @@ func (p *parser) takeBinding(line string) error {
 func (p *parser) takePipe(line string) error {
 	f := strings.Split(line, " ")
 	if len(f) != 4 {
-		return fmt.Errorf(`%s is no pipe line, which is \pipe\NAME TYPE STATE ALLOCATION`, quote(line))
+		return fmt.Errorf(`%s is not a pipe line, which is \pipe\NAME TYPE STATE ALLOCATION`, quote(line))
 	}
 	node, err := pipeNode(f[0])
 	if err != nil {

@@ -79,7 +79,7 @@ func (d *Decoder) Referent() uint64 {
 	return uint64(d.u32("pointer"))
 }
 
-// Unique reads a unique pointer, or a full one that is no alias, and says
+// Unique reads a unique pointer, or a full one that is not an alias, and says
 // whether it is there. The referent of a parameter follows at once; that of a
 // structure's member does not: use Codec.Unique there.
 func (d *Decoder) Unique() bool { return d.Referent() != 0 }

@@ -101,7 +101,7 @@ func reconnect(args []string) error {
 	return unix.Connect(fd, host(fd, args))
 }
 
-// fastOpen connects by sending, which is no connect(2).
+// fastOpen connects by sending, which is not a connect(2).
 func fastOpen(args []string) error {
 	fd, err := accepted()
 	if err != nil {

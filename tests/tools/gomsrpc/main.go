@@ -52,7 +52,7 @@ func main() {
 func ask(ctx context.Context, binding string, ndr64 bool, iface string, max uint32) ([]string, error) {
 	host, _, ok := strings.Cut(strings.TrimPrefix(binding, "ncacn_ip_tcp:"), "[")
 	if !ok {
-		return nil, fmt.Errorf("%q is no binding with a port", binding)
+		return nil, fmt.Errorf("%q is not a binding with a port", binding)
 	}
 	conn, err := dcerpc.Dial(ctx, host, dcerpc.WithEndpoint(binding))
 	if err != nil {
@@ -119,7 +119,7 @@ func where(ctx context.Context, mapper epm.EpmClient, iface string) ([]string, e
 		return nil, err
 	}
 	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
-		return nil, fmt.Errorf("%q is no version: %w", version, err)
+		return nil, fmt.Errorf("%q is not a version: %w", version, err)
 	}
 	answer, err := mapper.Map(ctx, &epm.MapRequest{
 		MapTower: dcetypes.FloorsToTower([]*dcetypes.Floor{

@@ -188,7 +188,7 @@ func (w *worker) status() {
 	w.send(w.parent, samba.MsgWorkerStatus, b)
 }
 
-// send sends a message; as in Samba, one that nobody receives is no error.
+// send sends a message; as in Samba, one that nobody receives is not an error.
 func (w *worker) send(pid int, typ uint32, body []byte) {
 	fd, err := w.bus.Connect(pid)
 	if err != nil {
@@ -218,7 +218,7 @@ func connOf(fd int) (*net.UnixConn, error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		c.Close()
-		return nil, errors.New("the socket is no unix socket")
+		return nil, errors.New("the socket is not a unix socket")
 	}
 	return u, nil
 }

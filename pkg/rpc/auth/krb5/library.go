@@ -121,7 +121,7 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 }
 
 // open deciphers a ticket with any key that fits, and returns that: clients name
-// this host as they like, and whoever has the key is this host.
+// this host as they like, and a process that has the key is this host.
 func (l gokrb5) open(t *messages.Ticket) (*messages.EncTicketPart, types.EncryptionKey, error) {
 	for i := range l.keytab.Entries {
 		e := &l.keytab.Entries[i]
