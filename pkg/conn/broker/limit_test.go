@@ -146,19 +146,21 @@ func TestPipesCountByTheirClient(t *testing.T) {
 
 func TestWaitingClientsAreNotSilentOnes(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Workers, r.cfg.Limits[source.Unbound].Total, r.cfg.Limits[source.Unbound].Address = 1, 2, 1
+	r.cfg.Workers, r.cfg.Limits[source.Unbound].Total, r.cfg.Limits[source.Unbound].Address = 1, 4, 3
 	r.start()
-	var bound []net.Conn
-	for range 5 {
+	var bound, silent []net.Conn
+	for i := range uint32(10) { // the last of which may be silent still when the next one comes
 		c := r.dial()
 		c.Write(bindPDU(0)) // its worker is not there
 		bound = append(bound, c)
+		r.pending(i + 1)
 	}
-	r.pending(5)
-	silent := r.dial()
-	r.pending(6)
+	for i := range uint32(3) {
+		silent = append(silent, r.dial())
+		r.pending(11 + i)
+	}
 	r.dial()
-	closed(t, silent, "the silent client")
+	closed(t, silent[0], "the oldest silent client")
 	r.openInbox(0)
 	for range bound {
 		_, f := r.take(0)
