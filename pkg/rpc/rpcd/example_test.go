@@ -26,7 +26,7 @@ func ExampleServer_ServeConn() {
 	}}}
 	defer server.Shutdown()
 	near, far := net.Pipe()
-	go server.ServeConn(far, &rpcd.Caller{Account: "alice", Level: dcerpc.LevelPrivacy})
+	go server.ServeConn(far, &rpcd.Caller{Account: "user1", Level: dcerpc.LevelPrivacy})
 
 	greeter := dcerpc.SyntaxID{UUID: id, Version: 1}
 	c := client.New(near, "greeter", client.Options{})
@@ -36,5 +36,5 @@ func ExampleServer_ServeConn() {
 	}
 	stub, _, err := c.CallStub(context.Background(), client.Operation{Interface: greeter}, nil)
 	fmt.Println(string(stub), err)
-	// Output: hello alice <nil>
+	// Output: hello user1 <nil>
 }

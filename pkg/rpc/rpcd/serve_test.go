@@ -43,12 +43,12 @@ func TestAnotherProgramCanServe(t *testing.T) {
 	}
 	near, far := net.Pipe()
 	go func() {
-		ended <- s.ServeConn(far, &Caller{Domain: "SMB", Account: "alice", SIDs: []npa.SID{npa.SIDGuests}, Level: dcerpc.LevelPrivacy})
+		ended <- s.ServeConn(far, &Caller{Domain: "SMB", Account: "user1", SIDs: []npa.SID{npa.SIDGuests}, Level: dcerpc.LevelPrivacy})
 	}()
-	alice := guestClient(t, near)
-	alice.identity(`SMB\alice`)
+	user1 := guestClient(t, near)
+	user1.identity(`SMB\user1`)
 	clients[0].identity("anonymous")
-	if got, status := alice.call(opCaller, nil); status != 0 || got[7] != 0 {
+	if got, status := user1.call(opCaller, nil); status != 0 || got[7] != 0 {
 		t.Errorf("caller %x, %v", got, status)
 	}
 	near.Close()

@@ -3,7 +3,7 @@
 // Package hashes has accounts from a file of NT hashes, for hosts without Samba:
 // lines as smbpasswd(5) describes and `pdbedit -L -w` prints them,
 //
-//	alice:1000:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:8846F7EAEE8FB117AD06BDD830B7586C:[U          ]:
+//	user1:1000:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:8846F7EAEE8FB117AD06BDD830B7586C:[U          ]:
 //
 // of which it reads the name, the user id, the NT hash (MD4 of the password in
 // UTF-16) and the letters D (disabled) and N (no password: refused too). Empty

@@ -27,7 +27,7 @@ func TestKeytabsThatAreNoneAreRefused(t *testing.T) {
 
 func FuzzAccept(f *testing.F) {
 	kt, file := serviceKeys(f, aes256SHA1)
-	client := types.NewPrincipalName(1, "alice")
+	client := types.NewPrincipalName(1, "user1")
 	ticket, session := newTicket(f, kt, client, types.NewPrincipalName(1, "host/server.test"), aes256SHA1, time.Now())
 	a, _ := types.NewAuthenticator("TEST", client)
 	req, err := messages.NewAPReq(ticket, session, a)

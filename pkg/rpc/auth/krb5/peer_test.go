@@ -87,7 +87,7 @@ func serviceKeys(t testing.TB, etype int32) (*keytab.Keytab, []byte) {
 	return kt, b
 }
 
-// newTicket is one of alice for the service, for an hour.
+// newTicket is one of user1 for the service, for an hour.
 func newTicket(t testing.TB, kt *keytab.Keytab, client, service types.PrincipalName, etype int32, from time.Time) (messages.Ticket, types.EncryptionKey) {
 	t.Helper()
 	session := types.EncryptionKey{KeyType: etype, KeyValue: make([]byte, keySizes[etype])}
@@ -107,7 +107,7 @@ func newTicket(t testing.TB, kt *keytab.Keytab, client, service types.PrincipalN
 // credentialCache writes a cache with a ticket for the service.
 func credentialCache(t testing.TB, path string, kt *keytab.Keytab, etype int32, from time.Time) {
 	t.Helper()
-	client, service := types.NewPrincipalName(1, "alice"), types.NewPrincipalName(1, "host/server.test")
+	client, service := types.NewPrincipalName(1, "user1"), types.NewPrincipalName(1, "host/server.test")
 	until := from.Add(time.Hour)
 	ticket, session := newTicket(t, kt, client, service, etype, from)
 	der, err := ticket.Marshal()
@@ -193,7 +193,7 @@ func TestMITClientsAreServed(t *testing.T) {
 				}
 				c, _ := m.Begin(level)
 				p.handshake(c)
-				if who := c.Caller(); who.Account != "alice" || who.Domain != "TEST" || len(who.SessionKey) != keySizes[etype] {
+				if who := c.Caller(); who.Account != "user1" || who.Domain != "TEST" || len(who.SessionKey) != keySizes[etype] {
 					t.Errorf("%+v", who)
 				}
 				for i := range 6 {
@@ -258,7 +258,7 @@ func TestWrongTicketsAreDenied(t *testing.T) {
 		c, _ := m.Begin(dcerpc.LevelIntegrity)
 		if _, done, err := c.Step(context.Background(), bad); done || err == nil && at > 40 {
 			// The names of the service are not protected, nor needed.
-			if r, _ := m.library.accept(unframe(bad)); r == nil || r.client != "alice" {
+			if r, _ := m.library.accept(unframe(bad)); r == nil || r.client != "user1" {
 				t.Errorf("byte %d changed: taken (%v)", at, err)
 			}
 		}

@@ -92,12 +92,12 @@ func host(version uint32, crap func(domain string) []byte) func([]byte) []byte {
 }
 
 func logon(domain string) *auth.Logon {
-	return &auth.Logon{Account: "alice", Domain: domain, NTResponse: make([]byte, 100)}
+	return &auth.Logon{Account: "user1", Domain: domain, NTResponse: make([]byte, 100)}
 }
 
-// alice is the answer to a good logon.
-func alice() []byte {
-	b := ok(0, map[int]string{atDomainSID: "S-1-5-21-1-2-3", atUserName: "alice", atLogonDom: "DOM"})
+// user1 is the answer to a good logon.
+func user1() []byte {
+	b := ok(0, map[int]string{atDomainSID: "S-1-5-21-1-2-3", atUserName: "user1", atLogonDom: "DOM"})
 	order.PutUint32(b[atStatus:], 0)
 	order.PutUint32(b[atUserRID:], 1000)
 	order.PutUint32(b[atGroupRID:], 513)
@@ -116,7 +116,7 @@ func denied(status uint32) []byte {
 
 func TestEachKnownVersionIsSpoken(t *testing.T) {
 	for version, a := range abis {
-		w := fake(t, a.size, host(version, func(string) []byte { return alice() }))
+		w := fake(t, a.size, host(version, func(string) []byte { return user1() }))
 		names, err := w.Names(context.Background())
 		if err != nil || names != (auth.Names{Computer: "HOST", Domain: "DOM", DNSComputer: "host.dom.test", DNSDomain: "dom.test"}) {
 			t.Errorf("version %d: %+v, %v", version, names, err)
@@ -126,7 +126,7 @@ func TestEachKnownVersionIsSpoken(t *testing.T) {
 			t.Fatalf("version %d: %v", version, err)
 		}
 		if got, want := fmt.Sprint(who.Name, who.Domain, who.SIDs, string(who.SessionKey[:])),
-			"aliceDOM[S-1-5-21-1-2-3-1000 S-1-5-21-1-2-3-513 S-1-5-21-1-2-3-1112 S-1-18-1 S-1-5-32-544 S-1-5-32-545]0123456789abcdef"; got != want {
+			"user1DOM[S-1-5-21-1-2-3-1000 S-1-5-21-1-2-3-513 S-1-5-21-1-2-3-1112 S-1-18-1 S-1-5-32-544 S-1-5-32-545]0123456789abcdef"; got != want {
 			t.Errorf("version %d: %s, want %s", version, got, want)
 		}
 	}
@@ -137,7 +137,7 @@ func TestAnUnknownDomainIsTriedAsThisHost(t *testing.T) {
 	w := fake(t, abis[32].size, host(32, func(domain string) []byte {
 		asked = append(asked, domain)
 		if domain == "HOST" {
-			return alice()
+			return user1()
 		}
 		return denied(noSuchUser)
 	}))
@@ -157,9 +157,9 @@ func TestAWinbinddThatCannotBeUsedIsAnErrorInTime(t *testing.T) {
 		order.PutUint32(b, 1<<31)
 		return b
 	}
-	badSID := alice()
+	badSID := user1()
 	copy(badSID[atDomainSID:], "S-1-x\x00")
-	guest := alice()
+	guest := user1()
 	order.PutUint32(guest[atUserFlags:], guestLogon)
 	for what, c := range map[string]struct {
 		w    *Accounts
@@ -188,7 +188,7 @@ func TestAWinbinddThatCannotBeUsedIsAnErrorInTime(t *testing.T) {
 }
 
 func TestTextsThatAreTooLongAreRefused(t *testing.T) {
-	w := fake(t, 2136, host(32, func(string) []byte { return alice() }))
+	w := fake(t, 2136, host(32, func(string) []byte { return user1() }))
 	for _, l := range []*auth.Logon{
 		{Account: strings.Repeat("a", 256)}, {Account: "a\x00b"}, {Domain: strings.Repeat("d", 300)}, {LMResponse: make([]byte, 300)}, {NTResponse: make([]byte, 1<<18)},
 	} {
@@ -199,7 +199,7 @@ func TestTextsThatAreTooLongAreRefused(t *testing.T) {
 }
 
 func FuzzAccount(f *testing.F) {
-	f.Add(alice())
+	f.Add(user1())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= responseSize {
 			r := response(b)
