@@ -90,8 +90,10 @@ func (h *host) killStopped(unit string, look func() (pid int, own uint64), l *st
 	if pid == 0 {
 		return errors.Join(fmt.Errorf("%s starts", unit), control("0"))
 	}
+	if out, rc := h.try("kill", "-KILL", fmt.Sprint(pid)); rc != 0 { // an rpcd that ended just before
+		return errors.Join(fmt.Errorf("%s: %s", unit, out), control("0"))
+	}
 	l.own += own
-	h.run("kill", "-KILL", fmt.Sprint(pid))
 	if err := control("0"); err != nil && !errors.Is(err, syscall.ENODEV) && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
