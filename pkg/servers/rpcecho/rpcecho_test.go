@@ -13,7 +13,7 @@ import (
 	"msrpcd/pkg/wire/ndr"
 )
 
-var formats = map[string]ndr.Format{"le": 0, "be": ndr.BigEndian, "64": ndr.NDR64}
+var formats = map[string]ndr.Format{"le": 0, "be": ndr.BigEndian, "64": ndr.NDR64, "be64": ndr.BigEndian | ndr.NDR64}
 
 // call runs an operation on a stub as a server does.
 func call(op *rpcd.Op, stub []byte, f ndr.Format) ([]byte, dcerpc.Status) {
@@ -89,7 +89,9 @@ var operations = []struct {
 	{op: "TestEnum", format: "le", in: "01000000010000000200000001000200", out: "01000000020000000200000001000200"},
 	{op: "TestEnum", format: "be", in: "00010000000100000000000200010002", out: "00010000000200000000000200010002"},
 	{op: "TestEnum", format: "64", in: "0100000001000000020000000100000002000000", out: "0100000002000000020000000100000002000000"},
-	{op: "TestEnum", format: "le", in: "0200000001000000020000000200000009000000", out: "0200000002000000020000000200000009000000"},
+	{op: "TestEnum", format: "be64", in: "0000000100000001000000020001000000000002", out: "0000000100000002000000020001000000000002"},
+	{op: "TestEnum", format: "le", in: "020000000100000002000000020000000300000009000000", out: "020000000200000002000000020000000300000009000000"},
+	{op: "TestEnum", format: "be64", in: "000000020000000100000002000200000000000300000009", out: "000000020000000200000002000200000000000300000009"},
 	{op: "TestEnum", format: "le", in: "01000000010000000200000002000200", status: dcerpc.FaultBadStubData},
 	{op: "TestSurrounding", format: "le", in: "0300000003000000010002000300", out: "0600000006000000000000000000000000000000"},
 	{op: "TestSurrounding", format: "be", in: "0000000300000003000100020003", out: "0000000600000006000000000000000000000000"},

@@ -81,8 +81,7 @@ func testCall2(c *rpcd.Call) dcerpc.Status {
 	return 0
 }
 
-// The two values that an enum has in TestEnum, of 16 bits (enum1) and of 32
-// (enum1_32, a v1_enum). Others are taken, too.
+// The two values that an enum has in TestEnum. Others are taken, too.
 const (
 	enum1 = 1
 	enum2 = 2
@@ -118,21 +117,22 @@ func (x *foo2) NDR(c *ndr.Codec) {
 	c.EndStruct(ndr.Align4)
 }
 
-// foo3 is a union of the two.
+// foo3 is a union with [switch_type(short)]: 2 bytes in NDR64, too, where an
+// enum has 4.
 type foo3 struct {
 	level uint16
 	E1    uint16 // of enum1
-	E2    uint32 // of enum2
+	E2    foo2   // of enum2
 }
 
 // NDR names the arm.
 func (x *foo3) NDR(c *ndr.Codec) {
-	c.SwitchIs(ndr.TagEnum, ndr.Align4, uint32(x.level))
+	c.SwitchIs(ndr.Tag16, ndr.Align4, uint32(x.level))
 	switch x.level {
 	case enum1:
 		c.Enum(&x.E1)
 	case enum2:
-		c.Uint32(&x.E2)
+		c.Value(&x.E2)
 	default:
 		c.NoArm()
 	}

@@ -69,7 +69,7 @@ type echoEnum struct {
 	Foo1, E1 uint16
 	E2       uint32
 	Foo3     uint32 // switch_is of the union that follows
-	Arm      uint32
+	Arm      uint16
 }
 
 func (x *echoEnum) NDR(c *Codec) {
@@ -87,20 +87,15 @@ func (x echoEnum2) NDR(c *Codec) {
 	c.EndStruct(Align4)
 }
 
-type echoEnum3 struct{ *echoEnum } // union of an enum and a v1_enum, switched by an enum
+type echoEnum3 struct{ *echoEnum } // [switch_type(short)] union of an enum and of what no stub has
 
 func (x echoEnum3) NDR(c *Codec) {
-	c.Switch(TagEnum, Align4, &x.Foo3)
-	switch x.Foo3 {
-	case 1:
-		v := uint16(x.Arm)
-		c.Enum(&v)
-		if !c.Referents() {
-			x.Arm = uint32(v)
-		}
-	case 2:
-		c.Uint32(&x.Arm)
+	c.Switch(Tag16, Align4, &x.Foo3)
+	if x.Foo3 == 1 {
+		c.Enum(&x.Arm)
+		return
 	}
+	c.NoArm()
 }
 
 type echoSurrounding struct { // struct { long x; [size_is(x)] uint16 surrounding[*]; }
