@@ -17,7 +17,9 @@ type Accounts interface {
 	Names(ctx context.Context) (Names, error)
 	// Logon checks the answer of a client to an NTLM challenge.
 	Logon(ctx context.Context, l *Logon) (*Account, error)
-	// PAC checks the PAC of a ticket (MS-PAC) that this host could decrypt.
+	// PAC checks the PAC of a ticket (MS-PAC) that this host could decrypt; it is
+	// nil of a ticket without one, or whose PAC has no account. The zero Account says
+	// that the client is whom the ticket names, in no group.
 	PAC(ctx context.Context, pac []byte) (*Account, error)
 }
 

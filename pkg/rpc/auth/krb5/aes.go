@@ -36,6 +36,7 @@ const (
 	filler     = block // EC: what Windows has there; a peer may have another length
 	fromServer = 1     // flags of a token header
 	sealed     = 2
+	serversKey = 4 // AcceptorSubkey
 )
 
 var zeros [block]byte
@@ -80,10 +81,10 @@ func newAES(l library, k key, initiator bool) (*aesTokens, error) {
 
 // init derives keys (RFC 3961 5.3: Kc, Ki, Ke).
 func (d *direction) init(l library, k key, h func() hash.Hash, initiator bool) error {
-	d.flag = fromServer
+	d.flag = fromServer | serversKey
 	more := uint32(0)
 	if initiator {
-		d.flag, more = 0, 2
+		d.flag, more = serversKey, 2
 	}
 	kc, err := l.derive(k, useSign+more, 0x99)
 	if err != nil {

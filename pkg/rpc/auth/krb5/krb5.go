@@ -131,12 +131,12 @@ func (c *securityContext) finish(ctx context.Context, token []byte) error {
 		return fmt.Errorf("%w: third leg is of another handshake", auth.ErrDenied)
 	}
 	caller := &auth.Caller{Service: dcerpc.AuthKerberos, Account: r.client, Domain: r.realm}
-	if r.pac != nil && c.m.accounts != nil {
+	if c.m.accounts != nil {
 		who, err := c.m.accounts.PAC(ctx, r.pac)
 		if err != nil {
 			return err
 		}
-		caller.SIDs = who.SIDs
+		caller.SIDs = who.SIDs // none without a PAC
 		if who.Name != "" {
 			caller.Account, caller.Domain = who.Name, who.Domain
 		}
@@ -146,7 +146,9 @@ func (c *securityContext) finish(ctx context.Context, token []byte) error {
 	if c.tokens, err = newTokens(c.m.library, c.Key, c.Initiator); err != nil {
 		return fmt.Errorf("%w: encryption type %d: %v", auth.ErrDenied, c.Key.Type, err)
 	}
-	c.state.Caller, c.request = caller, nil
+	c.state.Caller = caller
+	c.request.close()
+	c.request = nil
 	return nil
 }
 
@@ -198,11 +200,16 @@ func (c *securityContext) Close() {
 	if c.state.Caller != nil {
 		clear(c.state.Caller.SessionKey)
 	}
-	if c.request != nil {
-		clear(c.request.session.Value)
-		clear(c.request.context.Value)
-	}
+	c.request.close()
 	c.tokens, c.request, c.dead = nil, nil, true
+}
+
+// close zeroes the keys of a handshake.
+func (r *request) close() {
+	if r != nil {
+		clear(r.session.Value)
+		clear(r.context.Value)
+	}
 }
 
 // Mechanism is the one that made the context.

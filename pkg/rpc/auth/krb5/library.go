@@ -6,11 +6,13 @@ package krb5
 // be changed.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
+	"github.com/oiweiwei/gokrb5.fork/v9/iana/flags"
 	"github.com/oiweiwei/gokrb5.fork/v9/iana/keyusage"
 	"github.com/oiweiwei/gokrb5.fork/v9/keytab"
 	"github.com/oiweiwei/gokrb5.fork/v9/messages"
@@ -29,7 +31,7 @@ type key struct {
 type request struct {
 	client, realm string
 	session       key // of the ticket
-	context       key // the client's subkey, or session
+	context       key // the client's subkey or session, then what reply makes of it
 	seq           uint32
 	time          time.Time
 	microseconds  int
@@ -40,10 +42,11 @@ type request struct {
 type library interface {
 	// accept takes an AP-REQ.
 	accept(token []byte) (*request, error)
-	// reply makes the AP-REP to it.
+	// reply makes the AP-REP to it, with a new key of the same type for the context.
 	reply(r *request, seq uint32) ([]byte, error)
 	// third opens the AP-REP of the client, the third leg, and returns its
-	// sequence number: that of ours (MIT's has a time of its own).
+	// sequence number: that of ours (MIT's has a time of its own). An AP-REP with a
+	// key is that of a server, this one or another, and is sent back.
 	third(r *request, token []byte) (seq uint32, err error)
 	// derive makes a key for one use (RFC 3961 5.1, RFC 8009 5).
 	derive(k key, usage uint32, kind byte) ([]byte, error)
@@ -110,10 +113,13 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 	r = &request{client: t.CName.PrincipalNameString(), realm: t.CRealm, session: key{t.Key.KeyType, t.Key.KeyValue},
 		seq: uint32(a.SeqNumber), time: a.CTime, microseconds: a.Cusec,
 		flags: binary.LittleEndian.Uint32(a.Cksum.Checksum[20:]), pac: pacOf(t.AuthorizationData)}
-	if r.pac != nil && !signedPAC(r.pac, with) {
+	switch {
+	case r.pac != nil && !signedPAC(r.pac, with):
 		return nil, fmt.Errorf("%w: the PAC of the ticket is not signed with the key of this host", auth.ErrDenied)
+	case r.pac != nil && !hasAccount(r.pac):
+		r.pac = nil
 	}
-	r.context = r.session
+	r.context = key{t.Key.KeyType, bytes.Clone(t.Key.KeyValue)}
 	if len(a.SubKey.KeyValue) > 0 {
 		r.context = key{a.SubKey.KeyType, a.SubKey.KeyValue}
 	}
@@ -139,16 +145,36 @@ func (l gokrb5) open(t *messages.Ticket) (*messages.EncTicketPart, types.Encrypt
 		if ok, err := t.Valid(skew); err != nil || !ok {
 			return nil, types.EncryptionKey{}, fmt.Errorf("%w: the ticket is not valid now", auth.ErrDenied)
 		}
-		return p, e.Key, nil
+		return p, e.Key, trusted(p)
 	}
 	return nil, types.EncryptionKey{}, fmt.Errorf("%w: no key of the keytab opens the ticket for %.200q of realm %.200q, key version %d, encryption type %d; is the keytab current?",
 		auth.ErrDenied, t.SName.PrincipalNameString(), t.Realm, t.EncPart.KVNO, t.EncPart.EType)
 }
 
+// trusted refuses anonymous tickets, and those that came through realms which
+// neither the KDC (RFC 4120 2.7) nor, by a PAC, a domain vouches for.
+func trusted(t *messages.EncTicketPart) error {
+	switch {
+	case t.CName.PrincipalNameString() == "WELLKNOWN/ANONYMOUS":
+		return fmt.Errorf("%w: the ticket is anonymous (RFC 8062)", auth.ErrDenied)
+	case len(t.Transited.Contents) > 0 && !types.IsFlagSet(&t.Flags, flags.TransitedPolicyChecked) && pacOf(t.AuthorizationData) == nil:
+		return fmt.Errorf("%w: the ticket came through realms %.200q, and no KDC has checked that", auth.ErrDenied, t.Transited.Contents)
+	}
+	return nil
+}
+
 func (gokrb5) reply(r *request, seq uint32) (token []byte, err error) {
 	defer noPanic(&err)
+	subkey := key{r.context.Type, make([]byte, keySizes[r.context.Type])}
+	if len(subkey.Value) == 0 {
+		return nil, fmt.Errorf("%w: encryption type %d is not served", auth.ErrDenied, subkey.Type)
+	}
+	random(subkey.Value)
 	rep, err := messages.NewAPRep(types.EncryptionKey{KeyType: r.session.Type, KeyValue: r.session.Value},
-		messages.EncAPRepPart{CTime: r.time, Cusec: r.microseconds, SequenceNumber: int64(seq)})
+		messages.EncAPRepPart{CTime: r.time, Cusec: r.microseconds, SequenceNumber: int64(seq),
+			Subkey: types.EncryptionKey{KeyType: subkey.Type, KeyValue: subkey.Value}})
+	clear(r.context.Value)
+	r.context = subkey
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +189,9 @@ func (gokrb5) third(r *request, token []byte) (seq uint32, err error) {
 	}
 	if err := rep.DecryptEncPart(types.EncryptionKey{KeyType: r.session.Type, KeyValue: r.session.Value}); err != nil {
 		return 0, fmt.Errorf("%w: third leg is not made with the key of the ticket", auth.ErrDenied)
+	}
+	if len(rep.DecryptedEncPart.Subkey.KeyValue) > 0 {
+		return 0, fmt.Errorf("%w: third leg is an answer of a server", auth.ErrDenied)
 	}
 	return uint32(rep.DecryptedEncPart.SequenceNumber), nil
 }

@@ -39,6 +39,7 @@ func pacOf(list types.AuthorizationData) []byte {
 
 // Buffers of a PAC.
 const (
+	pacLogonInfo      = 1
 	pacServerChecksum = 6
 	pacKDCChecksum    = 7
 	maxPACBuffers     = 64
@@ -79,4 +80,16 @@ func signedPAC(pac []byte, k types.EncryptionKey) bool {
 		}
 	}
 	return server != nil && server.GetETypeID() == k.KeyType && server.VerifyChecksum(k.KeyValue, plain, signature, usePAC)
+}
+
+// hasAccount reports whether a PAC, which is signed, says what account and groups
+// the client has. That of MIT's KDC repeats the name and the time of the ticket.
+func hasAccount(pac []byte) bool {
+	le := binary.LittleEndian
+	for i := range int(le.Uint32(pac)) {
+		if le.Uint32(pac[8+16*i:]) == pacLogonInfo {
+			return true
+		}
+	}
+	return false
 }

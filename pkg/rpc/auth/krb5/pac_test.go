@@ -11,8 +11,8 @@ import (
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
 )
 
-// newPAC has a buffer of no known type and both signatures.
-func newPAC(t testing.TB, k types.EncryptionKey) []byte {
+// newPAC has a buffer of a type, which nothing reads, and both signatures.
+func newPAC(t testing.TB, k types.EncryptionKey, kind uint32) []byte {
 	t.Helper()
 	e, err := crypto.GetEtype(k.KeyType)
 	if err != nil {
@@ -22,7 +22,7 @@ func newPAC(t testing.TB, k types.EncryptionKey) []byte {
 	b := le.AppendUint32(le.AppendUint32(nil, 3), 0)
 	at := 8 + 3*16
 	for i, size := range []int{24, 4 + n, 4 + n + 2} {
-		b = le.AppendUint32(b, []uint32{1, pacServerChecksum, pacKDCChecksum}[i])
+		b = le.AppendUint32(b, []uint32{kind, pacServerChecksum, pacKDCChecksum}[i])
 		b = le.AppendUint64(le.AppendUint32(b, uint32(size)), uint64(at))
 		at += size
 	}
@@ -43,7 +43,7 @@ func newPAC(t testing.TB, k types.EncryptionKey) []byte {
 func TestPACsThatTheKeyDidNotSignAreRefused(t *testing.T) {
 	for kind, size := range keySizes {
 		k := types.EncryptionKey{KeyType: kind, KeyValue: bytes.Repeat([]byte{9}, size)}
-		pac := newPAC(t, k)
+		pac := newPAC(t, k, pacLogonInfo)
 		if !signedPAC(pac, k) {
 			t.Fatalf("type %d: a good PAC is refused", kind)
 		}
@@ -67,7 +67,7 @@ func TestPACsThatTheKeyDidNotSignAreRefused(t *testing.T) {
 
 func FuzzPAC(f *testing.F) {
 	k := types.EncryptionKey{KeyType: aes256SHA1, KeyValue: make([]byte, 32)}
-	good := newPAC(f, k)
+	good := newPAC(f, k, pacLogonInfo)
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if signedPAC(b, k) && !bytes.Equal(b[:len(b)-14], good[:len(good)-14]) {

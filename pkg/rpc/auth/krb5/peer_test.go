@@ -87,12 +87,15 @@ func serviceKeys(t testing.TB, etype int32) (*keytab.Keytab, []byte) {
 	return kt, b
 }
 
-// newTicket is one of user1 for the service, for an hour.
-func newTicket(t testing.TB, kt *keytab.Keytab, client, service types.PrincipalName, etype int32, from time.Time) (messages.Ticket, types.EncryptionKey) {
+// newTicket is one of user1 for the service, for an hour, or what change makes of it.
+func newTicket(t testing.TB, kt *keytab.Keytab, client, service types.PrincipalName, etype int32, from time.Time, change ...func(*messages.EncTicketPart)) (messages.Ticket, types.EncryptionKey) {
 	t.Helper()
 	session := types.EncryptionKey{KeyType: etype, KeyValue: make([]byte, keySizes[etype])}
 	random(session.KeyValue)
 	part := messages.EncTicketPart{Flags: types.NewKrbFlags(), Key: session, CRealm: "TEST", CName: client, AuthTime: from, StartTime: from, EndTime: from.Add(time.Hour)}
+	for _, f := range change {
+		f(&part)
+	}
 	b, err := asn1.Marshal(part)
 	if err != nil {
 		t.Fatal(err)
@@ -266,20 +269,39 @@ func TestWrongTicketsAreDenied(t *testing.T) {
 			t.Errorf("byte %d changed: an AP-REQ is a third leg", at)
 		}
 	}
-	// A replay gets an answer, and can do nothing with it.
-	first, _ := m.Begin(dcerpc.LevelIntegrity)
-	second, _ := m.Begin(dcerpc.LevelIntegrity)
-	reply, _, err := first.Step(context.Background(), token)
+}
+
+// TestAReplayIsNotAuthenticated is about a peer that has seen an AP-REQ, and gets
+// answers to it: it can do nothing with these.
+func TestAReplayIsNotAuthenticated(t *testing.T) {
+	p, file := newPeer(t, aes256SHA1, "1.2.840.113554.1.2.2")
+	token := p.hear()[0]
+	m, err := New(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := second.Step(context.Background(), token); err != nil {
-		t.Fatal(err)
+	begin := func() (auth.Context, []byte) {
+		c, _ := m.Begin(dcerpc.LevelConnect)
+		reply, _, err := c.Step(context.Background(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, reply
 	}
+	denied := func(what string, c auth.Context, third []byte) {
+		if _, done, err := c.Step(context.Background(), third); done || !errors.Is(err, auth.ErrDenied) || c.Caller() != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	first, reply := begin()
 	third := p.say("token", reply)[0]
-	if _, done, err := second.Step(context.Background(), third); done || !errors.Is(err, auth.ErrDenied) {
-		t.Errorf("third leg of another handshake: %v", err)
-	}
+	other, _ := begin()
+	denied("third leg of another handshake", other, third)
+	reflecting, own := begin()
+	denied("the server's own answer as third leg", reflecting, own)
+	same, _ := begin()
+	same.(*securityContext).Send = first.(*securityContext).Send
+	denied("answer of another handshake with the same number", same, reply)
 	if _, done, err := first.Step(context.Background(), third); !done || err != nil {
 		t.Errorf("third leg: %v", err)
 	}

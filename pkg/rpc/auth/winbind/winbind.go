@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"slices"
 	"strings"
@@ -98,7 +99,7 @@ func (w *Accounts) unavailable(err error) error {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		hint = "it does not answer in time"
 	}
-	return fmt.Errorf("%w: winbindd: %v; %s", auth.ErrUnavailable, err, hint)
+	return fmt.Errorf("%w: winbindd: %w; %s", auth.ErrUnavailable, err, hint)
 }
 
 // connect finds out about winbindd, once.
@@ -170,7 +171,7 @@ func (w *Accounts) Logon(ctx context.Context, l *auth.Logon) (*auth.Account, err
 	if err != nil {
 		return nil, err
 	}
-	for _, domain := range slices.Compact([]string{l.Domain, names.Computer}) {
+	for _, domain := range domains(l.Domain, names) {
 		var request []byte
 		if request, err = a.logon(l, domain); err != nil {
 			return nil, err
@@ -193,13 +194,28 @@ func (w *Accounts) Logon(ctx context.Context, l *auth.Logon) (*auth.Account, err
 	return nil, w.unavailable(err)
 }
 
-// PAC implements auth.Accounts.
-func (w *Accounts) PAC(ctx context.Context, pac []byte) (*auth.Account, error) {
-	a, _, err := w.connect(ctx)
-	if err != nil {
-		return nil, err
+// domains are where an account is looked for: in the domain that the client names,
+// or that of this host for one that names none (a UPN), then on this host itself.
+func domains(client string, names auth.Names) []string {
+	if client == "" {
+		client = names.Domain
 	}
-	if len(pac) > maxExtra {
+	return slices.Compact([]string{client, names.Computer})
+}
+
+// PAC implements auth.Accounts. Anyone may ask a domain for a ticket without a PAC,
+// in a name that an account of his own has today: as Samba does, a host of a domain
+// wants a PAC. A host that has no winbindd is in no domain.
+func (w *Accounts) PAC(ctx context.Context, pac []byte) (*auth.Account, error) {
+	a, names, err := w.connect(ctx)
+	switch {
+	case pac == nil && (errors.Is(err, fs.ErrNotExist) || err == nil && names.DNSDomain == ""):
+		return &auth.Account{}, nil
+	case err != nil:
+		return nil, err
+	case pac == nil:
+		return nil, fmt.Errorf("%w: the ticket has no PAC, which a host of a domain wants", auth.ErrDenied)
+	case len(pac) > maxExtra:
 		return nil, fmt.Errorf("%w: PAC of %d bytes", auth.ErrDenied, len(pac))
 	}
 	r, err := w.ask(ctx, a.request(cmdAuthCRAP, flagPAC|flagInfo3Text, pac))

@@ -141,12 +141,38 @@ func TestAnUnknownDomainIsTriedAsThisHost(t *testing.T) {
 		}
 		return denied(noSuchUser)
 	}))
-	if _, err := w.Logon(context.Background(), logon("WORKGROUP")); err != nil || fmt.Sprint(asked) != "[WORKGROUP HOST]" {
-		t.Errorf("asked for %v: %v", asked, err)
+	for domain, want := range map[string]string{"WORKGROUP": "[WORKGROUP HOST]", "": "[DOM HOST]", "HOST": "[HOST]"} {
+		asked = nil
+		if _, err := w.Logon(context.Background(), logon(domain)); err != nil || fmt.Sprint(asked) != want {
+			t.Errorf("client's domain %q: asked for %v: %v", domain, asked, err)
+		}
 	}
 	w = fake(t, abis[32].size, host(32, func(string) []byte { return denied(0xc000006a) }))
 	if _, err := w.Logon(context.Background(), logon("DOM")); !errors.Is(err, auth.ErrDenied) || !strings.Contains(err.Error(), "NT_STATUS_OF_A_TEST (0xc000006a)") {
 		t.Errorf("wrong password: %v", err)
+	}
+}
+
+func TestATicketWithoutAPACIsGoodOutsideOfDomainsOnly(t *testing.T) {
+	standalone := func(q []byte) []byte {
+		if order.Uint32(q[4:]) == cmdDomainInfo {
+			return denied(noSuchDomain)
+		}
+		return host(32, nil)(q)
+	}
+	garbage := func(q []byte) []byte { return make([]byte, 100) }
+	for what, c := range map[string]struct {
+		w   *Accounts
+		err error
+	}{
+		"a domain's host":    {fake(t, 2136, host(32, nil)), auth.ErrDenied},
+		"a standalone host":  {fake(t, 2136, standalone), nil},
+		"no winbindd":        {New(filepath.Join(t.TempDir(), "none")), nil},
+		"a winbindd in need": {fake(t, 2136, garbage), auth.ErrUnavailable},
+	} {
+		if who, err := c.w.PAC(context.Background(), nil); !errors.Is(err, c.err) || err == nil && (who.Name != "" || who.SIDs != nil) {
+			t.Errorf("%s: %+v, %v", what, who, err)
+		}
 	}
 }
 
