@@ -29,11 +29,14 @@ var errDenied = &dcerpc.Reject{Cause: "call denied", Fault: dcerpc.FaultAccessDe
 
 // strength is the level that counts for MinLevel. No other machine can touch what
 // comes over ncalrpc. Of a named pipe the SMB server knows more than it tells; it
-// counts as connect for a client that it has authenticated.
+// counts as connect for a client that it has authenticated. The keys of an anonymous
+// client are known to all, so they protect nothing.
 func (c *Caller) strength() byte {
 	switch {
 	case c.Transport.Local():
 		return dcerpc.LevelPrivacy
+	case c.anonymous:
+		return dcerpc.LevelNone
 	case c.Session != nil && c.Session.Authenticated():
 		return max(c.Level, dcerpc.LevelConnect)
 	}

@@ -49,6 +49,17 @@ func TestCallsNeedTheLevelOfTheirInterface(t *testing.T) {
 	}
 }
 
+func TestTheProtectionOfAnonymousClientsDoesNotCount(t *testing.T) {
+	for _, who := range []Caller{
+		{Transport: layout.TCP, Level: dcerpc.LevelPrivacy, Service: dcerpc.AuthNTLM, anonymous: true},
+		{Transport: layout.NP, Level: dcerpc.LevelPrivacy, Service: dcerpc.AuthNTLM, anonymous: true, Session: &npa.Session{}},
+	} {
+		if level := who.strength(); level != dcerpc.LevelNone {
+			t.Errorf("%s: %d", who.Transport, level)
+		}
+	}
+}
+
 func TestCallsAreForThoseThatTheirOperationAllows(t *testing.T) {
 	admins := Members(npa.SIDGuests, npa.SIDAdministrators)
 	for _, tt := range []struct {

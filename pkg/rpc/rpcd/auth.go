@@ -4,6 +4,7 @@ package rpcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -173,7 +174,11 @@ func (st *step) finish() {
 		st.err = auth.ErrToken
 	}
 	if st.err != nil {
-		c.complain(l, journal.Notice, "handshake", journal.IDLogonFailed, "a client is not authenticated: "+st.err.Error())
+		cause, level := "handshake", journal.Notice
+		if errors.Is(st.err, auth.ErrUnavailable) { // not the client's fault
+			cause, level = "accounts", slog.LevelWarn
+		}
+		c.complain(l, level, cause, journal.IDLogonFailed, "a client is not authenticated: "+st.err.Error())
 		s.dead = true
 		c.state.denied = true
 		if !auth3 {

@@ -31,6 +31,9 @@ type account struct {
 	off  bool
 }
 
+// empty is the hash of the empty password.
+var empty = [16]byte{0x31, 0xd6, 0xcf, 0xe0, 0xd1, 0x6a, 0xe9, 0x31, 0xb7, 0x3c, 0x59, 0xd7, 0xe0, 0xc0, 0x89, 0xc0}
+
 // Parse reads the text of a file.
 func Parse(text string) (*File, error) {
 	host, err := os.Hostname()
@@ -69,12 +72,13 @@ func parseLine(line string) (a account, err error) {
 		return a, fmt.Errorf("the second field is not a user id")
 	}
 	a.name, a.uid = fields[0], uint32(uid)
-	a.off = strings.ContainsAny(fields[4], "DN")
+	a.off = strings.ContainsAny(fields[4], "DNLI")
 	if strings.Trim(fields[3], "X*") == "" {
 		a.off = true
 	} else if n, err := hex.Decode(a.hash[:], []byte(fields[3][:min(32, len(fields[3]))])); err != nil || n != 16 || len(fields[3]) != 32 {
 		return a, fmt.Errorf("the fourth field is not an NT hash of 32 hexadecimal digits")
 	}
+	a.off = a.off || a.hash == empty
 	return a, nil
 }
 

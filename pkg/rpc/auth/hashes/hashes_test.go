@@ -19,6 +19,14 @@ func TestLinesOfPdbeditAreRead(t *testing.T) {
 	if !f.accounts["user2"].off || !f.accounts["user3"].off {
 		t.Error("an account that is disabled or has no hash may log on")
 	}
+	for what, line := range map[string]string{
+		"locked": "a:1:X:8846F7EAEE8FB117AD06BDD830B7586C:[UL         ]:", "of a trust": "a:1:X:8846F7EAEE8FB117AD06BDD830B7586C:[I          ]:",
+		"with an empty password": "a:1:X:31D6CFE0D16AE931B73C59D7E0C089C0:[U          ]:",
+	} {
+		if f, err := Parse(line); err != nil || !f.accounts["a"].off {
+			t.Errorf("an account %s may log on (%v)", what, err)
+		}
+	}
 }
 
 func TestLinesThatAreNoAccountsAreRefused(t *testing.T) {
