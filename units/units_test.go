@@ -20,6 +20,7 @@ import (
 	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/plan/unitgen"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/tools/check"
 	"msrpcd/units"
 )
 
@@ -41,9 +42,7 @@ var variable = regexp.MustCompile(`@([a-z0-9]+)@`)
 func render(t *testing.T, name, programs string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	values := substitutions(programs)
 	return variable.ReplaceAllStringFunc(string(text), func(v string) string {
 		s, ok := values[strings.Trim(v, "@")]
@@ -61,34 +60,24 @@ func installed(t *testing.T) (dir string) {
 	dir = t.TempDir()
 	programs := t.TempDir()
 	for _, p := range []string{"msrpcctl", "msrpc-auth", "msrpc-broker", "msrpc-samba-worker", "msrpc-keep-scripts", "msrpc-generator", "rpcd_spoolss", "samba-bgqd", "rpcd_native", "rpcd_direct"} {
-		if err := os.Symlink("/bin/true", filepath.Join(programs, p)); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.Symlink("/bin/true", filepath.Join(programs, p)))
 	}
 	templates, err := filepath.Glob("msrpc*.in")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, name := range templates {
 		out := filepath.Join(dir, strings.TrimSuffix(name, ".in"))
 		// man(1) is asked for every page, and none is installed.
 		text := regexp.MustCompile(`(?m)^Documentation=.*\n`).ReplaceAllString(render(t, name, programs), "")
-		if err := os.WriteFile(out, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(out, []byte(text), 0o644))
 	}
 	layout.Libexec, unitgen.Generator, unitgen.UnitDir = programs, filepath.Join(programs, "msrpc-generator"), dir
 	files, err := unitgen.Files(generated(t, programs))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for path, f := range files {
 		f.Data = regexp.MustCompile(`(?m)^Documentation=.*\n`).ReplaceAll(f.Data, nil)
 		files[path] = f
 	}
-	if err := unitgen.Write(dir, files); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unitgen.Write(dir, files))
 	return dir
 }
 
@@ -97,9 +86,7 @@ func generated(t *testing.T, programs string) *plan.Plan {
 	t.Helper()
 	const uuid = "338cd001-2244-31f1-aaaa-900038001003/0x00000001 "
 	l, err := listing.Parse([]byte("5\n60\n" + uuid + "spoolss\n ncacn_np:[\\pipe\\spoolss]\n ncacn_ip_tcp:\n ncalrpc:\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	cfg := &config.Config{Global: config.DefaultGlobal(), Files: []config.RpcdFile{
 		plantest.File("/etc/msrpcd/rpcd.d/a.conf", "Exec="+programs+"/rpcd_spoolss", "Prestart=yes"),
 		plantest.File("/etc/msrpcd/rpcd.d/b.conf", "Exec="+programs+"/rpcd_native", "Kind=native"),
@@ -163,9 +150,7 @@ func TestSystemdAcceptsEveryUnit(t *testing.T) {
 	}
 	// The same call notices a key that it does not know, in a drop-in too.
 	dropIn := filepath.Join(dir, layout.BrokerService("spoolss")+".d", "20-bad.conf")
-	if err := os.WriteFile(dropIn, []byte("[Service]\nBogus=1\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(dropIn, []byte("[Service]\nBogus=1\n"), 0o644))
 	if _, stderr := analyze(t, args...); !strings.Contains(stderr, "Bogus") {
 		t.Errorf("systemd-analyze verify does not see a bad key; it says %q", stderr)
 	}
@@ -182,9 +167,7 @@ func instance(t *testing.T, dir, name string) string {
 	if at < 0 {
 		t.Fatalf("there is no %s", name)
 	}
-	if err := os.Symlink(name[:at+1]+name[dot:], path); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink(name[:at+1]+name[dot:], path))
 	return path
 }
 
@@ -248,13 +231,9 @@ func TestTheBrokersUnitHasTheNumbersOfItsProgram(t *testing.T) {
 func TestSysusersAndTmpfilesAreAccepted(t *testing.T) {
 	for program, name := range map[string]string{"systemd-sysusers": "msrpcd.sysusers.in", "systemd-tmpfiles": "msrpcd.tmpfiles.in"} {
 		root := t.TempDir()
-		if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.Mkdir(filepath.Join(root, "etc"), 0o755))
 		file := filepath.Join(root, "msrpcd.conf")
-		if err := os.WriteFile(file, []byte(render(t, name, "/usr/bin")), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(file, []byte(render(t, name, "/usr/bin")), 0o644))
 		args := []string{"--root=" + root, file}
 		if program == "systemd-tmpfiles" {
 			args = append([]string{"--create"}, args...)

@@ -14,14 +14,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"msrpcd/pkg/plan/wanted"
+	"msrpcd/tests/tools/check"
 )
 
 // msrpcctl(8) has every command, option and check, and no other.
 func TestManPage(t *testing.T) {
 	text, err := os.ReadFile("../../packaging/man/msrpcctl.8")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	find := func(section, pattern string) []string {
 		_, part, _ := strings.Cut(page, section+"\n")

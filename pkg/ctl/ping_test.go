@@ -12,6 +12,7 @@ import (
 	"msrpcd/pkg/servers/epm"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 func TestPing(t *testing.T) {
@@ -58,9 +59,7 @@ func TestPingInJSON(t *testing.T) {
 func TestPingIsInterrupted(t *testing.T) {
 	s := &server{group: 1}
 	tg, err := findTarget("ncacn_ip_tcp:127.0.0.1["+s.start(t)+"]", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	p := &pinger{timeout: 10, indexBits: 16, target: tg, iface: epm.Interface}
 	ctx, cancel := context.WithCancel(context.Background())
 	var r pinged
@@ -97,14 +96,10 @@ func TestPingAsksTheMapper(t *testing.T) {
 	e := entry(t, winregIface, dcerpc.NDR, binding.Binding{Protseq: "ncacn_ip_tcp", Host: "192.0.2.1", Endpoint: port}, "")
 	m := maps(t, 0, e)
 	tg, err := findTarget("ncacn_ip_tcp:127.0.0.1["+m.start(t)+"]", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	p := &pinger{timeout: 10, target: tg}
 	p.iface, _ = parseSyntax(winregIface)
-	if err := p.ask(context.Background(), wellKnown); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, p.ask(context.Background(), wellKnown))
 	if got := p.target.binding; got.Host != "127.0.0.1" || got.Endpoint != port {
 		t.Errorf("%+v", got)
 	}

@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -31,9 +32,7 @@ func (s *server) start(t *testing.T) string {
 	t.Helper()
 	loopback.Need(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	done := make(chan struct{})
 	t.Cleanup(func() {
 		l.Close()
@@ -129,13 +128,9 @@ func run(t *testing.T, args ...string) (stdout, stderr string, status int) {
 func entry(t *testing.T, iface string, transfer dcerpc.SyntaxID, b binding.Binding, annotation string) epm.Entry {
 	t.Helper()
 	id, err := parseSyntax(iface)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	tower, err := epm.AppendTower(nil, id, transfer, b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return epm.Entry{Tower: epm.TowerRef{Present: true, Tower: epm.TowerOctets{Octets: tower}}, Annotation: []byte(annotation)}
 }
 

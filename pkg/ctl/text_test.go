@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
+	"msrpcd/tests/tools/check"
 )
 
 func TestStatusText(t *testing.T) {
@@ -43,9 +42,7 @@ winreg
   msrpc-worker-winreg@0.service  ready  101  102       4            3       0       20M
   msrpc-worker-winreg@5.service  down   -    -         0            0       1       -
 `
-	if d := cmp.Diff(want, out.String()); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, out.String())
 }
 
 func TestStatusTextOfDirectActivation(t *testing.T) {
@@ -75,9 +72,7 @@ echo
   WORKER                       STATE  PID  RPCD PID  CONNECTIONS  GROUPS  QUEUED  MEMORY
   msrpc-worker-echo@0.service  ready  101  -         4            3       0       2.0M
 `
-	if d := cmp.Diff(want, out.String()); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, out.String())
 }
 
 func TestState(t *testing.T) {
@@ -100,9 +95,7 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "smaps_rollup")
-	if err := os.WriteFile(path, []byte("00400000-7fff [rollup]\nRss:   4000 kB\nPss:   1024 kB\nPss_Anon: 3 kB\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte("00400000-7fff [rollup]\nRss:   4000 kB\nPss:   1024 kB\nPss_Anon: 3 kB\n"), 0o644))
 	if got := pss(path); got != 1<<20 {
 		t.Errorf("pss %d", got)
 	}

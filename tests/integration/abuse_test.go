@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/tests/tools/check"
 )
 
 // What somebody on the host, on the network or inside a broker can reach of
@@ -36,9 +37,7 @@ func (h *host) refused(as []string, tries []string) {
 	h.t.Helper()
 	results := map[string]string{}
 	args := append(append(slices.Clone(as), "/tools/forge"), tries...)
-	if err := json.Unmarshal([]byte(h.run(args...)), &results); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, json.Unmarshal([]byte(h.run(args...)), &results))
 	for _, what := range slices.Sorted(maps.Keys(results)) {
 		if results[what] == "" {
 			h.t.Errorf("it worked: %s", what)
@@ -92,16 +91,10 @@ func TestLocksOfALocalUserHinderNobody(t *testing.T) {
 	before := h.listeners()
 	cmd := h.Command(context.Background(), append(slices.Clone(asNobody), "/tools/forge", "lock /var/lib/msrpcd/catalogue.db", "lock /run/msrpc/winreg/status")...)
 	end, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
+	check.OK(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.Contains(line, `catalogue.db":""`) {
 		t.Fatalf("no lock is held: %s, %v", line, err)
@@ -161,16 +154,10 @@ func TestFloodOfOnePeerKeepsNobodyOut(t *testing.T) {
 	addr := "127.0.0.1:" + h.port("winreg")
 	flood := h.Command(context.Background(), "bindload", "-addr", addr, "-n", "1500", "-silent")
 	input, err := flood.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	out, err := flood.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := flood.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
+	check.OK(t, flood.Start())
 	said := bufio.NewReader(out)
 	if _, err := said.ReadString('\n'); err != nil {
 		t.Fatal(err)

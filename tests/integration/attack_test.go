@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // One who takes what he can get, beside a client that wants little: of native
@@ -75,9 +77,7 @@ func (h *host) most(unit string) int {
 	h.t.Helper()
 	f := strings.Fields(h.sh("grep VmHWM /proc/$(systemctl show -P MainPID " + unit + ")/status"))
 	n, err := strconv.Atoi(f[1])
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	return n >> 10
 }
 

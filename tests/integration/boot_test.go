@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 // multiUser boots as a machine does on which msrpc.target is enabled; what else
@@ -125,9 +127,7 @@ func TestFirstCallWithWinbind(t *testing.T) {
 	h.smbd()
 	for _, path := range []string{"/run/samba/ncalrpc/rpcd_winreg", "/run/samba/ncalrpc/rpcd_lsad"} {
 		c, err := net.Dial("unix", h.Path(path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		start := time.Now()
 		c.SetDeadline(start.Add(30 * time.Second))
 		c.Write(winregBind(0))

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 // Crowds of clients, for tests of limits.
@@ -58,9 +60,7 @@ func (h *host) crowd(command ...string) *crowd {
 	if c.input, err = c.cmd.StdinPipe(); err == nil {
 		err = c.cmd.Start()
 	}
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	return c
 }
 
@@ -115,8 +115,6 @@ func (h *host) atOnce(args ...string) {
 func (h *host) cpu() time.Duration {
 	h.t.Helper()
 	ns, err := strconv.ParseInt(h.property("msrpc-broker@winreg.service", "CPUUsageNSec"), 10, 64)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	return time.Duration(ns)
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 // msrpcctl as a client of servers, and the endpoint mapper through it.
@@ -34,9 +36,7 @@ type pinged struct {
 
 func (h *host) ping(args ...string) (p pinged) {
 	h.t.Helper()
-	if err := json.Unmarshal([]byte(h.run(append([]string{"msrpcctl", "ping", "--json"}, args...)...)), &p); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, json.Unmarshal([]byte(h.run(append([]string{"msrpcctl", "ping", "--json"}, args...)...)), &p))
 	return p
 }
 
@@ -45,9 +45,7 @@ func (h *host) ping(args ...string) (p pinged) {
 func (h *host) endpoints(args ...string) []string {
 	h.t.Helper()
 	var list []struct{ UUID, Version, Binding string }
-	if err := json.Unmarshal([]byte(h.run(append([]string{"msrpcctl", "endpoints", "--json"}, args...)...)), &list); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, json.Unmarshal([]byte(h.run(append([]string{"msrpcctl", "endpoints", "--json"}, args...)...)), &list))
 	var lines []string
 	for _, e := range list {
 		lines = append(lines, endpointLine(e.UUID, e.Version, e.Binding))
@@ -78,9 +76,7 @@ func (h *host) planned() []string {
 		}
 		Endpoints []struct{ Transport, Endpoint string }
 	}
-	if err := json.Unmarshal([]byte(h.run("msrpcctl", "list", "--json")), &list); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, json.Unmarshal([]byte(h.run("msrpcctl", "list", "--json")), &list))
 	var lines []string
 	for _, r := range list {
 		served := map[string]bool{}

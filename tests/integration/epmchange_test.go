@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // The endpoint mapper while what it knows changes, and beside other mappers.
@@ -26,14 +27,10 @@ import (
 func (h *host) mapperClient() *rpc.Conn {
 	h.t.Helper()
 	c, err := net.Dial("unix", h.Path(mapperLocal))
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	conn := rpc.New(c, mapperLocal, rpc.Options{})
 	h.t.Cleanup(func() { conn.Close() })
-	if err := conn.Bind(context.Background(), 0, epm.Interface); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, conn.Bind(context.Background(), 0, epm.Interface))
 	return conn
 }
 
@@ -42,14 +39,10 @@ func (h *host) lookupLocally() (lines []string) {
 	h.t.Helper()
 	in := epm.LookupRequest{Versions: epm.VersionsAll, MaxEntries: epm.MaxPage}
 	var out epm.LookupResponse
-	if err := h.mapperClient().Call(context.Background(), rpc.Operation{Interface: epm.Interface, Opnum: epm.OpLookup}, &in, &out); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, h.mapperClient().Call(context.Background(), rpc.Operation{Interface: epm.Interface, Opnum: epm.OpLookup}, &in, &out))
 	for _, e := range out.Entries.Elem {
 		tower, err := epm.ParseTower(e.Tower.Tower.Octets)
-		if err != nil {
-			h.t.Fatal(err)
-		}
+		check.OK(h.t, err)
 		b, _ := tower.Binding()
 		lines = append(lines, tower.Interface.UUID.String()+" "+b.String())
 	}
@@ -62,14 +55,10 @@ func (h *host) mapped(id dcerpc.SyntaxID) epm.MapResponse {
 	c := h.mapperClient()
 	defer c.Close()
 	tower, err := epm.AppendTower(nil, id, dcerpc.NDR, binding.Binding{Protseq: binding.TCP})
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	in := epm.MapRequest{Tower: epm.TowerRef{Present: true, Tower: epm.TowerOctets{Octets: tower}}, MaxTowers: 4}
 	var out epm.MapResponse
-	if err := c.Call(context.Background(), rpc.Operation{Interface: epm.Interface, Opnum: epm.OpMap}, &in, &out); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, c.Call(context.Background(), rpc.Operation{Interface: epm.Interface, Opnum: epm.OpMap}, &in, &out))
 	return out
 }
 
@@ -119,9 +108,7 @@ func TestInsertedEndpointsOutliveTheMapper(t *testing.T) {
 	h := boot(t, file("/etc/msrpcd/rpcd.d/epmapper.conf.d/idle.conf", "[Rpcd]\nIdleSec=1\n")).install()
 	id := dcerpc.SyntaxID{UUID: uuid.New(), Version: 1}
 	tower, err := epm.AppendTower(nil, id, dcerpc.NDR, binding.Binding{Protseq: binding.TCP, Endpoint: "5000"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	c := h.mapperClient()
 	in := epm.InsertRequest{Entries: epm.Entries{Elem: []epm.Entry{{Tower: epm.TowerRef{Present: true, Tower: epm.TowerOctets{Octets: tower}}, Annotation: []byte("own")}}}}
 	var out eptStatus

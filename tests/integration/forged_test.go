@@ -16,6 +16,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/journal"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -43,14 +44,10 @@ func TestForgedHandOversAreRefused(t *testing.T) {
 	port := fmt.Sprint(localPort(t, tcp))
 	good := message("ncacn_ip_tcp:["+port+"]", 0, nil)
 	pipe, _, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer pipe.Close()
 	dgram, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer unix.Close(dgram)
 	file := int(pipe.Fd())
 	list := []forgery{
@@ -103,45 +100,33 @@ func (h *host) refusesForgery(t *testing.T, f forgery) {
 func (h *host) sendTo(inbox string, data []byte, fds []int) {
 	h.t.Helper()
 	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	defer unix.Close(s)
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	if err := unix.Sendmsg(s, data, rights, &unix.SockaddrUnix{Name: h.Path(inbox)}, 0); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, unix.Sendmsg(s, data, rights, &unix.SockaddrUnix{Name: h.Path(inbox)}, 0))
 }
 
 // tcpPair is the server's end of a connection that has said nothing.
 func tcpPair(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer l.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { c.Close() })
 	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return descriptor(t, s)
 }
 
 func unixConn(t *testing.T, path string) int {
 	t.Helper()
 	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return descriptor(t, c)
 }
 
@@ -150,9 +135,7 @@ func descriptor(t *testing.T, c net.Conn) int {
 	t.Helper()
 	defer c.Close()
 	f, err := c.(interface{ File() (*os.File, error) }).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { f.Close() })
 	fd := int(f.Fd())
 	unix.SetNonblock(fd, true)
@@ -162,8 +145,6 @@ func descriptor(t *testing.T, c net.Conn) int {
 func localPort(t *testing.T, fd int) int {
 	t.Helper()
 	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return sa.(*unix.SockaddrInet4).Port
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // TestNamingGroupsStartsNoWorker: an anonymous client asks for groups of every
@@ -60,9 +62,7 @@ func TestGroupsOfANativeWorkerAreReachedWhileItIsReplaced(t *testing.T) {
 		return binary.LittleEndian.Uint32(b[20:]), nil
 	}
 	group, err := join(0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	unit := fmt.Sprintf("msrpc-worker-rpcecho@%d.service", group>>16)
 	h.run("sleep", "1.3") // younger connections are not kept over a crash
 	for round := range 3 {

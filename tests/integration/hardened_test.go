@@ -9,15 +9,15 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // TestHardenedWorkersOfSambaServeAllThatNeedsNoScript: the example for hosts whose
 // smb.conf names no scripts, on all workers.
 func TestHardenedWorkersOfSambaServeAllThatNeedsNoScript(t *testing.T) {
 	job, err := os.ReadFile("testdata/printjob.py")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	h := boot(t, global("load printers = yes"), global("printcap name = /etc/printcap.test"), global("lpq command = true"),
 		global("print command = cat %s >>/srv/out/job; rm %s"),
 		file("/etc/printcap.test", "lp1|one\n"), file("/srv/printjob.py", string(job)), func(o *sandboxOptions) {

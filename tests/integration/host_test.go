@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/sandbox"
 )
 
@@ -67,9 +68,7 @@ type host struct {
 func boot(t testing.TB, change ...func(*sandboxOptions)) *host {
 	t.Helper()
 	conf, err := os.ReadFile("testdata/smb.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	o := sandbox.Options{
 		Stage: os.Getenv("MSRPCD_STAGE"),
 		Binds: []string{tools + ":/tools"},
@@ -191,8 +190,6 @@ func (h *host) journal(args ...string) string {
 	h.t.Helper()
 	h.run("journalctl", "--sync")
 	text, err := h.Journal(args...)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	return text
 }

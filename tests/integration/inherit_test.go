@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // What an rpcd and its scripts inherit is what they inherit from a
@@ -120,9 +122,7 @@ func (h *host) inherited() map[string]map[string]string {
 
 func TestRpcdsAndTheirScriptsInheritWhatTheyDoWithStockSamba(t *testing.T) {
 	job, err := os.ReadFile("testdata/printjob.py")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	scripts := func(o *sandboxOptions) {
 		for _, line := range []string{"load printers = yes", "printcap name = /etc/printcap.test", "lpq command = true",
 			"print command = /srv/print %s", "add share command = /srv/add-share"} {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/tests/tools/check"
 )
 
 // TestJournalHasFieldsAndExplanations: what an administrator asks journalctl.
@@ -24,9 +25,7 @@ func TestJournalHasFieldsAndExplanations(t *testing.T) {
 	found := map[string]map[string]any{}
 	for _, line := range strings.Split(strings.TrimSpace(h.run("journalctl", "MSRPC_RPCD=winreg", "-o", "json")), "\n") {
 		var record map[string]any
-		if err := json.Unmarshal([]byte(line), &record); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, json.Unmarshal([]byte(line), &record))
 		if id, ok := record["MESSAGE_ID"].(string); ok {
 			found[id] = record
 		}

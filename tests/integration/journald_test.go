@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/tests/tools/check"
 )
 
 // stopJournald stops journald and fills its queue; the function that is returned
@@ -26,9 +27,7 @@ func (h *host) stopJournald() (goOn func()) {
 	path := h.Path("/run/systemd/journal/socket")
 	for range 40 {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-		if err != nil {
-			h.t.Fatal(err)
-		}
+		check.OK(h.t, err)
 		defer unix.Close(fd)
 		for err == nil {
 			err = unix.Sendto(fd, []byte("MESSAGE=fill\n"), 0, &unix.SockaddrUnix{Name: path})

@@ -17,6 +17,7 @@ import (
 	"msrpcd/pkg/servers/epm"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // Connections to native rpcds outlive the process that serves them.
@@ -36,9 +37,7 @@ func (h *host) heldAt(socket string, id dcerpc.SyntaxID) (conns []*rpc.Conn) {
 		})
 		conn := rpc.New(c, socket, rpc.Options{})
 		h.t.Cleanup(func() { conn.Close() })
-		if err := conn.Bind(context.Background(), 0, id); err != nil {
-			h.t.Fatal(err)
-		}
+		check.OK(h.t, conn.Bind(context.Background(), 0, id))
 		conns = append(conns, conn)
 	}
 	return conns

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/sandbox"
 )
 
@@ -27,9 +28,7 @@ const (
 func (h *host) dial(path string) net.Conn {
 	h.t.Helper()
 	c, err := net.Dial("unix", h.Path(path))
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	h.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(30 * time.Second))
 	return c

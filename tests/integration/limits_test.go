@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/sandbox"
 )
 
@@ -188,9 +189,7 @@ func TestNobodyWaitsForTheManager(t *testing.T) {
 	out := &bytes.Buffer{}
 	talk.Stdout = out
 	f := h.statusFile("winreg")
-	if err := syscall.Kill(h.PID(), syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, syscall.Kill(h.PID(), syscall.SIGSTOP))
 	silent := h.silent("127.0.0.2", 200)
 	err := talk.Run()
 	h.pending(200)

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // Native rpcds, by the example of tests/tools/probe, which tells what it sees.
@@ -46,9 +48,7 @@ func (h *host) seen(c net.Conn, bind bool) (v view) {
 	if bind {
 		c.Write(winregBind(0))
 	}
-	if err := json.NewDecoder(c).Decode(&v); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, json.NewDecoder(c).Decode(&v))
 	return v
 }
 

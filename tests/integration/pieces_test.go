@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 // Binds that come in small pieces over unix sockets, where each piece takes much
@@ -23,9 +25,7 @@ func TestBindInPiecesOverUnixSocketsIsServed(t *testing.T) {
 	h := boot(t, file("/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf", "[Rpcd]\nTransports=np tcp ncalrpc\nPort="+echoPort+"\nWorkers=2\nActivation=broker\n")).install()
 	h.pipeClient()
 	request, err := os.ReadFile(h.Path(npaRequest))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	echo := winregBind(0)
 	copy(echo[32:], []byte{0xc5, 0x5e, 0xa1, 0x60, 0xe8, 0x4d, 0xd7, 0x11, 0xa6, 0x37, 0, 0x50, 0x56, 0xa2, 1, 0x82, 1, 0, 0, 0})
 	epm := winregBind(0)

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // Samba's raw_protocol tests state what Windows does, PDU by PDU. Debian 12's
@@ -39,9 +41,7 @@ func (h *host) rawProtocol() map[string]rawOutcome {
 		h.t.Skip("this host has no tests of Samba's: install python3-samba of Debian 12")
 	}
 	conf := filepath.Join(h.t.TempDir(), "smb.conf")
-	if err := os.WriteFile(conf, []byte("[global]\nworkgroup = MSRPC\nnetbios name = MSRPCTEST\n"), 0o644); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, os.WriteFile(conf, []byte("[global]\nworkgroup = MSRPC\nnetbios name = MSRPCTEST\n"), 0o644))
 	cmd := exec.CommandContext(h.t.Context(), "nsenter", "-t", fmt.Sprint(h.PID()), "-n", "--", "/usr/bin/timeout", "100",
 		"/usr/bin/python3", "testdata/raw_protocol.py")
 	cmd.Env = append(os.Environ(), "SERVER=127.0.0.1", "DOMAIN=MSRPCTEST", "REALM=EXAMPLE.COM", "USERNAME=root", "PASSWORD="+password,

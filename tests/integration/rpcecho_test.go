@@ -22,6 +22,7 @@ import (
 	client "msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/readme"
 )
 
@@ -187,9 +188,7 @@ var counterID = dcerpc.SyntaxID{UUID: uuid.MustParse("5a1e35c6-9d1b-4c0e-8f53-3a
 func (h *host) counter(t *testing.T, group uint32) counter {
 	t.Helper()
 	c := client.New(h.dial("/run/samba/ncalrpc/rpcd_counter"), "counter", client.Options{})
-	if err := c.Bind(t.Context(), group, counterID); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, c.Bind(t.Context(), group, counterID))
 	return counter{c, t}
 }
 
@@ -205,18 +204,12 @@ func (c counter) next(handle []byte) (uint32, error) {
 // A reader who does as README says has an rpcd.
 func TestRpcdOfTheReaderServes(t *testing.T) {
 	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	block := func(language string, n int) string {
 		b, err := readme.Block(string(text), "Write your own rpcd", language, n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		return b
 	}
 	dir := filepath.Join(t.TempDir(), "rpcd_counter")
@@ -242,9 +235,7 @@ func TestRpcdOfTheReaderServes(t *testing.T) {
 
 	first := h.counter(t, 0)
 	handle, _, err := first.CallStub(t.Context(), client.Operation{Interface: counterID}, []byte{41, 0, 0, 0})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	second, stranger := h.counter(t, first.Group()), h.counter(t, 0)
 	for i, c := range []counter{first, second} {
 		if n, err := c.next(handle); err != nil || n != uint32(42+i) {

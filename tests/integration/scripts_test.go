@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // What scripts of an rpcd leave running lives on when its worker ends, and ends
@@ -21,9 +23,7 @@ import (
 func withScripts(t *testing.T) *host {
 	t.Helper()
 	job, err := os.ReadFile("testdata/printjob.py")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	h := boot(t,
 		global("load printers = yes"), global("printcap name = /etc/printcap.test"),
 		global("print command = /srv/print %s"), global("add share command = /srv/add-share"),
@@ -139,9 +139,7 @@ func (h *host) childOf(unit string) int {
 	h.t.Helper()
 	out := h.run("pgrep", "-P", h.property(unit, "MainPID"))
 	n, err := strconv.Atoi(strings.Fields(out)[0])
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	return n
 }
 

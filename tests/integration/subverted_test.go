@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/host/journal"
+	"msrpcd/tests/tools/check"
 )
 
 // What a subverted broker or native rpcd can do: tests/tools/forge runs as the main
@@ -56,9 +57,7 @@ StandardError=journal
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	clients := h.Command(ctx, "bash", "-c", `for i in 1 2 3 4 5 6 7 8; do exec {fd}<>/dev/tcp/127.0.0.1/`+port+`; done; exec sleep 60`)
-	if err := clients.Start(); err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, clients.Start())
 	defer clients.Wait()
 	defer cancel()
 	results := map[string]string{}
@@ -154,9 +153,7 @@ func TestAttemptsOnOthersWorkWithoutTheSandbox(t *testing.T) {
 	tries := append(h.onProcess(pid), "see", "priority", "owner "+pid)
 	var results map[string]string
 	out := h.run(append([]string{"systemd-run", "-q", "--wait", "--pipe", "-pUser=msrpc", "-pGroup=root", "/usr/local/bin/forge"}, tries...)...)
-	if err := json.Unmarshal([]byte(out), &results); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, json.Unmarshal([]byte(out), &results))
 	refusedBut(t, "victim.service", results, tries...)
 }
 

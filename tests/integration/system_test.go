@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 // Samba's programs authenticate themselves over ncalrpc as the local system, and
@@ -43,9 +45,7 @@ func (h *host) session(binding string) *session {
 	if s.input, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
 	}
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	check.OK(h.t, err)
 	return s
 }
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // TestUnitsAreClean: systemd has nothing to say about any unit. Its exit code
@@ -65,9 +67,7 @@ func TestBrokerIsHardened(t *testing.T) {
 		t.Errorf("the broker of winreg sees the inboxes of %s", other)
 	}
 	status, err := h.ReadFile("/proc/" + pid + "/status")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, want := range []string{"CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"} {
 		h.contains(string(status), want)
 	}

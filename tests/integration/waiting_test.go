@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/tests/tools/check"
 )
 
 // statusFile maps the status file of an rpcd of the box. The preflight makes it,
@@ -134,14 +135,10 @@ func TestThousandsOfSilentClients(t *testing.T) {
 	unit := "msrpc-broker@winreg.service"
 	silent := h.Command(context.Background(), "bindload", "-addr", "127.0.0.1:50555", "-n", fmt.Sprint(n), "-silent")
 	input, err := silent.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	var out bytes.Buffer
 	silent.Stdout, silent.Stderr = &out, &out
-	if err := silent.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, silent.Start())
 	f := h.statusFile("winreg")
 	parked := func() error {
 		if p := f.Broker().Parked.Load(); p != n {

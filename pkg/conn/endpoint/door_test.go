@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 )
 
 // doorRig is a Door with one listener, whose connections are kept.
@@ -35,13 +36,9 @@ func newDoor(t *testing.T) *doorRig {
 	if err == nil {
 		err = unix.Listen(fd, 100)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	l, err := event.New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	r.Door = &Door{Listeners: []Listener{{FD: fd}}, Loop: l, Log: slog.New(slog.DiscardHandler), Causes: new(journal.Limiter)}
 	r.Few = func(fd int) bool { return fd >= r.limit }
 	r.Take = func(fd, _ int) bool {
@@ -68,9 +65,7 @@ func newDoor(t *testing.T) *doorRig {
 func (r *doorRig) dial() {
 	r.t.Helper()
 	c, err := net.Dial("unix", r.path)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	check.OK(r.t, err)
 	r.t.Cleanup(func() { c.Close() })
 }
 
@@ -78,9 +73,7 @@ func (r *doorRig) dial() {
 func (r *doorRig) turn() bool {
 	r.t.Helper()
 	n, err := r.Loop.Wait(0)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	check.OK(r.t, err)
 	for i := range n {
 		_, _, listener, _ := r.Loop.Event(i)
 		r.Accept(listener)
@@ -144,9 +137,7 @@ func TestClientsWaitWhileThereIsNoRoom(t *testing.T) {
 func TestADoorThatIsHeldLeavesTheInboxOpen(t *testing.T) {
 	r := newDoor(t)
 	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Pipe2(p[:], unix.O_CLOEXEC))
 	inbox := event.Token(event.KindWake+2, 0, 0)
 	r.Also(p[0], inbox)
 	unix.Write(p[1], []byte("x"))

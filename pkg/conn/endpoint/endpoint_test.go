@@ -13,6 +13,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 )
 
 func TestBindingStrings(t *testing.T) {
@@ -39,32 +40,24 @@ func TestBindingStrings(t *testing.T) {
 func passed(t *testing.T, l interface{ File() (*os.File, error) }, name string) sys.PassedFD {
 	t.Helper()
 	f, err := l.File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { f.Close() })
 	return sys.PassedFD{FD: int(f.Fd()), Name: name}
 }
 
 func TestListeners(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer tcp.Close()
 	pipe, err := net.Listen("unix", filepath.Join(t.TempDir(), "winreg"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer pipe.Close()
 	tcpFD, pipeFD := tcp.(*net.TCPListener), pipe.(*net.UnixListener)
 	_, port, _ := net.SplitHostPort(tcp.Addr().String())
 	ls, err := Listeners([]sys.PassedFD{
 		passed(t, tcpFD, "tcp"), passed(t, pipeFD, "np"), passed(t, pipeFD, "ncalrpc"), {FD: 0, Name: "parking-3"},
 	}, "x.socket", "parking")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	var got []string
 	for _, l := range ls {
 		got = append(got, l.String())

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestLargestMessages(t *testing.T) {
@@ -29,9 +31,7 @@ func TestLargestMessages(t *testing.T) {
 			if c.m.Flags&FlagNPAInMemfd == 0 {
 				c.m.NPALength = uint32(len(c.m.NPA))
 			}
-			if d := cmp.Diff(c.m, got, cmp.Comparer(bytes.Equal)); d != "" {
-				t.Errorf("%s: %s", c.name, d)
-			}
+			check.SameIn(t, c.name, c.m, got, cmp.Comparer(bytes.Equal))
 		}
 	}
 }
@@ -91,8 +91,6 @@ func BenchmarkAppendAndParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = m.Append(buf[:0])
-		if err := m.Parse(buf); err != nil {
-			b.Fatal(err)
-		}
+		check.OK(b, m.Parse(buf))
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/tests/tools/check"
 )
 
 type page struct {
@@ -38,9 +39,7 @@ type vector struct {
 // readPage takes the examples (.EX to .EE) out of the page, by their heading.
 func readPage(t testing.TB) page {
 	text, err := os.ReadFile("../../../packaging/man/msrpc-handoff.7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	p := page{vectors: map[string]vector{}}
 	heading, example := "", false
 	for line := range strings.Lines(strings.NewReplacer(`\e`, `\`, `\-`, `-`).Replace(string(text))) {
@@ -89,9 +88,7 @@ func TestVectorsOfThePage(t *testing.T) {
 		}
 		got := fmt.Sprintf("flags=%04x id=%d group=%08x frag=%d level=%d npa=%d inline=%d head=%d\nbinding=%s\n",
 			m.Flags, m.ConnID, m.AssocGroup, m.FragLength, m.NPALevel, m.NPALength, len(m.NPA), len(m.Head), m.Binding)
-		if d := cmp.Diff(v.says, got); d != "" {
-			t.Errorf("%s: %s", name, d)
-		}
+		check.SameIn(t, name, v.says, got)
 		if d := cmp.Diff(v.datagram, m.Append(nil)); d != "" {
 			t.Errorf("%s: encoded again: %s", name, d)
 		}
@@ -156,9 +153,7 @@ func TestStatusFileOfThePage(t *testing.T) {
 			got = append(got, line)
 		}
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, got)
 	if status.Ready != 1 || status.Draining != 2 || status.Leaving != 4 {
 		t.Error("flags of a worker are others than those of the page")
 	}
@@ -177,13 +172,9 @@ func TestHeaderOfThePage(t *testing.T) {
 	binary.LittleEndian.PutUint32(b[0x08:], 1)
 	binary.LittleEndian.PutUint32(b[0x0c:], capacity)
 	file := filepath.Join(t.TempDir(), "status")
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(file, b, 0o600))
 	f, err := status.Open(file, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer f.Close()
 	f.Worker(2).Received.Store(9)
 	if b, err = os.ReadFile(file); err != nil || b[(3+2*2)*64+8] != 9 || f.Len() != capacity {
@@ -193,9 +184,7 @@ func TestHeaderOfThePage(t *testing.T) {
 
 func TestLimitsOfThePage(t *testing.T) {
 	text, err := os.ReadFile("../../../packaging/man/msrpc-handoff.7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, s := range []string{
 		fmt.Sprintf("at most %d bytes", MaxDatagram),
 		fmt.Sprintf("%d bytes of header", HeaderSize),

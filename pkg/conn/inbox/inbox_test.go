@@ -14,6 +14,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 )
 
 // A rig is an inbox with a sender, which is this process, and endpoints of each
@@ -39,9 +40,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) must(err error) {
 	r.t.Helper()
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	check.OK(r.t, err)
 }
 
 // descriptor is a copy of f's, for as long as the test runs.

@@ -9,8 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // How much a lot holds, and what it refuses.
@@ -86,9 +87,7 @@ func TestStatesOfAnyLength(t *testing.T) {
 		want = append(want, fmt.Sprintf("%d b%d %s", id, id%3, state))
 	}
 	slices.Sort(want)
-	if d := cmp.Diff(want, restore(t, s)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, restore(t, s))
 	if files < 201 || files > 599 {
 		t.Errorf("%d of 600 are in files", files)
 	}

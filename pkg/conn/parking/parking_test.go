@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 )
 
 var some = []parsed{
@@ -39,9 +40,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	for n := range len(some) + 1 {
 		b := message(some[:n])
 		got, fds, err := parseMessage(b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if d := same(some[:n], got); d != "" {
 			t.Error(d)
 		}
@@ -87,9 +86,7 @@ func (s *store) add(_, out, in int) bool {
 func client(t *testing.T) (parked, peer int) {
 	t.Helper()
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { unix.Close(p[1]) })
 	return p[0], p[1]
 }
@@ -119,9 +116,7 @@ func restore(t *testing.T, s *store) (got []string) {
 			got = append(got, fmt.Sprintf("%d %s %s", e.ID, e.Binding, state))
 			unix.Close(fd)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 	}
 	if l.Len() != len(got) {
 		t.Errorf("the lot counts %d entries, want %d", l.Len(), len(got))
@@ -166,16 +161,12 @@ func TestNextIncarnationFindsEveryEntryOnce(t *testing.T) {
 	put(t, l, 2, a, nil)
 	want := []string{"1 b1 request", "2 b2 "}
 	for range 2 {
-		if d := cmp.Diff(want, restore(t, s)); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, want, restore(t, s))
 	}
 	// What a crash between the new message and the old one's end leaves.
 	var m sys.Msg
 	m.Send(s.pairs[0][1], message([]parsed{{Entry: Entry{ID: 2, Binding: "b2"}}}), []int32{int32(a)})
-	if d := cmp.Diff([]string{"2 b2 "}, restore(t, s)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, []string{"2 b2 "}, restore(t, s))
 	m.Send(s.pairs[0][1], []byte("rubbish"), []int32{int32(a)})
 	if got := restore(t, s); len(got) != 0 {
 		t.Errorf("of rubbish came %v", got)

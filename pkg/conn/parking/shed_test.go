@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // TestShedAndMend: what gave way stays a member, is not kept, and is kept again
@@ -18,9 +20,7 @@ func lotOfOneSlot(t *testing.T) (l *Lot, fd int, slots *[][2]int) {
 		dup := [2]int{}
 		for i, fd := range []int{out, in} {
 			n, err := unix.Dup(fd)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
 			dup[i] = n
 		}
 		ends = append(ends, dup)
@@ -28,9 +28,7 @@ func lotOfOneSlot(t *testing.T) (l *Lot, fd int, slots *[][2]int) {
 	})
 	var err error
 	fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() {
 		unix.Close(fd)
 		for _, e := range ends {
@@ -85,8 +83,6 @@ func TestShedAndMend(t *testing.T) {
 func queued(t *testing.T, fd int) int {
 	t.Helper()
 	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return n
 }

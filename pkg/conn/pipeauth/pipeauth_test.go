@@ -10,6 +10,7 @@ import (
 
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -22,9 +23,7 @@ func request(t testing.TB) []byte {
 func pair(t testing.TB) (client, server int) {
 	t.Helper()
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
 	return p[0], p[1]
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/wire/abi"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -24,13 +25,9 @@ func vector(t testing.TB, name string) []byte {
 func layoutOf(t testing.TB, version string) abi.Layout {
 	t.Helper()
 	v, err := abi.ParseVersion(version)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	l, err := v.Layout()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return l
 }
 

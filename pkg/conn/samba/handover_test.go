@@ -11,12 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -42,9 +42,7 @@ func TestClientsOfPipesReachTheRpcd(t *testing.T) {
 		c := f.connect(layout.NP, "winreg")
 		io.WriteString(c, string(framed(bind(t)))+"more")
 		c.give(f.pipeMessage())
-		if d := cmp.Diff(AppendClient(bodyWith(bind(t)), []byte(`ncacn_np:[\pipe\winreg]`), identity(t)), c.body()); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, AppendClient(bodyWith(bind(t)), []byte(`ncacn_np:[\pipe\winreg]`), identity(t)), c.body())
 		c.rest("more")
 	})
 	f.run("np, bind in messages of one byte", func(t *testing.T) {
@@ -83,9 +81,7 @@ func TestClientsOfPipesReachTheRpcd(t *testing.T) {
 		m := f.pipeMessage()
 		m.Flags, m.FragLength, m.Binding = handoff.FlagNoPDU, 0, []byte(`ncacn_np:[\pipe\tsvcpipe]`)
 		c.give(m)
-		if d := cmp.Diff(AppendClient(bodyWith(nil), m.Binding, m.NPA), c.body()); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, AppendClient(bodyWith(nil), m.Binding, m.NPA), c.body())
 		c.rest("more")
 	})
 	f.received(4)
@@ -144,9 +140,7 @@ func TestAnonymousClientsReachTheRpcd(t *testing.T) {
 		io.WriteString(c, string(bind(t))+"more")
 		binding := []byte("ncacn_ip_tcp:[" + strconv.Itoa(int(c.addr.Port())) + "]")
 		c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: binding})
-		if d := cmp.Diff(anon.AppendTCP(bodyWith(bind(t)), binding, c.remote, c.addr), clean(t, c.body())); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, anon.AppendTCP(bodyWith(bind(t)), binding, c.remote, c.addr), clean(t, c.body()))
 		c.rest("more")
 	})
 	f.run("ncalrpc", func(t *testing.T) {
@@ -155,9 +149,7 @@ func TestAnonymousClientsReachTheRpcd(t *testing.T) {
 		binding := []byte("ncalrpc:[DEFAULT]")
 		c.give(handoff.Message{FragLength: uint16(len(bind(t))), Binding: binding})
 		want := anon.AppendLocal(bodyWith(bind(t)), binding, []byte(f.dir+"/ncalrpc/DEFAULT"), true)
-		if d := cmp.Diff(want, clean(t, c.body())); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, want, clean(t, c.body()))
 		c.rest("more")
 	})
 	f.received(2)

@@ -24,6 +24,7 @@ import (
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 )
 
 const (
@@ -107,9 +108,7 @@ const fixtureIndex = 2
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "samba") // short: socket paths have 108 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	f := &fixture{t: t, dir: dir, version: "4.17.12", told: "4.17.12"}
 	f.output.more.L = &f.output.mu
@@ -159,9 +158,7 @@ func (f *fixture) run(name string, test func(*testing.T)) {
 
 func (f *fixture) must(err error) {
 	f.t.Helper()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	check.OK(f.t, err)
 }
 
 func (f *fixture) datagrams(name string) *net.UnixConn {

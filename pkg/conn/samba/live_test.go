@@ -25,6 +25,7 @@ import (
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/abi"
+	"msrpcd/tests/tools/check"
 )
 
 const liveProgram = "/usr/libexec/samba/rpcd_winreg"
@@ -212,15 +213,11 @@ func TestLiveCountsAndIdleExit(t *testing.T) {
 func privateMemory(t *testing.T, pid int) (sum int) {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for line := range bytes.Lines(b) {
 		if f := strings.Fields(string(line)); len(f) == 3 && f[0] == "Anonymous:" {
 			kb, err := strconv.Atoi(f[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
 			sum += kb << 10
 		}
 	}

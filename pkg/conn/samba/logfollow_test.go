@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestLogFileOfTheRpcdIsReadAlong(t *testing.T) {
@@ -42,9 +43,7 @@ func TestLogFileOfTheRpcdIsReadAlong(t *testing.T) {
 func TestMessagesWithoutPIDAreReadOnce(t *testing.T) {
 	name := t.TempDir() + "/log.rpcd_test"
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer file.Close()
 	say := func(text string) {
 		file.WriteString(logHead(0, "") + "  " + text + "\n")
@@ -70,7 +69,5 @@ func TestMessagesWithoutPIDAreReadOnce(t *testing.T) {
 	say("third")
 	two.logs.finish()
 	const rest = " | 2026/11/28 11:02:00.123456 0 ../../source3/x.c 12 fun"
-	if d := cmp.Diff([][]string{{"8 first" + rest, "8 second" + rest}, {"8 third" + rest}}, [][]string{ofOne.got, ofTwo.got}); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, [][]string{{"8 first" + rest, "8 second" + rest}, {"8 third" + rest}}, [][]string{ofOne.got, ofTwo.got})
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 // collector is a handler that keeps messages as "level text | attributes".
@@ -68,9 +68,7 @@ func TestTextOfALogFileBecomesMessages(t *testing.T) {
 					in = in[n:]
 				}
 				l.end()
-				if d := cmp.Diff(c.want, to.got); d != "" {
-					t.Error(d)
-				}
+				check.Same(t, c.want, to.got)
 			})
 		}
 	}
@@ -85,9 +83,7 @@ func TestMessagesWithoutPIDAreTakenWhereNoOtherReaderDoes(t *testing.T) {
 	l.flush()
 	l.write([]byte("  not of it\n" + logHead(0, ", pid=8") + "  b\n"))
 	l.end()
-	if d := cmp.Diff([]string{"8 a | 2026/11/28 11:02:00 0 a.c 1 f"}, to.got); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, []string{"8 a | 2026/11/28 11:02:00 0 a.c 1 f"}, to.got)
 }
 
 func FuzzLogParser(f *testing.F) {

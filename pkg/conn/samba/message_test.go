@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 var (
@@ -25,9 +27,7 @@ const capturedStatus = "0000000000000000" +
 
 func TestSingleDatagramIsAsCaptured(t *testing.T) {
 	want, err := hex.DecodeString(capturedStatus)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	o := NewOutgoing(64)
 	n := copy(o.Body(), vector(t, "samba-4.17.00.worker_status.bin"))
 	o.Finish(idA, idB, MsgWorkerStatus, n)
@@ -46,9 +46,7 @@ func TestSingleDatagramIsAsCaptured(t *testing.T) {
 	if !ok {
 		t.Fatal("datagram not taken")
 	}
-	if d := cmp.Diff(Message{Dst: idA, Src: idB, Type: MsgWorkerStatus, Body: want[60:]}, m); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
+	check.Same(t, Message{Dst: idA, Src: idB, Type: MsgWorkerStatus, Body: want[60:]}, m)
 	s, ok := ParseWorkerStatus(m.Body)
 	if d := cmp.Diff(WorkerStatus{Index: 5}, s); d != "" || !ok {
 		t.Errorf("%v (-want +got):\n%s", ok, d)
@@ -150,9 +148,7 @@ func TestWorkerStatusOfEachLength(t *testing.T) {
 	}
 	for _, tt := range tests {
 		b, err := hex.DecodeString(tt.hex)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		got, ok := ParseWorkerStatus(b)
 		if d := cmp.Diff(tt.want, got); d != "" || !ok {
 			t.Errorf("%s: %v (-want +got):\n%s", tt.hex, ok, d)

@@ -11,6 +11,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 	"msrpcd/tests/vectors"
 )
@@ -44,19 +45,13 @@ func accepted(t *testing.T, l net.Listener, from net.Addr) int {
 	t.Helper()
 	d := net.Dialer{LocalAddr: from}
 	c, err := d.Dial(l.Addr().Network(), l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { c.Close() })
 	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer s.Close()
 	f, err := s.(interface{ File() (*os.File, error) }).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { f.Close() })
 	return int(f.Fd())
 }
@@ -64,9 +59,7 @@ func accepted(t *testing.T, l net.Listener, from net.Addr) int {
 func listen(t *testing.T, network, addr string) net.Listener {
 	t.Helper()
 	l, err := net.Listen(network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { l.Close() })
 	return l
 }

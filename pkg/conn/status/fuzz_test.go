@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // FuzzOpen: a file of any content is refused, or all of its lines can be read
@@ -27,9 +29,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0xff}, len(good)))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		path := filepath.Join(t.TempDir(), "status")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(path, content, 0o600))
 		s, err := Open(path, false)
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {

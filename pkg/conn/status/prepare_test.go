@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // damages are what a subverted process, or a person, may make of a status file.
@@ -45,15 +47,9 @@ func TestEveryDamageIsFoundAndMended(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "status")
-			if err := Prepare(path, 10, uid, gid); err != nil {
-				t.Fatal(err)
-			}
-			if err := Check(path, 10, uid, gid); err != nil {
-				t.Fatal(err)
-			}
-			if err := damage(path); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, Prepare(path, 10, uid, gid))
+			check.OK(t, Check(path, 10, uid, gid))
+			check.OK(t, damage(path))
 			if err := Check(path, 10, uid, gid); err == nil {
 				t.Error("it is not found")
 			}
@@ -61,9 +57,7 @@ func TestEveryDamageIsFoundAndMended(t *testing.T) {
 				f.Close()
 				t.Error("it is read")
 			}
-			if err := Prepare(path, 10, uid, gid); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, Prepare(path, 10, uid, gid))
 			if err := Check(path, 10, uid, gid); err != nil {
 				t.Error(err)
 			}
@@ -76,29 +70,17 @@ func TestEveryDamageIsFoundAndMended(t *testing.T) {
 func TestAMappedFileIsMendedInPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "status")
 	uid, gid := os.Geteuid(), os.Getegid()
-	if err := Prepare(path, 70, uid, gid); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Prepare(path, 70, uid, gid))
 	worker, err := Open(path, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer worker.Close()
-	if err := worker.LockWorker(69); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, worker.LockWorker(69))
 	for _, length := range []int64{0, 200 << 20} {
-		if err := os.Truncate(path, length); err != nil {
-			t.Fatal(err)
-		}
-		if err := Prepare(path, 70, uid, gid); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.Truncate(path, length))
+		check.OK(t, Prepare(path, 70, uid, gid))
 		worker.Worker(69).Received.Store(7)
 		f, err := Copy(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if got := f.Worker(69).Received.Load(); got != 7 || !f.WorkerAlive(69) || f.Len() != 128 {
 			t.Errorf("after %d bytes: received %d, alive %v, capacity %d", length, got, f.WorkerAlive(69), f.Len())
 		}
@@ -108,17 +90,11 @@ func TestAMappedFileIsMendedInPlace(t *testing.T) {
 
 func TestACopyDoesNotFault(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "status")
-	if err := Prepare(path, 10, os.Geteuid(), os.Getegid()); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Prepare(path, 10, os.Geteuid(), os.Getegid()))
 	f, err := Copy(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer f.Close()
-	if err := os.Truncate(path, 0); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Truncate(path, 0))
 	for i := range f.Len() {
 		if f.Worker(i).Received.Load() != 0 || f.Sent(i).Sent.Load() != 0 {
 			t.Error(i)
@@ -131,20 +107,14 @@ func TestACopyDoesNotFault(t *testing.T) {
 func TestAllOfAFileHasRoom(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "status")
 	for range 2 {
-		if err := Prepare(path, MaxWorkers, os.Geteuid(), os.Getegid()); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, Prepare(path, MaxWorkers, os.Geteuid(), os.Getegid()))
 		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, unix.Stat(path, &st))
 		if st.Blocks*512 < st.Size {
 			t.Errorf("%d of %d bytes have room", st.Blocks*512, st.Size)
 		}
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		defer f.Close()
 		if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 8192, 65536); err != nil {
 			t.Skip("this file system knows no holes: ", err)

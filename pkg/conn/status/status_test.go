@@ -9,23 +9,21 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"msrpcd/tests/tools/check"
 )
 
 func prepare(t *testing.T, workers int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "status")
-	if err := Prepare(path, workers, os.Getuid(), os.Getgid()); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Prepare(path, workers, os.Getuid(), os.Getgid()))
 	return path
 }
 
 func open(t *testing.T, path string, write bool) *File {
 	t.Helper()
 	f, err := Open(path, write)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() {
 		if f.mem != nil {
 			f.Close()
@@ -71,12 +69,8 @@ func TestLineIsHeldByTheLiving(t *testing.T) {
 	if b.WorkerAlive(0) || b.BrokerAlive() {
 		t.Error("alive before anybody took the line")
 	}
-	if err := a.LockWorker(0); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.LockBroker(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, a.LockWorker(0))
+	check.OK(t, a.LockBroker())
 	if !b.WorkerAlive(0) || b.WorkerAlive(1) || !b.BrokerAlive() {
 		t.Error("the wrong lines are alive")
 	}
@@ -93,15 +87,11 @@ func TestPrepareKeepsWhatHasRoom(t *testing.T) {
 	path := prepare(t, 5)
 	f := open(t, path, true)
 	f.Worker(0).Received.Store(1)
-	if err := Prepare(path, minCapacity, os.Getuid(), os.Getgid()); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Prepare(path, minCapacity, os.Getuid(), os.Getgid()))
 	if open(t, path, false).Worker(0).Received.Load() != 1 {
 		t.Error("a file with room was replaced")
 	}
-	if err := Prepare(path, minCapacity+1, os.Getuid(), os.Getgid()); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Prepare(path, minCapacity+1, os.Getuid(), os.Getgid()))
 	if open(t, path, false).Len() <= minCapacity {
 		t.Error("a file without room was kept")
 	}
@@ -117,24 +107,16 @@ func TestPrepareGivesTheFileToItsWriters(t *testing.T) {
 		t.Log("only root gives files away: owner and group are this user's")
 	}
 	path := prepare(t, 1)
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Chmod(path, 0o600))
 	before, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	uid, gid := os.Getuid(), os.Getgid()
 	if uid == 0 {
 		uid, gid = 12345, 54321
 	}
-	if err := Prepare(path, 1, uid, gid); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Prepare(path, 1, uid, gid))
 	after, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	sys := after.Sys().(*syscall.Stat_t)
 	if !os.SameFile(before, after) || after.Mode().Perm() != 0o660 || int(sys.Uid) != uid || int(sys.Gid) != gid {
 		t.Errorf("same file %v, mode %v, owner %d:%d; want %d:%d", os.SameFile(before, after), after.Mode(), sys.Uid, sys.Gid, uid, gid)
@@ -144,9 +126,7 @@ func TestPrepareGivesTheFileToItsWriters(t *testing.T) {
 func TestOpenRefusesWhatIsNoStatusFile(t *testing.T) {
 	path := prepare(t, 1)
 	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	dir := t.TempDir()
 	for name, data := range map[string][]byte{
 		"empty": nil, "short": good[:100], "longer": append(append([]byte{}, good...), 0),

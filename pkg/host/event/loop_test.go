@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 func newLoop(t *testing.T) *Loop {
 	t.Helper()
 	l, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return l
 }
 
@@ -73,12 +73,8 @@ func TestTheLoopSleepsUntilSomethingIsDue(t *testing.T) {
 func TestATokenNamesWhatItWasMadeOf(t *testing.T) {
 	l := newLoop(t)
 	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Watch(p[1], unix.EPOLLOUT, Token(15, 1<<28|7, 1<<31-1)); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Pipe2(p[:], unix.O_CLOEXEC))
+	check.OK(t, l.Watch(p[1], unix.EPOLLOUT, Token(15, 1<<28|7, 1<<31-1)))
 	l.Wait(Never)
 	if kind, gen, index, events := l.Event(0); kind != 15 || gen != 7 || index != 1<<31-1 || events != unix.EPOLLOUT {
 		t.Errorf("kind %d, generation %d, index %d, events %x", kind, gen, index, events)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // service is a Manager and the socket that it talks to.
@@ -23,13 +25,9 @@ func newService(t *testing.T) *service {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
 	t.Setenv("NOTIFY_SOCKET", path)
 	s := &service{t: t, socket: fd}
 	if s.Manager, err = NewManager(func() string { return s.status }); err != nil || os.Getenv("NOTIFY_SOCKET") != "" {
@@ -58,9 +56,7 @@ func TestReadyIsSaidUntilTheManagerTakesIt(t *testing.T) {
 		queued++
 	}
 	now := 2 * time.Hour
-	if err := s.Ready(now); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, s.Ready(now))
 	if due := s.Due(); due != now+readyRetry {
 		t.Errorf("the next try is at %v", due)
 	}

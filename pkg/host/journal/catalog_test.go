@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 const catalogFile = "../../../units/msrpcd.catalog"
@@ -20,17 +22,13 @@ const catalogFile = "../../../units/msrpcd.catalog"
 func constants(t *testing.T) map[string]string {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), "messageid.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	ids := map[string]string{}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if v, ok := n.(*ast.ValueSpec); ok {
 			for i, name := range v.Names {
 				id, err := strconv.Unquote(v.Values[i].(*ast.BasicLit).Value)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check.OK(t, err)
 				ids[name.Name] = id
 			}
 		}
@@ -48,9 +46,7 @@ type entry struct {
 func catalog(t *testing.T) map[string]entry {
 	t.Helper()
 	f, err := os.Open(catalogFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer f.Close()
 	entries := map[string]entry{}
 	id, inHeader := "", false

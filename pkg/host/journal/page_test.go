@@ -10,13 +10,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestPageListsFieldsAndMessageIDs(t *testing.T) {
 	text, err := os.ReadFile("../../../packaging/man/msrpcd.7")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	letter := map[string]bool{}
 	for _, field := range []string{Rpcd, Worker, Transport, Client, AssocGroup, Binding, Error} {

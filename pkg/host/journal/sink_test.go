@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // fakeJournal is a socket like journald's, read by the test.
@@ -25,13 +27,9 @@ type fakeJournal struct {
 func newFakeJournal(t testing.TB) *fakeJournal {
 	path := filepath.Join(t.TempDir(), "socket")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
 	return &fakeJournal{t, fd, path}
 }
 
@@ -42,18 +40,12 @@ func (j *fakeJournal) read() map[string]string {
 	if err == unix.EAGAIN {
 		return nil
 	}
-	if err != nil {
-		j.t.Fatal(err)
-	}
+	check.OK(j.t, err)
 	if oobn > 0 {
 		cmsgs, err := unix.ParseSocketControlMessage(oob[:oobn])
-		if err != nil {
-			j.t.Fatal(err)
-		}
+		check.OK(j.t, err)
 		fds, err := unix.ParseUnixRights(&cmsgs[0])
-		if err != nil {
-			j.t.Fatal(err)
-		}
+		check.OK(j.t, err)
 		defer unix.Close(fds[0])
 		if seals, err := unix.FcntlInt(uintptr(fds[0]), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_WRITE == 0 {
 			j.t.Fatalf("seals %x, %v", seals, err)
@@ -200,9 +192,7 @@ func TestJournalSocketThatIsMadeAnewGetsTheRest(t *testing.T) {
 	log, s := j.logger()
 	os.Remove(j.path)
 	log.Info("kept")
-	if err := unix.Bind(j.rebind(), &unix.SockaddrUnix{Name: j.path}); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Bind(j.rebind(), &unix.SockaddrUnix{Name: j.path}))
 	s.flush(5 * time.Second)
 	if m := j.read(); m["MESSAGE"] != "kept" {
 		t.Errorf("%v", m)
@@ -212,9 +202,7 @@ func TestJournalSocketThatIsMadeAnewGetsTheRest(t *testing.T) {
 // rebind makes another socket the journal's.
 func (j *fakeJournal) rebind() int {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		j.t.Fatal(err)
-	}
+	check.OK(j.t, err)
 	j.t.Cleanup(func() { unix.Close(fd) })
 	j.fd = fd
 	return fd
@@ -223,9 +211,7 @@ func (j *fakeJournal) rebind() int {
 // TestStreamToAJournalThatDoesNotRead: standard error waits a second in all.
 func TestStreamToAJournalThatDoesNotRead(t *testing.T) {
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	f := os.NewFile(uintptr(p[0]), "stderr")
 	defer f.Close()
 	defer unix.Close(p[1])
@@ -233,9 +219,7 @@ func TestStreamToAJournalThatDoesNotRead(t *testing.T) {
 		t.Error("a socket that is not the journal's is one")
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(p[0], &st); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Fstat(p[0], &st))
 	t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
 	w := Output(f)
 	start := time.Now()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestParseTCPRow(t *testing.T) {
@@ -118,18 +120,12 @@ func TestUnitOf(t *testing.T) {
 func TestBound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "inbox")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
 	look := func() (NodeState, uint64) {
 		s, err := Read()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		return s.Bound(path)
 	}
 	if state, inode := look(); state != NodeLive || inode == 0 {
@@ -137,23 +133,17 @@ func TestBound(t *testing.T) {
 	}
 	for _, queued := range []bool{false, true} {
 		if queued {
-			if err := unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrUnix{Name: path}); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrUnix{Name: path}))
 		}
 		if s, err := Read(); err != nil || s.Queued(path) != queued {
 			t.Errorf("queued %v, want %v, %v", s.Queued(path), queued, err)
 		}
 	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Remove(path))
 	if state, _ := look(); state != NodeAbsent {
 		t.Errorf("no node is %v", state)
 	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, nil, 0o600))
 	if state, _ := look(); state != NodeAbsent {
 		t.Errorf("a file is %v", state)
 	}
@@ -164,9 +154,7 @@ func listen(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "node")
 	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { l.Close() })
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return path
@@ -176,23 +164,17 @@ func listen(t *testing.T) (path string) {
 func TestTakeSeesListenersAndTheirHolders(t *testing.T) {
 	path := listen(t)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer tcp.Close()
 
 	s, err := Read()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	state, inode := s.Node(path)
 	if state != NodeLive {
 		t.Fatalf("a node that is listened on is %v", state)
 	}
 	self := Holder{PID: os.Getpid(), Name: comm(t)}
-	if d := cmp.Diff([]Holder{self}, s.Holders(inode)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, []Holder{self}, s.Holders(inode))
 	if s.HeldBySystemd(inode) {
 		t.Error("this test is not PID 1")
 	}
@@ -209,21 +191,13 @@ func TestTakeSeesListenersAndTheirHolders(t *testing.T) {
 // listens under the same name, but no client can reach it.
 func TestTakeSeesANodeThatWasTakenOver(t *testing.T) {
 	path := listen(t)
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Remove(path))
 	second, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Bind(second, &unix.SockaddrUnix{Name: path}); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
+	check.OK(t, unix.Bind(second, &unix.SockaddrUnix{Name: path}))
 	unix.Close(second)
 	s, err := Read()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	want := NodeDead
 	if _, err := unixSockets(); err != nil || !hasStableInodes(path) {
 		want = NodeLive // by name alone the two look alike
@@ -235,9 +209,7 @@ func TestTakeSeesANodeThatWasTakenOver(t *testing.T) {
 
 func comm(t *testing.T) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", os.Getpid()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return string(b[:len(b)-1])
 }
 

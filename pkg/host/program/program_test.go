@@ -9,13 +9,13 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 func must(t *testing.T, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 }
 
 func TestReplacedProgramIsNoticed(t *testing.T) {

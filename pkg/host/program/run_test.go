@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestRun(t *testing.T) {
@@ -54,9 +56,7 @@ func TestRunKillsTheWholeGroup(t *testing.T) {
 		t.Fatal("no error")
 	}
 	pid, err := os.ReadFile(pidFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	stat := filepath.Join("/proc", strings.TrimSpace(string(pid)), "stat")
 	deadline := time.Now().Add(10 * time.Second)
 	for {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestTheOwnControlGroupIsFoundInEachHierarchy(t *testing.T) {
@@ -27,12 +29,8 @@ func TestTheOwnControlGroupIsFoundInEachHierarchy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			for _, dir := range []string{filepath.Join(root, c.mount, unit), filepath.Join(root, "systemd")} {
-				if err := os.MkdirAll(dir, 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), nil, 0o644); err != nil {
-					t.Fatal(err)
-				}
+				check.OK(t, os.MkdirAll(dir, 0o755))
+				check.OK(t, os.WriteFile(filepath.Join(dir, "cgroup.procs"), nil, 0o644))
 			}
 			g, err := findGroup(c.own, root)
 			if c.want == "" {
@@ -51,9 +49,7 @@ func TestTheOwnControlGroupIsFoundInEachHierarchy(t *testing.T) {
 func TestTheProgramIsKilledAndOthersAreListed(t *testing.T) {
 	start := func(program string) *exec.Cmd {
 		cmd := exec.Command(program, "60")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, cmd.Start())
 		t.Cleanup(func() { cmd.Process.Kill() })
 		return cmd
 	}
@@ -65,13 +61,9 @@ func TestTheProgramIsKilledAndOthersAreListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(sleep)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	rpcd := filepath.Join(t.TempDir(), "sleep")
-	if err := os.WriteFile(rpcd, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(rpcd, text, 0o755))
 	hung, replaced, script := start(rpcd), start(rpcd), start(sleep)
 	for _, c := range []*exec.Cmd{hung, replaced} { // else its exe is still the test's own
 		waitFor(t, func() bool { exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", c.Process.Pid)); return exe == rpcd })
@@ -81,9 +73,7 @@ func TestTheProgramIsKilledAndOthersAreListed(t *testing.T) {
 	}
 	g := &group{unit: "x.service", procs: filepath.Join(t.TempDir(), "procs"), proc: "/proc"}
 	procs := fmt.Sprintf("%d\n%d\n%d\n0\nx\n-1\n%d\n", os.Getpid(), hung.Process.Pid, replaced.Process.Pid, script.Process.Pid)
-	if err := os.WriteFile(g.procs, []byte(procs), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(g.procs, []byte(procs), 0o644))
 	waitFor(t, func() bool { return strings.Contains(g.command(process{pid: script.Process.Pid}), "60") })
 	left, err := g.others(rpcd)
 	if err != nil || len(left) != 1 || left[0].pid != script.Process.Pid || left[0].program != sleep {

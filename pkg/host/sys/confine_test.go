@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 var memory int // a file
@@ -30,9 +32,7 @@ func TestConfine(t *testing.T) {
 	if memory, err = unix.MemfdCreate("file", 0); err == nil {
 		err = unix.Ftruncate(memory, 4096)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	ready, done, results := make(chan bool), make(chan bool), make(chan error, 4)
 	for range 4 { // threads that are there before
 		go func() {
@@ -46,9 +46,7 @@ func TestConfine(t *testing.T) {
 	if err := confined(a, b); err == nil {
 		t.Fatal("confined before")
 	}
-	if err := Confine(FilesKeepLength); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Confine(FilesKeepLength))
 	close(done)
 	for range 4 {
 		if err := <-results; err != nil {

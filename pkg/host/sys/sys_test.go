@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 func pair(t *testing.T, typ int) (a, b int) {
 	t.Helper()
 	p, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
 	return p[0], p[1]
 }
@@ -60,28 +60,20 @@ func TestMessageWithDescriptorsAndCredentials(t *testing.T) {
 // made anew.
 func TestSendToNeedsNoConnection(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer unix.Close(fd)
 	path := t.TempDir() + "/socket"
 	var m Msg
 	for _, name := range []string{path, path, "@msrpcd-test-" + fmt.Sprint(os.Getpid())} {
 		os.Remove(path)
 		to, err := NewAddress(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if e := m.SendTo(fd, to, []byte("early"), nil); e != unix.ENOENT && e != unix.ECONNREFUSED {
 			t.Errorf("%s: %v before it is there", name, e)
 		}
 		l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Bind(l, &unix.SockaddrUnix{Name: name}); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
+		check.OK(t, unix.Bind(l, &unix.SockaddrUnix{Name: name}))
 		if e := m.SendTo(fd, to, []byte("hello"), nil); e != 0 {
 			t.Errorf("%s: %v", name, e)
 		}
@@ -115,9 +107,7 @@ func TestWarmPathDoesNotAllocate(t *testing.T) {
 	a, b := pair(t, unix.SOCK_DGRAM)
 	c, d := pair(t, unix.SOCK_STREAM)
 	ep, err := NewEpoll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	ep.Add(b, unix.EPOLLIN, 1<<40|7)
 	m, buf, fds := new(Msg), make([]byte, 64), []int32{int32(a)}
 	allocs := testing.AllocsPerRun(100, func() {
@@ -154,9 +144,7 @@ func TestSpin(t *testing.T) {
 		t.Skip("there is nobody else to wait for")
 	}
 	ep, err := NewEpoll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	a, b := pair(t, unix.SOCK_STREAM)
 	ep.Add(b, unix.EPOLLIN|unix.EPOLLET, 1)
 	const limit = 20 * time.Millisecond
@@ -201,13 +189,9 @@ func TestPassedFDs(t *testing.T) {
 // TestDescriptorLimitWithoutPrlimit: both ways say the same.
 func TestDescriptorLimitWithoutPrlimit(t *testing.T) {
 	text, err := os.ReadFile("/proc/self/limits")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	want, err := DescriptorLimit()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if n, err := parseLimits(text); err != nil || n != want {
 		t.Errorf("/proc/self/limits says %d, %v; getrlimit %d", n, err, want)
 	}

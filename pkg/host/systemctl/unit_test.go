@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	godbus "github.com/godbus/dbus/v5"
-	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestProperties(t *testing.T) {
@@ -24,9 +25,7 @@ func TestProperties(t *testing.T) {
 	if got := p.Text("Id") + p.Text("After") + p.Text("gone"); got != "msrpc.target" {
 		t.Errorf("Text: %q", got)
 	}
-	if d := cmp.Diff([]string{"basic.target"}, p.Texts("After")); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, []string{"basic.target"}, p.Texts("After"))
 	if !p.Flag("CanReload") || p.Flag("Id") {
 		t.Error("Flag")
 	}

@@ -14,15 +14,14 @@ import (
 
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
 func sample(t *testing.T) *Catalogue {
 	t.Helper()
 	l, err := listing.Parse(vectors.Read(t, "listings/4.17/rpcd_classic.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return &Catalogue{
 		Samba: &config.Samba{
 			ConfigFile: "/etc/samba/smb.conf", Version: "4.22.11-Debian", NcalrpcDir: "/run/samba/ncalrpc",
@@ -57,13 +56,9 @@ func sample(t *testing.T) *Catalogue {
 func TestWriteThenRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "catalogue.db")
 	for _, c := range []*Catalogue{sample(t), {}, {Addresses: []string{}}} {
-		if err := Write(path, c); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, Write(path, c))
 		got, err := Read(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if d := cmp.Diff(c, got); d != "" {
 			t.Errorf("written and read differ (-want +got):\n%s", d)
 		}
@@ -103,13 +98,9 @@ func TestANativeRpcdKeepsOutWhereSambasListsNothing(t *testing.T) {
 func TestReadTellsWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	if err := Write(good, sample(t)); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Write(good, sample(t)))
 	whole, err := os.ReadFile(good)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)/2] ^= 1
 	for _, c := range []struct {
@@ -127,9 +118,7 @@ func TestReadTellsWhatIsWrong(t *testing.T) {
 		{"sealed nothing", sealed(t, make([]byte, 65536)), ErrFormat},
 	} {
 		path := filepath.Join(dir, "bad")
-		if err := os.WriteFile(path, c.data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(path, c.data, 0o644))
 		if _, err := Read(path); !errors.Is(err, c.want) {
 			t.Errorf("%s: error %v, want %v", c.name, err, c.want)
 		}
@@ -148,16 +137,10 @@ func TestReadTellsWhatIsWrong(t *testing.T) {
 func sealed(t *testing.T, data []byte) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x")
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := seal(path); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, data, 0o644))
+	check.OK(t, seal(path))
 	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return b
 }
 
@@ -178,22 +161,12 @@ func TestReadChecksContents(t *testing.T) {
 		},
 	} {
 		path := filepath.Join(t.TempDir(), "db")
-		if err := sample(t).save(path); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, sample(t).save(path))
 		db, err := bolt.Open(path, 0o600, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Update(change); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := seal(path); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
+		check.OK(t, db.Update(change))
+		check.OK(t, db.Close())
+		check.OK(t, seal(path))
 		if _, err := Read(path); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: error %v, want ErrFormat", name, err)
 		}
@@ -233,19 +206,13 @@ func TestValidate(t *testing.T) {
 // waiting.
 func TestReadDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
-	if err := Write(path, sample(t)); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Write(path, sample(t)))
 	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if _, err := Read(path); err != nil {
 		t.Errorf("beside a reader: %v", err)
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, db.Close())
 	if db, err = bolt.Open(path, 0o600, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -270,9 +237,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0}, 40000))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "db")
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(path, data, 0o644))
 		if _, err := Read(path); !errors.Is(err, ErrFormat) {
 			t.Errorf("error %v, want ErrFormat", err)
 		}

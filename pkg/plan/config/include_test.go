@@ -12,16 +12,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 func TestIncludesAreFollowed(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(path, []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600))
 		return path
 	}
 	s := &Samba{NetbiosName: "FS", Version: "4.17.12"}
@@ -31,17 +29,13 @@ func TestIncludesAreFollowed(t *testing.T) {
 		"[share]\n\tcopy = other\n\tinclude = DIR/share\n")
 	write("a", "include = DIR/b\n")
 	write("b", "include = DIR/a\ninclude = DIR/smb.conf\n")
-	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
 	var want []string
 	for _, name := range []string{"a", "b", "gone-FS", ".conf", "long name", "share", "fifo"} {
 		want = append(want, filepath.Join(dir, name))
 	}
 	slices.Sort(want)
-	if d := cmp.Diff(want, includes(top, s.macros())); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, want, includes(top, s.macros()))
 }
 
 func TestIncludesAreBounded(t *testing.T) {
@@ -50,9 +44,7 @@ func TestIncludesAreBounded(t *testing.T) {
 	for i := range 10 * MaxIncludes {
 		text += fmt.Sprintf("include = /x/%d\n", i)
 	}
-	if err := os.WriteFile(path, []byte(text+strings.Repeat("x", 2*maxConfSize)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte(text+strings.Repeat("x", 2*maxConfSize)), 0o600))
 	if n := len(includes(path, (&Samba{}).macros())); n != MaxIncludes {
 		t.Errorf("%d files, want %d", n, MaxIncludes)
 	}
@@ -62,9 +54,7 @@ func FuzzIncludes(f *testing.F) {
 	f.Add("include = /a\n[x]\n include = %h\\\n/b")
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(t.TempDir(), "smb.conf")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(path, []byte(text), 0o600))
 		for _, name := range includes(path, (&Samba{}).macros()) {
 			if !fixedPath(name) || filepath.Clean(name) != name || !utf8.ValidString(name) {
 				t.Errorf("%q", name)

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 )
 
 // tree makes a root with files: "v:", "r:" and "a:" stand for the vendor's,
@@ -24,18 +23,14 @@ func tree(t *testing.T, files map[string]string) string {
 	root := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(root, place(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		var err error
 		if target, ok := strings.CutPrefix(text, "-> "); ok {
 			err = os.Symlink(target, path)
 		} else {
 			err = os.WriteFile(path, []byte(text), 0o644)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 	}
 	return root
 }
@@ -47,9 +42,7 @@ func place(name string) string {
 func load(t *testing.T, files map[string]string) *Config {
 	t.Helper()
 	c, err := Load(tree(t, files))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return c
 }
 
@@ -64,9 +57,7 @@ func TestNothingIsConfigured(t *testing.T) {
 	c := load(t, nil)
 	noProblems(t, c)
 	want := Global{SambaConfig: "/etc/samba/smb.conf", Testparm: "testparm", Values: setting.Defaults()}
-	if diff := cmp.Diff(want, c.Global); diff != "" {
-		t.Error(diff)
-	}
+	check.Same(t, want, c.Global)
 	if rs, _ := c.Rpcds(nil); len(rs) != 0 {
 		t.Errorf("got %v", rs)
 	}
@@ -92,9 +83,7 @@ func TestGlobalSettings(t *testing.T) {
 	noProblems(t, c)
 	want := Global{SambaConfig: "/opt/samba/smb.conf", Testparm: "/opt/samba/bin/testparm", MessagingDirectory: "/run/samba", Values: setting.Defaults()}
 	want.Limits[source.Unbound].Total, want.Limits[source.Unbound].Address, want.Limits[source.Unbound].User, want.MaxParked, want.BindTimeout = 20000, 300, 200, 100, 20*time.Second
-	if diff := cmp.Diff(want, c.Global); diff != "" {
-		t.Error(diff)
-	}
+	check.Same(t, want, c.Global)
 }
 
 func names(c *Config) string {
@@ -147,22 +136,16 @@ func TestUnreadableFilesAreProblems(t *testing.T) {
 		"a:rpcd.d/dir.conf/x.conf": "[Rpcd]\nSpares=1\n",
 		"a:rpcd.d/good.conf":       "[Rpcd]\nSpares=1\n",
 	})
-	if err := syscall.Mkfifo(filepath.Join(root, place("a:rpcd.d/fifo.conf")), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, syscall.Mkfifo(filepath.Join(root, place("a:rpcd.d/fifo.conf")), 0o644))
 	c, err := Load(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	want := []Problem{
 		{File: place("a:rpcd.d/dangling.conf"), What: "cannot be read: no such file or directory"},
 		{File: place("a:rpcd.d/dir.conf"), What: "is not a regular file; it is ignored"},
 		{File: place("a:rpcd.d/fifo.conf"), What: "is not a regular file; it is ignored"},
 		{File: place("a:rpcd.d/huge.conf"), What: "is longer than 65536 bytes; it is ignored"},
 	}
-	if diff := cmp.Diff(want, c.Problems); diff != "" {
-		t.Error(diff)
-	}
+	check.Same(t, want, c.Problems)
 	if got := names(c); got != "good@/etc/" {
 		t.Errorf("got %q", got)
 	}

@@ -13,15 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/conn/setting"
+	"msrpcd/tests/tools/check"
 )
 
 // entries are the settings of a page, by name.
 func entries(t *testing.T, page string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile("../../../packaging/man/" + page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	found := map[string]string{}
 	for _, e := range strings.Split(string(b), "\n.TP\n.B ")[1:] {
 		if name, text, ok := strings.Cut(e, "=\n"); ok {

@@ -16,6 +16,7 @@ import (
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 )
 
 // host is a file system of programs.
@@ -75,9 +76,7 @@ func TestRpcds(t *testing.T) {
 	want[1].Transports = []layout.Transport{}
 	want[2].Transports, want[2].Prestart = []layout.Transport{layout.TCP, layout.Ncalrpc}, true
 	want[4].Activation, want[4].Source = "direct", place("a:rpcd.d/zz.conf")
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	check.Same(t, want, got)
 	for _, w := range want {
 		r, _, ok := c.Override(w.Name, w.Exec)
 		if diff := cmp.Diff(w, r); diff != "" || !ok {
@@ -107,9 +106,7 @@ func TestANativeRpcdKnowsWhoseProgramItStandsInFor(t *testing.T) {
 		got[r.Name] = r.Samba
 	}
 	noProblems(t, c, ps...)
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
+	check.Same(t, want, got)
 }
 
 func order(rs []Rpcd) string {
@@ -164,9 +161,7 @@ func TestResolutionProblems(t *testing.T) {
 	})
 	rs, ps := c.Rpcds(h.glob)
 	again, _ := c.Rpcds(h.glob)
-	if diff := cmp.Diff(rs, again); diff != "" {
-		t.Error(diff)
-	}
+	check.Same(t, rs, again)
 	if got, want := order(rs), "a=/usr/libexec/samba/samba nat=/opt/native"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -188,9 +183,7 @@ func TestResolutionProblems(t *testing.T) {
 		{File: place("a:rpcd.d/nat.conf"), What: "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
 		{File: place("a:rpcd.d/wnreg.conf"), What: "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},
 	}
-	if diff := cmp.Diff(want, ps); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	check.Same(t, want, ps)
 }
 
 func TestGlobFailsAndTooManyRpcds(t *testing.T) {
@@ -212,9 +205,7 @@ func TestGlobFailsAndTooManyRpcds(t *testing.T) {
 		{File: place("v:rpcd.d/50-samba.conf"), What: "Exec=/a/rpcd_*: broken"},
 		{File: place("a:rpcd.d"), What: "more than 256 rpcds; x0256 and what follows is ignored"},
 	}
-	if diff := cmp.Diff(want, ps); diff != "" {
-		t.Error(diff)
-	}
+	check.Same(t, want, ps)
 }
 
 // The files that are installed are free of problems, find Samba where
@@ -229,9 +220,7 @@ func TestVendorFiles(t *testing.T) {
 	}
 	for _, p := range paths {
 		b, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		name := strings.TrimSuffix(filepath.Base(p), ".in") // meson's template
 		files["v:rpcd.d/"+name] = strings.ReplaceAll(string(b), "@libexecdir@", libexec)
 	}

@@ -5,9 +5,8 @@ package config
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 )
 
 func TestTransportsFollowTheServerRole(t *testing.T) {
@@ -37,8 +36,6 @@ func TestTransportsFollowTheServerRole(t *testing.T) {
 		})
 		noProblems(t, c)
 		r, _, _ := c.Override("winreg", "/usr/libexec/samba/rpcd_winreg")
-		if d := cmp.Diff(tt.want, r.On(tt.samba)); d != "" {
-			t.Errorf("%s: (-want +got)\n%s", tt.name, d)
-		}
+		check.SameIn(t, tt.name, tt.want, r.On(tt.samba))
 	}
 }

@@ -11,17 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/host/program"
+	"msrpcd/tests/tools/check"
 )
 
 func testparmOutput(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return b
 }
 
@@ -46,9 +43,7 @@ func TestParseTestparm(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(want, *got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		check.SameIn(t, name, want, *got)
 	}
 }
 
@@ -96,9 +91,7 @@ func TestParseTestparmValues(t *testing.T) {
 			t.Errorf("%s: %v", tt.line, err)
 			continue
 		}
-		if diff := cmp.Diff(tt.want, tt.get(s)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
-		}
+		check.SameIn(t, tt.line, tt.want, tt.get(s))
 	}
 	s, err := ParseTestparm(with("domain logons = Yes", "domain master = No"))
 	if err != nil || s.ServerRole != "classic backup domain controller" {
@@ -138,35 +131,27 @@ func TestParseTestparmErrors(t *testing.T) {
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "testparm")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755))
 	return path
 }
 
 func smbConf(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "smb.conf")
-	if err := os.WriteFile(path, []byte("[global]\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte("[global]\n"), 0o644))
 	return path
 }
 
 func TestReadSamba(t *testing.T) {
 	conf := smbConf(t)
 	data, err := filepath.Abs("testdata/testparm-4.17-debian.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	prog := script(t, `if [ "$1" = -V ]; then echo Version 4.17.12-Debian; exit; fi
 [ "$*" = "-s -v --suppress-prompt `+conf+`" ] || exit 3
 echo "lock directory = /stderr/is/not/read" >&2
 cat `+data)
 	s, err := ReadSamba(context.Background(), Global{SambaConfig: conf, Testparm: prog})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if s.Version != "4.17.12-Debian" || s.ConfigFile != conf || s.LockDir != "/run/samba" {
 		t.Errorf("got %+v", s)
 	}

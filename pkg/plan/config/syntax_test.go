@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/conn/setting"
+	"msrpcd/tests/tools/check"
 )
 
 func TestSyntax(t *testing.T) {
@@ -38,12 +39,8 @@ func TestSyntax(t *testing.T) {
 		{"Rpcd", "Name", "a=b # no comment", 10},
 		{"Rpcd", "Last", "", 14},
 	}
-	if diff := cmp.Diff(want, as); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]Problem{{File: "f", Line: 13, What: "Odd= ends in a backslash; the line is ignored"}}, ps); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	check.Same(t, want, as)
+	check.Same(t, []Problem{{File: "f", Line: 13, What: "Odd= ends in a backslash; the line is ignored"}}, ps)
 }
 
 func TestBadLinesAreProblemsAndTheRestHolds(t *testing.T) {
@@ -61,9 +58,7 @@ func TestBadLinesAreProblemsAndTheRestHolds(t *testing.T) {
 		"Workers=3\n" +
 		"Idle\\\n"
 	as, ps := parse("f", "Rpcd", []byte(text))
-	if diff := cmp.Diff([]assignment{{"Rpcd", "Spares", "1", 8}, {"Rpcd", "Workers", "3", 12}}, as); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	check.Same(t, []assignment{{"Rpcd", "Spares", "1", 8}, {"Rpcd", "Workers", "3", 12}}, as)
 	want := []Problem{
 		{File: "f", Line: 1, What: `"Exec=/early" stands before any section; put a line like [Rpcd] in front`},
 		{File: "f", Line: 3, What: `"no assignment" has no '='; it is ignored`},
@@ -74,9 +69,7 @@ func TestBadLinesAreProblemsAndTheRestHolds(t *testing.T) {
 		{File: "f", Line: 9, What: `"[Rpcd" is not a section header, which is [Name]; what follows it is ignored`},
 		{File: "f", Line: 13, What: `"Idle" has no '='; it is ignored`},
 	}
-	if diff := cmp.Diff(want, ps); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	check.Same(t, want, ps)
 }
 
 func TestSettingProblems(t *testing.T) {
@@ -131,12 +124,8 @@ func TestGlobalProblems(t *testing.T) {
 		if tt.line == "[Rpcd]" {
 			c = load(t, map[string]string{"a:msrpcd.conf": "[Rpcd]\nExec=/x\nKind=y\n[X-Mine]\na=b\n"})
 		}
-		if diff := cmp.Diff([]Problem{{File: place("a:msrpcd.conf"), Line: line, What: tt.want}}, c.Problems); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
-		}
-		if diff := cmp.Diff(DefaultGlobal(), c.Global); diff != "" {
-			t.Errorf("%s:\n%s", tt.line, diff)
-		}
+		check.SameIn(t, tt.line, []Problem{{File: place("a:msrpcd.conf"), Line: line, What: tt.want}}, c.Problems)
+		check.SameIn(t, tt.line, DefaultGlobal(), c.Global)
 	}
 }
 

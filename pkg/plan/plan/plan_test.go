@@ -6,12 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
+	"msrpcd/tests/tools/check"
 )
 
 func TestListeners(t *testing.T) {
@@ -61,9 +60,7 @@ func TestListeners(t *testing.T) {
 		if len(p.Rpcds) > 0 {
 			got = p.Rpcds[0].Listeners
 		}
-		if d := cmp.Diff(c.want, got); d != "" {
-			t.Errorf("%s: (-want +got)\n%s", c.name, d)
-		}
+		check.SameIn(t, c.name, c.want, got)
 		if all := plantest.Problems(p); c.problem == "" && all != "" || !strings.Contains(all, c.problem) {
 			t.Errorf("%s: problems %q, want %q", c.name, all, c.problem)
 		}
@@ -80,9 +77,7 @@ func TestAnEndpointGoesToTheFirst(t *testing.T) {
 		t.Fatalf("rpcds %+v", p.Rpcds)
 	}
 	want := []plan.Listener{{layout.NP, "msrpc-np-b.socket", []string{"/run/samba/ncalrpc/np/own"}, nil}}
-	if d := cmp.Diff(want, p.Rpcds[1].Listeners); d != "" {
-		t.Errorf("second rpcd (-want +got):\n%s", d)
-	}
+	check.SameIn(t, "second rpcd", want, p.Rpcds[1].Listeners)
 	for i, part := range []string{"b: pipe winreg belongs to a", "b: TCP port 5000 belongs to a", "b: ncalrpc endpoint X belongs to a", "c: pipe winreg belongs to a"} {
 		if i >= len(p.Problems) || !strings.Contains(p.Problems[i].String(), part) {
 			t.Errorf("problem %d of %q, want %q", i, p.Problems, part)

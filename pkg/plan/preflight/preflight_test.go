@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/setting"
@@ -18,6 +17,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/tests/tools/check"
 )
 
 func TestMakeGivesExactModes(t *testing.T) {
@@ -35,9 +35,7 @@ func TestMakeGivesExactModes(t *testing.T) {
 		if changed, err := d.Make(); changed || err != nil {
 			t.Errorf("make again: %v, %v", changed, err)
 		}
-		if err := os.Chmod(d.Path, 0o711); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.Chmod(d.Path, 0o711))
 		if err := d.Check(); !errors.Is(err, ErrMode) {
 			t.Errorf("wrong mode: %v", err)
 		}
@@ -56,15 +54,9 @@ func TestMakeMendsWhatIsThere(t *testing.T) {
 	root := t.TempDir()
 	elsewhere := t.TempDir()
 	link, file, fifo := filepath.Join(root, "link"), filepath.Join(root, "file"), filepath.Join(root, "fifo")
-	if err := os.Symlink(elsewhere, link); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("kept"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink(elsewhere, link))
+	check.OK(t, os.WriteFile(file, []byte("kept"), 0o644))
+	check.OK(t, unix.Mkfifo(fifo, 0o600))
 	for _, path := range []string{link, file, fifo} {
 		d := Directory{path, 0o700}
 		if err := d.Check(); !errors.Is(err, ErrNotDirectory) {
@@ -85,20 +77,14 @@ func TestMakeMendsWhatIsThere(t *testing.T) {
 	}
 	// A parent may be a link: /var/run is one.
 	parent := filepath.Join(root, "parent")
-	if err := os.Symlink(elsewhere, parent); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink(elsewhere, parent))
 	if _, err := (Directory{filepath.Join(parent, "np"), 0o700}).Make(); err != nil {
 		t.Error(err)
 	}
 	if os.Geteuid() == 0 {
 		d := Directory{filepath.Join(root, "alien"), 0o700}
-		if err := os.Mkdir(d.Path, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(d.Path, 65534, 65534); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.Mkdir(d.Path, 0o777))
+		check.OK(t, os.Chown(d.Path, 65534, 65534))
 		if err := d.Check(); !errors.Is(err, ErrOwner) {
 			t.Errorf("another's directory: %v", err)
 		}
@@ -149,9 +135,7 @@ func TestRunWithoutCatalogue(t *testing.T) {
 	if err != nil || rep.Catalogue {
 		t.Errorf("none: %+v, %v", rep, err)
 	}
-	if err := os.WriteFile(path, []byte("damaged"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte("damaged"), 0o644))
 	if _, err := Run(context.Background(), path, &config.Config{}, nil); !errors.Is(err, catalogue.ErrFormat) {
 		t.Errorf("damaged: %v", err)
 	}
@@ -168,12 +152,8 @@ func TestDirectories(t *testing.T) {
 		{"/run/samba/msg.lock", 0o755}, {"/var/lib/samba/private/msg.sock", 0o700},
 		{layout.Runtime, 0o755}, {layout.Root(), 0o755}, {layout.RpcdDir("winreg"), 0o755},
 	}
-	if d := cmp.Diff(want, Directories(p)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, Directories(p))
 	p.Catalogue = &catalogue.Catalogue{Samba: config.NoSamba(config.Global{})}
 	want = []Directory{{"/run/samba/ncalrpc", 0o755}, {"/run/samba/ncalrpc/np", 0o700}, {layout.Runtime, 0o755}, {layout.Root(), 0o755}, {layout.RpcdDir("winreg"), 0o755}}
-	if d := cmp.Diff(want, Directories(p)); d != "" {
-		t.Errorf("without Samba: %s", d)
-	}
+	check.SameIn(t, "without Samba", want, Directories(p))
 }

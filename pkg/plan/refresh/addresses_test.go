@@ -6,9 +6,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/tests/tools/check"
 )
 
 func prefixes(list ...string) []netip.Prefix {
@@ -62,21 +61,15 @@ func TestBindAddresses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, problems := BindAddresses(!tc.off, tc.entries, host)
-			if d := cmp.Diff(tc.want, got); d != "" {
-				t.Error(d)
-			}
-			if d := cmp.Diff(tc.problems, texts(problems)); d != "" {
-				t.Error(d)
-			}
+			check.Same(t, tc.want, got)
+			check.Same(t, tc.problems, texts(problems))
 		})
 	}
 }
 
 func TestHostInterfaces(t *testing.T) {
 	host, err := HostInterfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, i := range host {
 		if i.Name == "" {
 			t.Errorf("an interface without name: %+v", i)

@@ -12,13 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/tests/tools/check"
 )
 
 func planOf(names ...string) *plan.Plan {
@@ -212,9 +211,7 @@ func TestApply(t *testing.T) {
 			if got := errText(err); got != tc.err {
 				t.Errorf("error %q, want %q", got, tc.err)
 			}
-			if d := cmp.Diff(tc.want, f.log); d != "" {
-				t.Errorf("%s", d)
-			}
+			check.Same(t, tc.want, f.log)
 			if len(rep.Problems) != tc.problems {
 				t.Errorf("problems %q", rep.Problems)
 			}
@@ -232,20 +229,14 @@ func errText(err error) string {
 func writeUnits(t *testing.T, dir string, units map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, e := range entries {
 		os.RemoveAll(filepath.Join(dir, e.Name()))
 	}
 	for p, content := range units {
 		p = filepath.Join(dir, p)
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(p, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		check.OK(t, os.WriteFile(p, []byte(content), 0o644))
 	}
 }
 
@@ -254,9 +245,7 @@ func TestApplyNoticesAnotherGenerator(t *testing.T) {
 	f := &fakeSystemd{units: map[string]systemctl.Unit{}}
 	rep := &Report{}
 	a := &applier{m: f, plan: planOf("winreg"), rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: t.TempDir()}
-	if err := a.apply(context.Background(), files("winreg")); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, a.apply(context.Background(), files("winreg")))
 	if len(rep.Problems) != 1 || !strings.Contains(rep.Problems[0], "is it in systemd's system-generators directory") {
 		t.Errorf("problems %q", rep.Problems)
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 // network plays messages at given times, to a clock that only waiting moves.
@@ -52,9 +54,7 @@ func TestFollowLooksOnceForManyChangesAndEndsWhenItIsQuiet(t *testing.T) {
 	} {
 		n := &network{times: c.times, now: time.Unix(0, 0), start: time.Unix(0, 0)}
 		var looks []time.Time
-		if err := Follow(context.Background(), func() time.Time { return n.now }, n.heard, func(context.Context) { looks = append(looks, n.now) }); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, Follow(context.Background(), func() time.Time { return n.now }, n.heard, func(context.Context) { looks = append(looks, n.now) }))
 		if len(looks) != c.looks || looks[len(looks)-1].Sub(n.start) < c.last || n.now.Sub(n.start) > c.ends {
 			t.Errorf("%s: looked at %v, ended at %v", c.name, looks, n.now.Sub(n.start))
 		}

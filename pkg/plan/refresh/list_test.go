@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/tools/check"
 )
 
 const goodListing = `5
@@ -32,9 +33,7 @@ func rpcds(t *testing.T, programs ...string) []config.Rpcd {
 	for i := 0; i < len(programs); i += 2 {
 		path := filepath.Join(dir, "rpcd_"+programs[i])
 		if programs[i+1] != "" {
-			if err := os.WriteFile(path, []byte(programs[i+1]), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, os.WriteFile(path, []byte(programs[i+1]), 0o755))
 		}
 		list = append(list, config.Rpcd{Values: setting.Values{Name: programs[i], Exec: path}, Kind: config.KindSamba})
 	}
@@ -55,9 +54,7 @@ var listFailures = map[string]string{
 
 func TestListAll(t *testing.T) {
 	good, err := listing.Parse([]byte(goodListing))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	prints := func(text string) string { return "#!/bin/sh\ncat <<'END'\n" + text + "END\n" }
 	list := rpcds(t,
 		"good", prints(goodListing),
@@ -95,9 +92,7 @@ func TestListAll(t *testing.T) {
 	if _, ok := got["gone"]; ok {
 		t.Error("a program that is gone has an entry")
 	}
-	if d := cmp.Diff(*good, got["good"].Listing); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, *good, got["good"].Listing)
 	if d := cmp.Diff(*good, got["exits"].Listing); d != "" || got["exits"].Port != 50000 {
 		t.Errorf("the last good listing is not kept: %s", d)
 	}
@@ -109,9 +104,7 @@ func TestListAll(t *testing.T) {
 // The program of Samba that a native rpcd stands in for is asked too.
 func TestTwinIsListed(t *testing.T) {
 	good, err := listing.Parse([]byte(goodListing))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	asked := "#!/bin/sh\n[ \"$*\" = '--list-interfaces --configfile=/etc/samba/smb.conf' ] || exit 9\n"
 	programs := rpcds(t,
 		"native", "#!/bin/sh\n[ \"$*\" = --list-interfaces ] || exit 9\ncat <<'END'\n"+goodListing+"END\n",
@@ -146,9 +139,7 @@ func TestTwinIsListed(t *testing.T) {
 		if len(got) != 1 || got[0].Failure != "" || got[0].SambaVersion != "" {
 			t.Fatalf("%s: %+v", c.name, got)
 		}
-		if d := cmp.Diff(c.want, got[0].SambaTwin); d != "" {
-			t.Errorf("%s: (-want +got)\n%s", c.name, d)
-		}
+		check.SameIn(t, c.name, c.want, got[0].SambaTwin)
 	}
 }
 
@@ -156,24 +147,16 @@ func TestIdentify(t *testing.T) {
 	list := rpcds(t, "a", "#!/bin/sh\n")
 	path := list[0].Exec
 	first, err := catalogue.Identify(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if again, _ := catalogue.Identify(path); again != first {
 		t.Error("the same program differs")
 	}
-	if err := os.WriteFile(path+".new", []byte("#!/bin/bash\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path+".new", []byte("#!/bin/bash\n"), 0o755))
+	check.OK(t, os.Rename(path+".new", path))
 	if other, _ := catalogue.Identify(path); other == first {
 		t.Error("another program is the same")
 	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Chmod(path, 0o644))
 	if _, err := catalogue.Identify(path); err == nil || !strings.HasSuffix(err.Error(), "is not an executable file") {
 		t.Errorf("not executable: %v", err)
 	}

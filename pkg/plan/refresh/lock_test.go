@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestLockLetsOneIn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", "refresh.lock")
 	ctx := context.Background()
 	held, err := lock(ctx, path, systemClock)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 
 	// Another waits, until the first is done.
 	f := &fakeClock{t: time.Now()}

@@ -10,15 +10,14 @@ import (
 	"testing"
 
 	"msrpcd/pkg/plan/config"
+	"msrpcd/tests/tools/check"
 )
 
 // fakeSmbcontrol makes msg.sock in the directory that the named parameter says.
 func fakeSmbcontrol(t *testing.T, body string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "smbcontrol")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\nconf=${1#--configfile=}\n"+body+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte("#!/bin/sh\nconf=${1#--configfile=}\n"+body+"\n"), 0o755))
 	return path
 }
 
@@ -47,9 +46,7 @@ func TestMessagingDir(t *testing.T) {
 	}
 
 	// Without an answer a directory that is there decides.
-	if err := os.Mkdir(filepath.Join(samba.PrivateDir, msgSock), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Mkdir(filepath.Join(samba.PrivateDir, msgSock), 0o700))
 	if dir := guessMessagingDir(samba); dir != samba.PrivateDir {
 		t.Errorf("guessed %s", dir)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 func free(int) bool { return false }
@@ -75,12 +77,8 @@ func TestAllocatePorts(t *testing.T) {
 	for _, tc := range portCases {
 		t.Run(tc.name, func(t *testing.T) {
 			got, problems := AllocatePorts(tc.low, tc.high, tc.requests, tc.fixed, func(port int) bool { return slices.Contains(tc.busy, port) })
-			if d := cmp.Diff(tc.want, got); d != "" {
-				t.Error(d)
-			}
-			if d := cmp.Diff(tc.problems, texts(problems)); d != "" {
-				t.Error(d)
-			}
+			check.Same(t, tc.want, got)
+			check.Same(t, tc.problems, texts(problems))
 		})
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"msrpcd/tests/tools/check"
 )
 
 // fakeClock advances only when somebody sleeps, and runs step then.
@@ -33,9 +35,7 @@ func (f *fakeClock) clock() clock {
 
 func touch(t *testing.T, path string) {
 	t.Helper()
-	if err := os.WriteFile(path, nil, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, nil, 0o755))
 }
 
 func TestWaitQuiet(t *testing.T) {

@@ -5,9 +5,8 @@ package refresh
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/plan/catalogue"
+	"msrpcd/tests/tools/check"
 )
 
 func TestAddressesThatComeAreASetOfTheirOwn(t *testing.T) {
@@ -32,9 +31,7 @@ func TestAddressesThatComeAreASetOfTheirOwn(t *testing.T) {
 	} {
 		c := &catalogue.Catalogue{Addresses: step.addresses}
 		c.Sets = addressSets(c, old)
-		if d := cmp.Diff(step.want, c.Sets); d != "" {
-			t.Errorf("%s: (-want +got)\n%s", step.name, d)
-		}
+		check.SameIn(t, step.name, step.want, c.Sets)
 		old = c
 	}
 }

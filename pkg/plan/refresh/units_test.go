@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/plan/unitgen"
+	"msrpcd/tests/tools/check"
 )
 
 func TestOwnerOf(t *testing.T) {
@@ -95,9 +96,7 @@ func TestCompare(t *testing.T) {
 				t.Errorf("files %q", got.files)
 			}
 			got.files = nil
-			if d := cmp.Diff(tc.want, got, cmp.AllowUnexported(changes{}, change{})); d != "" {
-				t.Error(d)
-			}
+			check.Same(t, tc.want, got, cmp.AllowUnexported(changes{}, change{}))
 		})
 	}
 }
@@ -111,28 +110,18 @@ func TestReadUnits(t *testing.T) {
 		"other.target.wants/x.service":                    "not ours",
 	} {
 		path = filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		check.OK(t, os.WriteFile(path, []byte(content), 0o644))
 	}
-	if err := os.Symlink("../msrpc-np-winreg.socket", filepath.Join(dir, "other.target.wants/msrpc-np-winreg.socket")); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink("../msrpc-np-winreg.socket", filepath.Join(dir, "other.target.wants/msrpc-np-winreg.socket")))
 	got, err := unitgen.ReadUnits(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	want := map[string]string{
 		"msrpc-np-winreg.socket":                          "unit",
 		"msrpc-broker@winreg.service.d/10-listeners.conf": "drop-in",
 		"other.target.wants/msrpc-np-winreg.socket":       "-> ../msrpc-np-winreg.socket",
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, got)
 	if got, err := unitgen.ReadUnits(filepath.Join(dir, "gone")); err != nil || len(got) != 0 {
 		t.Errorf("no generator directory: %v, %v", got, err)
 	}

@@ -8,15 +8,14 @@ import (
 	"testing"
 
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/tests/tools/check"
 )
 
 // built is what Files does, with the builders.
 func built(t testing.TB, p *plan.Plan) *set {
 	t.Helper()
 	s, err := build(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return s
 }
 

@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
+	"msrpcd/tests/tools/check"
 )
 
 const refreshLink = "msrpc.target.wants/msrpc-refresh.service"
@@ -33,25 +34,19 @@ func inputs(t testing.TB) Inputs {
 func generate(t *testing.T, in Inputs) map[string]File {
 	t.Helper()
 	dir := t.TempDir()
-	if err := Generate(dir, in); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Generate(dir, in))
 	return tree(t, dir)
 }
 
 func store(t testing.TB, in Inputs, c *catalogue.Catalogue) {
 	t.Helper()
-	if err := catalogue.Write(in.Catalogue, c); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, catalogue.Write(in.Catalogue, c))
 }
 
 func TestWithoutACatalogueOnlyARefreshIsWanted(t *testing.T) {
 	in := inputs(t)
 	want := map[string]File{refreshLink: {Link: "/usr/lib/systemd/system/msrpc-refresh.service"}}
-	if d := cmp.Diff(want, generate(t, in)); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, want, generate(t, in))
 	if _, err := os.Stat(in.LastGood); err == nil {
 		t.Error("this was kept as the last good set")
 	}
@@ -62,13 +57,9 @@ func TestGenerateWritesThePlan(t *testing.T) {
 	c := plantest.Host(t, "4.22")
 	store(t, in, c)
 	got := generate(t, in)
-	if d := cmp.Diff(built(t, plan.New(c, plantest.Defaults())).files, got); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, built(t, plan.New(c, plantest.Defaults())).files, got)
 	last, err := readLastGood(in.LastGood)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if d := cmp.Diff(Texts(got), Texts(last)); d != "" {
 		t.Errorf("the kept set differs (-want +got)\n%s", d)
 	}
@@ -81,14 +72,10 @@ func TestABadInputLeavesTheLastGoodUnits(t *testing.T) {
 	}{
 		"catalogue gone": {func(t *testing.T, in *Inputs) { os.Remove(in.Catalogue) }, "there is no catalogue"},
 		"catalogue cut": {func(t *testing.T, in *Inputs) {
-			if err := os.Truncate(in.Catalogue, 5000); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, os.Truncate(in.Catalogue, 5000))
 		}, "its checksum is wrong"},
 		"catalogue of garbage": {func(t *testing.T, in *Inputs) {
-			if err := os.WriteFile(in.Catalogue, []byte("100%\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, os.WriteFile(in.Catalogue, []byte("100%\n"), 0o644))
 		}, "not a catalogue of this version"},
 		"smb.conf unknown": {func(t *testing.T, in *Inputs) {
 			store(t, *in, &catalogue.Catalogue{})
@@ -123,9 +110,7 @@ func TestABadInputLeavesTheLastGoodUnits(t *testing.T) {
 
 func TestABadCatalogueWithoutLastGoodUnits(t *testing.T) {
 	in := inputs(t)
-	if err := os.WriteFile(in.Catalogue, []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(in.Catalogue, []byte("x"), 0o644))
 	got := generate(t, in)
 	if len(got) != 3 || !strings.Contains(string(got[ProblemService].Data), "there are no units until msrpcctl refresh succeeds") {
 		t.Errorf("%v", got)
@@ -206,9 +191,7 @@ func twenty(t testing.TB) *catalogue.Catalogue {
 func memory(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "unitgen-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
@@ -222,9 +205,7 @@ func TestGenerateIsQuick(t *testing.T) {
 	for range 40 {
 		dir := memory(t)
 		start := time.Now()
-		if err := Generate(dir, in); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, Generate(dir, in))
 		best = min(best, time.Since(start))
 	}
 	t.Logf("best of 40: %v", best)
@@ -237,8 +218,6 @@ func BenchmarkGenerate(b *testing.B) {
 	in := inputs(b)
 	store(b, in, twenty(b))
 	for b.Loop() {
-		if err := Generate(memory(b), in); err != nil {
-			b.Fatal(err)
-		}
+		check.OK(b, Generate(memory(b), in))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/tools/check"
 )
 
 func TestUnitsOfNativeRpcds(t *testing.T) {
@@ -26,14 +27,10 @@ func TestUnitsOfNativeRpcds(t *testing.T) {
 	got := dump(s.files)
 	const golden = "testdata/golden/native.txt"
 	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(golden, got, 0o644))
 	}
 	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if d := cmp.Diff(string(want), string(got)); d != "" {
 		t.Errorf("differs from %s (-want +got), see -update:\n%s", golden, d)
 	}
@@ -88,17 +85,13 @@ func TestAReplacedNativeProgramChangesItsUnit(t *testing.T) {
 			differ = append(differ, path)
 		}
 	}
-	if d := cmp.Diff([]string{"msrpc-worker-epmapper@.service"}, differ); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, []string{"msrpc-worker-epmapper@.service"}, differ)
 }
 
 func TestSambaHasAServiceElsewhere(t *testing.T) {
 	nothing := listing.Listing{Workers: 1, IdleSec: 10}
 	serves, err := listing.Parse([]byte(plantest.EPMapperListing))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, c := range []struct {
 		name    string
 		twin    *catalogue.Twin

@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
+	"msrpcd/tests/tools/check"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -29,14 +30,10 @@ func TestUnitsOfRealListings(t *testing.T) {
 		got := dump(built(t, p).files)
 		golden := "testdata/golden/" + version + ".txt"
 		if *update {
-			if err := os.WriteFile(golden, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, os.WriteFile(golden, got, 0o644))
 		}
 		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if d := cmp.Diff(string(want), string(got)); d != "" {
 			t.Errorf("%s differs from %s (-want +got), see -update:\n%s", version, golden, d)
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 var some = map[string]File{
@@ -38,31 +38,21 @@ func tree(t *testing.T, dir string) map[string]File {
 		files[rel] = File{Data: data}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return files
 }
 
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	// Another generator may have made the same directory.
-	if err := os.Mkdir(filepath.Join(dir, "t.target.wants"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := Write(dir, some); err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(some, tree(t, dir)); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.OK(t, os.Mkdir(filepath.Join(dir, "t.target.wants"), 0o755))
+	check.OK(t, Write(dir, some))
+	check.Same(t, some, tree(t, dir))
 }
 
 func TestWriteIsAllOrNothing(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "d@x.service.d"), []byte("in the way"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(filepath.Join(dir, "d@x.service.d"), []byte("in the way"), 0o644))
 	if err := Write(dir, some); err == nil {
 		t.Fatal("no error")
 	}
@@ -72,9 +62,7 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	}
 	// Files are made exclusively: nobody's file is changed.
 	dir = t.TempDir()
-	if err := os.Symlink("/dev/null", filepath.Join(dir, "b@.service")); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink("/dev/null", filepath.Join(dir, "b@.service")))
 	if err := Write(dir, some); !errors.Is(err, os.ErrExist) {
 		t.Errorf("error %v, want ErrExist", err)
 	}
@@ -107,16 +95,10 @@ func TestLastGood(t *testing.T) {
 	}
 	keep := func(files map[string]File) os.FileInfo {
 		t.Helper()
-		if err := Keep(path, files); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, Keep(path, files))
 		got, err := readLastGood(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(Texts(files), Texts(got)); d != "" {
-			t.Errorf("(-want +got)\n%s", d)
-		}
+		check.OK(t, err)
+		check.Same(t, Texts(files), Texts(got))
 		st, err := os.Stat(path)
 		if left, _ := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
 			t.Errorf("beside it: %v, %v", left, err)
@@ -133,22 +115,16 @@ func TestLastGood(t *testing.T) {
 	}
 	keep(units)
 
-	if err := os.WriteFile(filepath.Join(path, "msrpc-c.socket"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(filepath.Join(path, "msrpc-c.socket"), nil, 0o644))
 	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
 		t.Errorf("with a file more: error %v", err)
 	}
-	if err := os.Chmod(path, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Chmod(path, 0o777))
 	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
 		t.Errorf("writable by all: error %v", err)
 	}
 	link := filepath.Join(dir, "link")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink(path, link))
 	if _, err := readLastGood(link); !errors.Is(err, errLastGood) {
 		t.Errorf("a link: error %v", err)
 	}
@@ -158,21 +134,15 @@ func TestLastGood(t *testing.T) {
 func TestWriteLinksWhatIsKept(t *testing.T) {
 	dir := t.TempDir()
 	kept := filepath.Join(dir, "kept")
-	if err := os.WriteFile(kept, []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(kept, []byte("x"), 0o644))
 	out := t.TempDir()
-	if err := Write(out, map[string]File{"a": {Data: []byte("x"), Kept: kept}, "b": {Data: []byte("y"), Kept: kept + "-gone"}}); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, Write(out, map[string]File{"a": {Data: []byte("x"), Kept: kept}, "b": {Data: []byte("y"), Kept: kept + "-gone"}}))
 	a, errA := os.Stat(filepath.Join(out, "a"))
 	k, errK := os.Stat(kept)
 	if errA != nil || errK != nil || !os.SameFile(a, k) {
 		t.Errorf("not the same file: %v, %v", errA, errK)
 	}
-	if d := cmp.Diff(map[string]File{"a": {Data: []byte("x")}, "b": {Data: []byte("y")}}, tree(t, out)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, map[string]File{"a": {Data: []byte("x")}, "b": {Data: []byte("y")}}, tree(t, out))
 }
 
 // TestMovedSetIsWhole: where not even a link can be made, the kept files move.
@@ -185,17 +155,11 @@ func TestMovedSetIsWhole(t *testing.T) {
 		os.WriteFile(filepath.Join(out, "msrpc.target.wants", "another.socket"), nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	if err := moveKept(path, out); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, moveKept(path, out))
 	got, err := ReadUnits(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	delete(got, "msrpc.target.wants/another.socket")
-	if d := cmp.Diff(Texts(units), got); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, Texts(units), got)
 	if _, err := readLastGood(path); !errors.Is(err, errLastGood) {
 		t.Errorf("a set that was moved is taken for whole: %v", err)
 	}

@@ -6,11 +6,10 @@ import (
 	"context"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/tests/tools/check"
 )
 
 func TestAProblemIsFoundOnceWithItsOwnRemedy(t *testing.T) {
@@ -29,7 +28,5 @@ func TestAProblemIsFoundOnceWithItsOwnRemedy(t *testing.T) {
 		{same[0].String(), "correct it, then run msrpcctl refresh"},
 		{"no port is free", "widen the range, then run msrpcctl refresh"},
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, want, got)
 }

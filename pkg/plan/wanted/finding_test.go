@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 // shape writes groups as "cause(consequence consequence)".
@@ -59,14 +59,10 @@ func TestJSONOfAGroup(t *testing.T) {
 	}
 	groups := GroupByCause(fs)
 	b, err := json.Marshal(groups)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	const want = `[{"check":"target","unit":"msrpc.target","what":"down","remedy":"start it","commands":["systemctl start msrpc.target"],"mends":false,` +
 		`"consequences":[{"check":"sockets","rpcd":"winreg","unit":"a.socket","what":"x is not there","remedy":"run msrpcctl refresh","commands":["msrpcctl refresh"],"mends":true,"cause":"down"}]}]`
-	if d := cmp.Diff(want, string(b)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, string(b))
 	if fs[0].Cause != "down" || fs[1].Cause != "" {
 		t.Errorf("causes %q, %q", fs[0].Cause, fs[1].Cause)
 	}

@@ -9,29 +9,23 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // A worker that ends while verify looks has no socket any more, which is no
 // finding: whether it is there is told apart from whether it holds the inbox.
 func TestAProcessThatEndedHoldsNothingAndIsNoFinding(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer l.Close()
 	f, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer f.Close()
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, unix.Fstat(int(f.Fd()), &st))
 	ended := exec.Command("true")
-	if err := ended.Run(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, ended.Run())
 	s := &State{Host: Host{Proc: "/proc"}}
 	for _, tt := range []struct {
 		name    string

@@ -8,13 +8,12 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/tests/tools/check"
 )
 
 // recorder is a systemd that writes down what it is asked to do.
@@ -96,9 +95,7 @@ func TestMend(t *testing.T) {
 			if err := Mend(context.Background(), s, tc.in, func(string) {}); err != nil {
 				t.Error(err)
 			}
-			if d := cmp.Diff(tc.want, r.log); d != "" {
-				t.Error(d)
-			}
+			check.Same(t, tc.want, r.log)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -37,26 +38,18 @@ func conflict(s Sockets, in PortRange, port int) string {
 func TestPortConflict(t *testing.T) {
 	loopback.Need(t)
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer tcp.Close()
 	out, err := net.Dial("tcp", tcp.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer out.Close()
 	path := filepath.Join(t.TempDir(), "node")
 	node, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer node.Close()
 
 	s, err := listeners.Read()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	port, local := tcp.Addr().(*net.TCPAddr).Port, out.LocalAddr().(*net.TCPAddr).Port
 	in := PortRange{local, local}
 	if got := conflict(s, in, port); !strings.Contains(got, "of winreg is in use by ") ||

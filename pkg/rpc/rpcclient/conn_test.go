@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -47,9 +48,7 @@ func TestCallHasItsObject(t *testing.T) {
 		got, _ = dcerpc.ParseRequest(p)
 		return dcerpc.AppendFragments(nil, p.Header, got.ContextID, nil, 1432)
 	})
-	if err := c.Call(soon(t), Operation{Interface: echo, Opnum: 3, Object: object}, nil, nil); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, c.Call(soon(t), Operation{Interface: echo, Opnum: 3, Object: object}, nil, nil))
 	if got.Object != object || got.Opnum != 3 {
 		t.Errorf("%+v", got)
 	}
@@ -205,9 +204,7 @@ func TestServerGoesAway(t *testing.T) {
 	c = bound(t, Options{}, func(p dcerpc.PDU) []byte { // the call under way is answered yet
 		return append(dcerpc.AppendShutdown(nil, p.Reply(3)), echoing(2000)(p)...)
 	})
-	if err := c.Call(soon(t), Operation{Interface: echo}, nil, nil); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, c.Call(soon(t), Operation{Interface: echo}, nil, nil))
 	if err := c.Call(soon(t), Operation{Interface: echo}, nil, nil); !errors.Is(err, ErrShutdown) {
 		t.Error(err)
 	}
@@ -235,15 +232,11 @@ func TestDeadlines(t *testing.T) {
 func TestDial(t *testing.T) {
 	loopback.Need(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	b := binding.Binding{Protseq: "ncacn_ip_tcp", Host: "127.0.0.1", Endpoint: port}
 	c, err := Dial(soon(t), b, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	c.Close()
 	l.Close()
 	if _, err = Dial(soon(t), b, Options{}); err == nil || err.Error() != b.String()+": connect: connection refused" {
@@ -251,15 +244,11 @@ func TestDial(t *testing.T) {
 	}
 	dir := t.TempDir()
 	u, err := net.Listen("unix", dir+"/echo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	defer u.Close()
 	for _, endpoint := range []string{"echo", dir + "/echo"} {
 		c, err = Dial(soon(t), binding.Binding{Protseq: "ncalrpc", Endpoint: endpoint}, Options{NcalrpcDir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		c.Close()
 	}
 	if _, err = Dial(soon(t), binding.Binding{Protseq: "ncalrpc", Endpoint: "none"}, Options{NcalrpcDir: dir}); err == nil ||

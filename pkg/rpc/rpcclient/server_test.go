@@ -11,6 +11,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // A server in a goroutine, whose answers a test decides about.
@@ -74,9 +75,7 @@ func bound(t *testing.T, o Options, answer func(p dcerpc.PDU) []byte) *Conn {
 		}
 		return answer(p)
 	})
-	if err := c.Bind(context.Background(), 0, echo); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, c.Bind(context.Background(), 0, echo))
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/ndr"
+	"msrpcd/tests/tools/check"
 )
 
 var formats = map[string]ndr.Format{"le": 0, "be": ndr.BigEndian, "64": ndr.NDR64, "be64": ndr.BigEndian | ndr.NDR64}
@@ -110,9 +111,7 @@ var operations = []struct {
 func TestOperations(t *testing.T) {
 	for _, tt := range operations {
 		in, err := hex.DecodeString(tt.in)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		out, status := call(operation(t, tt.op), in, formats[tt.format])
 		if status != 0 {
 			out = nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 func TestLayoutOfEachRelease(t *testing.T) {
@@ -33,16 +33,10 @@ func TestLayoutOfEachRelease(t *testing.T) {
 	}
 	for version, want := range tests {
 		v, err := ParseVersion(version)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		got, err := v.Layout()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s (-want +got):\n%s", version, d)
-		}
+		check.OK(t, err)
+		check.SameIn(t, version, want, got)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestParseHeader(t *testing.T) {
@@ -83,9 +85,7 @@ func TestParseTakesThePDUApart(t *testing.T) {
 			t.Fatalf("need %d, %v", need, rej)
 		}
 		want := Auth{Type: AuthNTLM, Level: LevelPrivacy, Pad: 11, ContextID: 0x01020304, Value: []byte("sixteen octets..")}
-		if diff := cmp.Diff(want, p.Auth); diff != "" {
-			t.Error(diff)
-		}
+		check.Same(t, want, p.Auth)
 		if len(p.Raw) != 40+32+8+16 || len(p.Body) != len(p.Raw)-16-8-16 || cap(p.Raw) != len(p.Raw) {
 			t.Errorf("%d, %d bytes", len(p.Raw), len(p.Body))
 		}

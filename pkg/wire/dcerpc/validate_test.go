@@ -10,7 +10,7 @@ import (
 
 	"msrpcd/tests/vectors"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 // order is what binary.LittleEndian and binary.BigEndian have in common.
@@ -86,9 +86,7 @@ func TestValidateAccepts(t *testing.T) {
 			if need != 0 || rej != nil {
 				t.Fatalf("need %d, reject %+v", need, rej)
 			}
-			if d := cmp.Diff(c.want, got); d != "" {
-				t.Error(d)
-			}
+			check.Same(t, c.want, got)
 			again, need, rej := Validate(append(bytes.Clone(c.pdu), "what follows"...))
 			if again != got || need != 0 || rej != nil {
 				t.Errorf("bytes that follow change it: %+v, need %d, reject %+v", again, need, rej)
@@ -198,12 +196,8 @@ func TestBindNak(t *testing.T) {
 		5, 0, 13, 3, 0, 0, 0, 0, 0, 24, 0, 0, 0, 0, 0, 7,
 		0, 4, 1, 5, 0, 0, 0, 0,
 	}
-	if d := cmp.Diff(little, AppendBindNak(nil, false, 7, ReasonProtocolError)); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(append([]byte("x"), big...), AppendBindNak([]byte("x"), true, 7, ReasonProtocolError)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, little, AppendBindNak(nil, false, 7, ReasonProtocolError))
+	check.Same(t, append([]byte("x"), big...), AppendBindNak([]byte("x"), true, 7, ReasonProtocolError))
 }
 
 func TestNothingIsAllocated(t *testing.T) {

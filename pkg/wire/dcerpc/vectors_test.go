@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -84,9 +85,7 @@ func TestAnswersAsSamba(t *testing.T) {
 			if rej != want && !forTheServer[want] || rej != nil && forTheServer[want] {
 				t.Fatalf("%v, want %v", rej, want)
 			}
-			if d := cmp.Diff(read(t, name+".answer"), want.AppendAnswer(nil, h, contextID)); d != "" {
-				t.Error(d)
-			}
+			check.Same(t, read(t, name+".answer"), want.AppendAnswer(nil, h, contextID))
 		})
 	}
 }
@@ -128,16 +127,12 @@ func TestCapturedBinds(t *testing.T) {
 		t.Fatalf("%+v, %v", o, rej)
 	}
 	want := []Presentation{{0, epm, []SyntaxID{NDR}}, {1, epm, []SyntaxID{NDR64}}, {2, epm, []SyntaxID{FeatureSyntax(3)}}}
-	if d := cmp.Diff(want, presentations(l)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, presentations(l))
 	a, rl, rej := ParseBindAck(parse(t, read(t, "bind_ack.features.answer")))
 	if rej != nil || a.MaxXmit != 2048 || a.AssocGroup != 0xe397 || string(a.SecondaryAddr) != "135" {
 		t.Errorf("%+v, %v", a, rej)
 	}
-	if d := cmp.Diff([]Result{Accept(NDR), Refuse(WhyTransfer), FeatureResult(3)}, results(rl)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, []Result{Accept(NDR), Refuse(WhyTransfer), FeatureResult(3)}, results(rl))
 	if n := ServerFragSize(FragSizeTCP, o); n != a.MaxXmit {
 		t.Errorf("fragments of %d bytes", n)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -64,9 +65,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", tt.file, err)
 			continue
 		}
-		if diff := cmp.Diff(tt.want, *got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.file, diff)
-		}
+		check.SameIn(t, tt.file, tt.want, *got)
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"msrpcd/tests/vectors"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 // sameText compares UTF16 by what it says.
@@ -104,9 +106,7 @@ func first(t *testing.T, name string) Value {
 	_, line, _ := strings.Cut(string(text), "\n"+name+" le ")
 	line, _, _ = strings.Cut(line, "\n")
 	b, err := hex.DecodeString(line)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	v := newStub(name)
 	d := NewDecoder(b, 0)
 	if d.Params(v); d.Close() != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"msrpcd/tests/tools/check"
 )
 
 func TestRequestsOfRealSamba(t *testing.T) {
@@ -24,9 +24,7 @@ func TestRequestsOfRealSamba(t *testing.T) {
 			t.Errorf("%s: %s", name, rej.Cause)
 			continue
 		}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s: %s", name, d)
-		}
+		check.SameIn(t, name, want, got)
 		for i := range b {
 			total, rej := Length(b[:i], 64<<10)
 			if rej != nil || i < 4 && total != 0 || i >= 4 && total != len(b) {
@@ -46,9 +44,7 @@ func TestLevel5(t *testing.T) {
 			t.Fatal(rej.Cause)
 		}
 		want := Request{Level: Level5, Transport: TransportNP, Flags: flags, ClientAddr: []byte("127.0.0.1")}
-		if d := cmp.Diff(want, got); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, want, got)
 	}
 }
 
@@ -182,13 +178,9 @@ func TestReplies(t *testing.T) {
 	ok := "\x00\x00\x00\x20NPAM\x08\x00\x00\x00\x08\x00\x00\x00" +
 		"\x02\x00\xff\x05\x00\x00\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	got := AppendReply([]byte("x"), Level8, FileTypeMessage, DeviceState, Allocation, StatusOK)
-	if d := cmp.Diff("x"+ok, string(got)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, "x"+ok, string(got))
 	level := "\x00\x00\x00\x10NPAM\x00\x00\x00\x00\x00\x00\x00\x00\x48\x01\x00\xc0"
-	if d := cmp.Diff(level, string(RejectLevel.Reply)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, level, string(RejectLevel.Reply))
 	if len(ok) != ReplySize {
 		t.Errorf("%d bytes", len(ok))
 	}

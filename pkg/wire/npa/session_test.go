@@ -18,6 +18,8 @@ import (
 	"msrpcd/tests/vectors"
 
 	"github.com/google/go-cmp/cmp"
+
+	"msrpcd/tests/tools/check"
 )
 
 var update = flag.Bool("update", false, "write sessions.json of the vectors")
@@ -71,25 +73,17 @@ func TestSessionsOfRealSamba(t *testing.T) {
 		}
 	}
 	text, err := json.MarshalIndent(got, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if *update {
-		if err := os.WriteFile(sessionsFile, append(text, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(sessionsFile, append(text, '\n'), 0o644))
 	}
 	var want map[string]Session
 	text, err = os.ReadFile(sessionsFile)
 	if err == nil {
 		err = json.Unmarshal(text, &want)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.OK(t, err)
+	check.Same(t, want, got)
 }
 
 // sessions are requests that are taken. Their identity is what they were made

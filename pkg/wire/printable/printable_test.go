@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"msrpcd/tests/tools/check"
 )
 
 func TestText(t *testing.T) {
@@ -57,9 +59,7 @@ func FuzzJSON(f *testing.F) {
 	f.Add("\u009b \u202e \U000e0001 \x1b \u2028 \xff \u00ad")
 	f.Fuzz(func(t *testing.T, s string) {
 		doc, err := json.MarshalIndent(map[string]string{"k": s}, "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		out := JSON(doc)
 		var got map[string]string
 		if err := json.Unmarshal(out, &got); err != nil {

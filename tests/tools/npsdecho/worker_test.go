@@ -21,6 +21,7 @@ import (
 	"msrpcd/pkg/conn/samba"
 	"msrpcd/pkg/wire/listing"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -53,9 +54,7 @@ type parent struct {
 func start(t *testing.T) *parent {
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "smb.conf")
-	if err := os.WriteFile(conf, []byte("[global]\n\tLock  Directory = "+dir+"\n[x]\n lock dir = /no\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(conf, []byte("[global]\n\tLock  Directory = "+dir+"\n[x]\n lock dir = /no\n"), 0o600))
 	p := &parent{t: t, cmd: program("--configfile="+conf, "--worker-group=0", "--worker-index=3", "--debuglevel=1", "--debug-stdout")}
 	var err error
 	if p.bus, err = samba.OpenMessagingSocket(dir, dir); err != nil {
@@ -68,9 +67,7 @@ func start(t *testing.T) *parent {
 	if p.stdin, err = p.cmd.StdinPipe(); err == nil {
 		err = p.cmd.Start()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() {
 		p.cmd.Process.Kill()
 		p.cmd.Wait()
@@ -87,9 +84,7 @@ func (p *parent) receive(typ uint32) samba.Message {
 	b := make([]byte, samba.DatagramSize)
 	for {
 		n, err := p.in.Read(b)
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		check.OK(p.t, err)
 		if m, ok := p.parts.Add(b[:n]); ok {
 			if m.Type != typ || m.Src.PID != uint64(p.cmd.Process.Pid) {
 				p.t.Fatalf("%+v instead of a message of type %d", m, typ)
@@ -112,9 +107,7 @@ func (p *parent) status() samba.WorkerStatus {
 func (p *parent) send(typ uint32, body []byte, fds ...int) (datagrams int) {
 	p.t.Helper()
 	to, err := p.bus.Connect(p.cmd.Process.Pid)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	check.OK(p.t, err)
 	defer unix.Close(to)
 	o := samba.NewOutgoing(len(body))
 	copy(o.Body(), body)
@@ -124,9 +117,7 @@ func (p *parent) send(typ uint32, body []byte, fds ...int) (datagrams int) {
 		if last && len(fds) > 0 {
 			oob = unix.UnixRights(fds...)
 		}
-		if err := unix.Sendmsg(to, d, oob, nil, 0); err != nil {
-			p.t.Fatal(err)
-		}
+		check.OK(p.t, unix.Sendmsg(to, d, oob, nil, 0))
 		datagrams++
 	}
 	return datagrams
@@ -136,9 +127,7 @@ func (p *parent) send(typ uint32, body []byte, fds ...int) (datagrams int) {
 func (p *parent) client(body []byte) (c *net.UnixConn, datagrams int) {
 	p.t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	check.OK(p.t, err)
 	datagrams = p.send(samba.MsgNewClient, body, pair[1])
 	unix.Close(pair[1])
 	if c, err = connOf(pair[0]); err != nil {
@@ -217,9 +206,7 @@ func TestServesClients(t *testing.T) {
 func (p *parent) dump() string {
 	p.t.Helper()
 	r, w, err := os.Pipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	check.OK(p.t, err)
 	defer r.Close()
 	p.send(samba.MsgDumpStatus, nil, int(w.Fd()))
 	w.Close()
@@ -264,13 +251,9 @@ func TestEndsWithItsParent(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	out, err := program("--list-interfaces").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	l, err := listing.Parse(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	if want := (listing.Pipe{Name: "npsdecho", FileType: 2, DeviceState: 255, Allocation: 4096}); len(l.Pipes) != 1 || l.Pipes[0] != want || l.Workers != 1 || l.IdleSec != 10 {
 		t.Errorf("%+v", l)
 	}

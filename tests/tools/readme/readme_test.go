@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/tests/tools/check"
 )
 
 const chapter = "Write your own rpcd"
@@ -18,13 +19,9 @@ const chapter = "Write your own rpcd"
 func block(t *testing.T, language string, n int) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	b, err := Block(string(text), chapter, language, n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return b
 }
 
@@ -40,9 +37,7 @@ func TestProgramOfTheReaderListsItsInterface(t *testing.T) {
 	}
 	dir := t.TempDir()
 	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "rpcd_counter")
-	if err := os.WriteFile(source, []byte(program), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(source, []byte(program), 0o644))
 	for _, args := range [][]string{{"vet", source}, {"build", "-o", binary, source}} {
 		cmd := exec.Command("go", args...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -51,9 +46,7 @@ func TestProgramOfTheReaderListsItsInterface(t *testing.T) {
 		}
 	}
 	out, err := exec.Command(binary, "--list-interfaces").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	l, err := listing.Parse(out)
 	if err != nil || len(l.Interfaces) != 1 || l.Interfaces[0].Name != "counter" || len(l.Interfaces[0].Bindings) != 2 {
 		t.Fatalf("%+v, %v", l, err)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/sandbox"
 	"msrpcd/tests/tools/sandbox/internal/supervise"
 )
@@ -29,16 +30,12 @@ func TestBoxesInParallelEndWithoutATrace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			box, err := sandbox.Boot(sandbox.Options{Hostname: name})
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
 			if got := strings.TrimSpace(box.MustRun(t, "cat", "/proc/sys/kernel/hostname")); got != name {
 				t.Errorf("host name is %q", got)
 			}
 			p, err := box.Start(context.Background(), "sleep", "infinity")
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
 			pid, traces := box.PID(), []string{box.Out(), cgroupOf(t, box.PID())}
 			if err := box.Close(); err != nil {
 				t.Error(err)
@@ -66,12 +63,8 @@ func TestBoxEndsWithItsClient(t *testing.T) {
 			out := t.TempDir()
 			cmd := exec.Command(program, "-out", out, "--", "sh", "-c", "echo up; exec sleep infinity")
 			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
+			check.OK(t, cmd.Start())
 			if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "up\n" {
 				t.Fatalf("command in the box said %q: %v", line, err)
 			}
@@ -79,9 +72,7 @@ func TestBoxEndsWithItsClient(t *testing.T) {
 			init := child(t, supervisor, "systemd")
 			cgroup := cgroupOf(t, init)
 			target := map[string]int{"client": cmd.Process.Pid, "supervisor": supervisor}[victim]
-			if err := syscall.Kill(target, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, syscall.Kill(target, syscall.SIGKILL))
 			_ = cmd.Wait()
 			sandbox.Eventually(t, 10*time.Second, func() error {
 				if err := syscall.Kill(init, 0); err != syscall.ESRCH {
@@ -106,9 +97,7 @@ func TestBoxEndsWithItsClient(t *testing.T) {
 func child(t *testing.T, parent int, word string) int {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for _, task := range tasks {
 		text, _ := os.ReadFile(task)
 		for _, pid := range strings.Fields(string(text)) {
@@ -162,8 +151,6 @@ func TestBootErrorsSayWhy(t *testing.T) {
 func mustExecutable(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("nsenter")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return path
 }

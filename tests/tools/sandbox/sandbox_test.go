@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/sandbox"
 	"msrpcd/tests/tools/sandbox/internal/supervise"
 )
@@ -24,13 +25,9 @@ import (
 func cgroupOf(t *testing.T, pid int) string {
 	t.Helper()
 	mount, err := supervise.CgroupMount()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	for line := range strings.Lines(string(text)) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
 			return filepath.Join(mount, strings.TrimSuffix(path, "/init.scope"))
@@ -80,9 +77,7 @@ func TestRunTellsStatusAndStreams(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p, err := box.Start(ctx, "sh", "-c", "echo up; exec cat /dev/zero >/dev/null")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	sandbox.Eventually(t, 10*time.Second, func() error {
 		if p.Output() != "up\n" {
 			return fmt.Errorf("output is %q", p.Output())
@@ -120,24 +115,16 @@ func TestFilesSetupBindsAndAddresses(t *testing.T) {
 
 func TestStageLiesOverTheRoot(t *testing.T) {
 	stage, err := os.MkdirTemp("/dev/shm", "stage-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { os.RemoveAll(stage) })
 	units := filepath.Join(stage, "usr/lib/systemd/system")
-	if err := os.MkdirAll(units, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.MkdirAll(units, 0o755))
 	unit := "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n"
-	if err := os.WriteFile(filepath.Join(units, "staged.service"), []byte(unit), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(filepath.Join(units, "staged.service"), []byte(unit), 0o644))
 	box := sandbox.New(t, sandbox.Options{Stage: stage})
 	box.MustRun(t, "systemctl", "start", "staged.service")
 
-	if err := os.Mkdir(filepath.Join(stage, "lib"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Mkdir(filepath.Join(stage, "lib"), 0o755))
 	if b, err := sandbox.Boot(sandbox.Options{Stage: stage}); err == nil {
 		b.Close()
 		t.Error("a stage that hides /lib was accepted")
