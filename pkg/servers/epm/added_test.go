@@ -13,6 +13,7 @@ import (
 
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 func TestInsertedEntriesOutliveTheProcess(t *testing.T) {
@@ -33,16 +34,10 @@ func TestInsertedEntriesOutliveTheProcess(t *testing.T) {
 		{"instead of the others", made(t, uuid.UUID{}, "1", binding.TCP, "5002"), true, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5002]"}},
 		{"of another object", made(t, uuid.New(), "3", binding.TCP, "5003"), true, []string{" ncalrpc:[two]", "1 ncacn_ip_tcp:[5002]", "3 ncacn_ip_tcp:[5003]"}},
 	} {
-		if err := a.insert([]entry{tt.e}, tt.replace); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, a.insert([]entry{tt.e}, tt.replace))
 		again := added{path: a.path}
-		if err := again.load(); err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(tt.want, endpoints(t, a.entries)); d != "" {
-			t.Errorf("%s: (-want +got)\n%s", tt.name, d)
-		}
+		check.OK(t, again.load())
+		check.SameIn(t, tt.name, tt.want, endpoints(t, a.entries))
 		if d := cmp.Diff(tt.want, endpoints(t, again.entries)); d != "" {
 			t.Errorf("%s, read again: (-want +got)\n%s", tt.name, d)
 		}
@@ -67,9 +62,7 @@ func TestInsertedEntriesAreBounded(t *testing.T) {
 		many[i] = e
 		many[i].object = uuid.New()
 	}
-	if err := a.insert(many, false); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, a.insert(many, false))
 	if err := a.insert([]entry{e}, false); err != errAddedFull || len(a.entries) != maxAdded {
 		t.Errorf("%v, %d entries", err, len(a.entries))
 	}
@@ -97,9 +90,7 @@ func TestDamagedFileOfInsertedEntries(t *testing.T) {
 	good := string(formatAdded([]entry{e}))
 	for _, bad := range []string{"x", "a b c", good[:40], strings.Replace(good, " 05", " 04", 1), strings.TrimSuffix(good, "\"\n"), strings.Repeat("x", maxAddedLine+1)} {
 		a := added{path: filepath.Join(t.TempDir(), "entries")}
-		if err := os.WriteFile(a.path, []byte(good+bad), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, os.WriteFile(a.path, []byte(good+bad), 0o600))
 		if err := a.load(); err == nil || len(a.entries) != 1 {
 			t.Errorf("%.80q: %v, %d entries", bad, err, len(a.entries))
 		}

@@ -7,57 +7,56 @@ package epm
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/plan/plantest"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/listing"
-	"msrpcd/tests/vectors"
+	"msrpcd/tests/tools/check"
 )
 
 // samba417 is a host with the rpcds of Samba 4.17 and the native mapper.
 func samba417(t testing.TB) (*catalogue.Catalogue, *config.Config) {
 	t.Helper()
-	cfg := samba417Config()
-	c := &catalogue.Catalogue{Samba: &config.Samba{
-		ConfigFile: "/etc/samba/smb.conf", Version: "4.17.12", NcalrpcDir: "/run/samba/ncalrpc",
-		NPDir: "/run/samba/ncalrpc/np", LockDir: "/run/samba", NetbiosName: "HOST", GuestAccount: "nobody",
-	}}
-	texts := vectors.Match(t, "listings/4.17/*.txt")
-	for i, f := range slices.Sorted(maps.Keys(texts)) {
-		l, err := listing.Parse(texts[f])
-		if err != nil {
-			t.Fatal(err)
-		}
-		program := strings.TrimSuffix(filepath.Base(f), ".txt")
-		e := catalogue.Entry{Name: strings.TrimPrefix(program, "rpcd_"), Exec: "/usr/libexec/samba/" + program,
-			Kind: config.KindSamba, Listing: *l, Port: 49152 + i}
-		if e.Name == "epmapper" {
-			e.Exec, e.Kind, e.Port = "/usr/libexec/msrpcd/rpcd_epmapper", config.KindNative, 0
-		}
-		c.Rpcds = append(c.Rpcds, e)
+	c := plantest.Host(t, "4.17")
+	for i := range c.Rpcds {
+		c.Rpcds[i].Port = 49152 + i
+	}
+	e := c.Entry("epmapper")
+	e.Exec, e.Kind, e.Port = "/usr/libexec/msrpcd/rpcd_epmapper", config.KindNative, 0
+	cfg := &config.Config{Global: config.DefaultGlobal()}
+	for _, path := range slices.Sorted(maps.Keys(installed)) {
+		cfg.Files = append(cfg.Files, plantest.File(path, strings.Fields(installed[path])...))
 	}
 	return c, cfg
 }
 
-// samba417Config are the files that msrpcd installs.
-func samba417Config() *config.Config {
-	return &config.Config{Global: config.DefaultGlobal(), Files: []config.RpcdFile{
-		plantest.File("/usr/lib/msrpcd/rpcd.d/50-samba.conf", "Exec=/usr/libexec/samba/rpcd_*"),
-		plantest.File("/usr/lib/msrpcd/rpcd.d/epmapper.conf", "Exec=/usr/libexec/msrpcd/rpcd_epmapper", "Kind=native", "Activation=direct"),
-	}}
+// installed are the files that msrpcd installs.
+var installed = map[string]string{
+	layout.VendorConfig + "/rpcd.d/50-samba.conf": "Exec=/usr/libexec/samba/rpcd_*",
+	layout.VendorConfig + "/rpcd.d/epmapper.conf": "Exec=/usr/libexec/msrpcd/rpcd_epmapper\nKind=native\nActivation=direct",
 }
 
-func nothingMasked(string) bool { return false }
+// testSource is a Source whose root is dir, with those files.
+func testSource(t *testing.T, dir string) *Source {
+	for _, d := range append(config.MaskDirs[:], layout.VendorConfig+"/rpcd.d") {
+		check.OK(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
+	}
+	for path, text := range installed {
+		check.OK(t, os.WriteFile(filepath.Join(dir, path), []byte("[Rpcd]\n"+text+"\n"), 0o644))
+	}
+	return &Source{Catalogue: filepath.Join(dir, "catalogue.db"), LastGood: filepath.Join(dir, "last"), Root: dir}
+}
 
 func table417(t testing.TB) *Table {
-	return NewTable(plan.New(samba417(t)), nothingMasked)
+	return NewTable(plan.New(samba417(t)))
 }
 
 // endpoints are lines of annotation, binding and, where it is not NDR, transfer

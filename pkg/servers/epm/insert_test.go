@@ -8,12 +8,11 @@ import (
 	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // inserted is the interface that the tests insert entries of.
@@ -48,9 +47,7 @@ func (s *server) mapped(want ...string) {
 	s.t.Helper()
 	var out MapResponse
 	s.dial(false, 0, 0).call(OpMap, ask(s.t, inserted, binding.TCP, 4), &out)
-	if d := cmp.Diff(want, leads(s.t, &out)); d != "" {
-		s.t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(s.t, want, leads(s.t, &out))
 }
 
 func TestOnlyTheLocalAdministratorChangesTheMap(t *testing.T) {

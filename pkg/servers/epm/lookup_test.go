@@ -21,6 +21,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // list looks all up in pages and returns what came, and the pages as text.
@@ -157,9 +158,7 @@ func TestRefreshDuringALookup(t *testing.T) {
 	if n := len(table417(t).entries); len(out.Entries.Elem) != n-1 || out.Status != OK {
 		t.Errorf("%d entries more, %s; want %d", len(out.Entries.Elem), out.Status, n-1)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "catalogue.db"), []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(filepath.Join(s.dir, "catalogue.db"), []byte("x"), 0o644))
 	for range 50 {
 		if lines, _ := c.list(500); len(lines) != 3 {
 			t.Fatalf("a damaged catalogue: %v", lines)

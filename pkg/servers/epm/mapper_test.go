@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
+	"msrpcd/tests/tools/check"
 )
 
 // object is what ept_inq_object returns.
@@ -40,9 +41,7 @@ func TestInqObject(t *testing.T) {
 	if u := mapObject(path); !u.IsNil() {
 		t.Errorf("%s without a machine id", u)
 	}
-	if err := os.WriteFile(path, []byte("0123456789abcdef0123456789abcdef\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, []byte("0123456789abcdef0123456789abcdef\n"), 0o644))
 	if u := mapObject(path); u.IsNil() || strings.HasPrefix(u.String(), "01234567") {
 		t.Error(u)
 	}

@@ -7,14 +7,14 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // rpcd_epmapper(8) has the operations and the bounds of the program.
 func TestManPage(t *testing.T) {
 	text, err := os.ReadFile("../../../packaging/man/rpcd_epmapper.8")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	page := strings.Join(strings.Fields(strings.ReplaceAll(string(text), `\-`, "-")), " ")
 	want := []string{
 		Interface.UUID.String() + " version 3.0", fmt.Sprintf("in pages, %d at most", MaxPage),

@@ -19,11 +19,11 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/plan/catalogue"
-	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/rpc/rpcd"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/ndr"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -42,8 +42,7 @@ func serve(dir string) int {
 	layout.Runtime, layout.State = dir, dir
 	s := Server()
 	s.Interfaces[0].Bindings[1].Endpoint = os.Getenv("EPM_TEST_PORT")
-	m := newMapper(&Source{Catalogue: layout.Catalogue(), LastGood: filepath.Join(dir, "last"), Units: [2]string{filepath.Join(dir, "units"), filepath.Join(dir, "runtime")},
-		Config: func() (*config.Config, error) { return samba417Config(), nil }}, statePath())
+	m := newMapper(&Source{Catalogue: layout.Catalogue(), LastGood: filepath.Join(dir, "last"), Root: dir}, statePath())
 	s.Start = m.start
 	s.Interfaces[0].Ops = m.ops()
 	return rpcd.Main(s, nil)
@@ -63,27 +62,18 @@ func start(t *testing.T) *server {
 	loopback.Need(t)
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir()}
+	testSource(t, s.dir)
 	s.write(func(*catalogue.Catalogue) {})
-	if err := os.Mkdir(filepath.Join(s.dir, "epmapper"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := status.Prepare(filepath.Join(s.dir, "epmapper", "status"), 1, os.Geteuid(), os.Getegid()); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Mkdir(filepath.Join(s.dir, "epmapper"), 0o755))
+	check.OK(t, status.Prepare(filepath.Join(s.dir, "epmapper", "status"), 1, os.Geteuid(), os.Getegid()))
 	tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	unix, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(s.dir, "EPMAPPER"), Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	_, s.tcp, _ = net.SplitHostPort(tcp.Addr().String())
 	for _, l := range []interface{ File() (*os.File, error) }{tcp, unix} {
 		f, err := l.File()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		s.fds = append(s.fds, f)
 	}
 	tcp.Close()
@@ -99,26 +89,20 @@ func (s *server) write(change func(*catalogue.Catalogue)) {
 	s.t.Helper()
 	c, _ := samba417(s.t)
 	change(c)
-	if err := catalogue.Write(filepath.Join(s.dir, "catalogue.db"), c); err != nil {
-		s.t.Fatal(err)
-	}
+	check.OK(s.t, catalogue.Write(filepath.Join(s.dir, "catalogue.db"), c))
 }
 
 // run starts the process. Clients wait in its listeners until it is ready.
 func (s *server) run() {
 	s.t.Helper()
 	exe, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	check.OK(s.t, err)
 	s.cmd = exec.Command(exe)
 	s.cmd.ExtraFiles = s.fds
 	s.cmd.Stderr = os.Stderr
 	s.cmd.Env = append(os.Environ(), serveVar+"="+s.dir, "EPM_TEST_PORT="+s.tcp, "LISTEN_FDS=2", "LISTEN_FDNAMES=tcp:ncalrpc",
 		"RUNTIME_DIRECTORY="+s.dir, "MSRPC_IDLE_SEC=0", "MSRPC_WORKER=0", "NOTIFY_SOCKET=", "JOURNAL_STREAM=", "INVOCATION_ID=")
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
+	check.OK(s.t, s.cmd.Start())
 }
 
 // stop ends it as systemd does.
@@ -146,13 +130,9 @@ func (s *server) dial(local bool, group uint32, format ndr.Format) *client {
 		b = binding.Binding{Protseq: binding.Ncalrpc, Endpoint: "EPMAPPER"}
 	}
 	c, err := rpcclient.Dial(context.Background(), b, rpcclient.Options{NcalrpcDir: s.dir, Timeout: 20 * time.Second, Format: format})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	check.OK(s.t, err)
 	s.t.Cleanup(func() { c.Close() })
-	if err := c.Bind(context.Background(), group, Interface); err != nil {
-		s.t.Fatal(err)
-	}
+	check.OK(s.t, c.Bind(context.Background(), group, Interface))
 	return &client{c, s.t}
 }
 

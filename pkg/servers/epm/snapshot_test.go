@@ -9,6 +9,7 @@ import (
 
 	"msrpcd/pkg/rpc/rpcd"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // anyTable has n entries of one interface.
@@ -39,9 +40,7 @@ func TestSnapshotGoesOn(t *testing.T) {
 	lookup.next()
 	for name, c := range map[string]rpcd.Snapshotter{"map": &find, "lookup": lookup} {
 		b, err := c.Snapshot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		v, err := table.restore(b)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

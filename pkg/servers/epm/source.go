@@ -20,10 +20,9 @@ import (
 // listeners that are masked. It follows a refresh, and msrpcctl transport, by
 // looking once a second at most whether one of its files was replaced.
 type Source struct {
-	Catalogue string    // path
-	LastGood  string    // path of the generator's last output: it changes with the units
-	Units     [2]string // directories of masks: for good, and until the next boot
-	Config    func() (*config.Config, error)
+	Catalogue string // path
+	LastGood  string // path of the generator's last output: it changes with the units
+	Root      string // of the configuration and of masks, "" = "/"
 
 	seen   [4]stamp
 	looked time.Time
@@ -34,10 +33,7 @@ const checkEvery = time.Second
 
 // DefaultSource is that of the installed system.
 func DefaultSource() *Source {
-	return &Source{
-		Catalogue: layout.Catalogue(), LastGood: layout.LastUnits(), Units: [2]string{layout.AdminUnits, layout.RuntimeUnits},
-		Config: func() (*config.Config, error) { return config.Load("") },
-	}
+	return &Source{Catalogue: layout.Catalogue(), LastGood: layout.LastUnits()}
 }
 
 // stamp tells one version of a file from the next.
@@ -61,7 +57,7 @@ func (s *Source) Changed(now time.Time) bool {
 		return false
 	}
 	s.looked = now
-	stamps := [4]stamp{stampOf(s.Catalogue), stampOf(s.LastGood), stampOf(s.Units[0]), stampOf(s.Units[1])}
+	stamps := [4]stamp{stampOf(s.Catalogue), stampOf(s.LastGood), stampOf(s.Root + config.MaskDirs[0]), stampOf(s.Root + config.MaskDirs[1])}
 	if s.seen == stamps {
 		return false
 	}
@@ -75,21 +71,11 @@ func (s *Source) Load() (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; run msrpcctl refresh", err)
 	}
-	cfg, err := s.Config()
+	cfg, err := config.Load(s.Root)
 	if err != nil {
 		return nil, err
 	}
-	return NewTable(plan.New(c, cfg), s.masked), nil
-}
-
-// masked reports whether the administrator has masked a unit.
-func (s *Source) masked(unit string) bool {
-	for _, dir := range s.Units {
-		if target, err := os.Readlink(filepath.Join(dir, unit)); err == nil && target == os.DevNull {
-			return true
-		}
-	}
-	return false
+	return NewTable(plan.New(c, cfg)), nil
 }
 
 // statePath is the file for entries of other servers, in the directory that

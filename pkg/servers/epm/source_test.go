@@ -12,6 +12,7 @@ import (
 
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/tests/tools/check"
 )
 
 // A watched is a Source of files in a directory of its own, and the clock it is
@@ -22,16 +23,8 @@ type watched struct {
 	now time.Time
 }
 
-func watch(t *testing.T, cfg *config.Config) *watched {
-	dir := t.TempDir()
-	s := &Source{Catalogue: filepath.Join(dir, "catalogue.db"), LastGood: filepath.Join(dir, "last"), Units: [2]string{filepath.Join(dir, "units"), filepath.Join(dir, "runtime")},
-		Config: func() (*config.Config, error) { return cfg, nil }}
-	for _, dir := range s.Units {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return &watched{s, t, time.Unix(1000, 0)}
+func watch(t *testing.T) *watched {
+	return &watched{testSource(t, t.TempDir()), t, time.Unix(1000, 0)}
 }
 
 // check asks whether it changed, and loads n entries if so; none for n below 0.
@@ -54,27 +47,21 @@ func (w *watched) check(what string, changed bool, n int) {
 }
 
 func TestSourceFollows(t *testing.T) {
-	c, cfg := samba417(t)
-	s := watch(t, cfg)
+	c, _ := samba417(t)
+	s := watch(t)
 	s.check("nothing is there", true, -1)
-	if err := catalogue.Write(s.Catalogue, c); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, catalogue.Write(s.Catalogue, c))
 	s.check("within a second", false, 0)
 	s.now = s.now.Add(time.Second)
 	all := len(table417(t).entries)
 	s.check("the first refresh", true, all)
 	s.now = s.now.Add(time.Second)
 	s.check("nothing new", false, 0)
-	if err := os.Symlink("/dev/null", filepath.Join(s.Units[0], "msrpc-tcp-winreg.socket")); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Symlink("/dev/null", filepath.Join(s.Root, config.MaskDirs[0], "msrpc-tcp-winreg.socket")))
 	s.now = s.now.Add(time.Second)
 	s.check("a mask", true, all-1)
-	mask := filepath.Join(s.Units[1], "msrpc-tcp-lsad.socket")
-	if err := os.Symlink("/dev/null", mask); err != nil {
-		t.Fatal(err)
-	}
+	mask := filepath.Join(s.Root, config.MaskDirs[1], "msrpc-tcp-lsad.socket")
+	check.OK(t, os.Symlink("/dev/null", mask))
 	s.now = s.now.Add(time.Second)
 	if !s.Changed(s.now) {
 		t.Error("a mask until the next boot is not noticed")
@@ -82,22 +69,16 @@ func TestSourceFollows(t *testing.T) {
 	if table, err := s.Load(); err != nil || len(table.entries) >= all-1 {
 		t.Errorf("a mask until the next boot: %v, %d entries", err, len(table.entries))
 	}
-	if err := os.Remove(mask); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.Remove(mask))
 	s.now = s.now.Add(time.Second)
 	s.check("that mask is gone", true, all-1)
 	c.Rpcds = slices.DeleteFunc(c.Rpcds, func(e catalogue.Entry) bool { return e.Name == "winreg" })
-	if err := catalogue.Write(s.Catalogue, c); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, catalogue.Write(s.Catalogue, c))
 	s.now = s.now.Add(time.Second)
 	s.check("another refresh", true, all-3)
 	s.now = s.now.Add(-time.Hour)
 	s.check("the clock was set back", false, 0)
-	if err := os.WriteFile(s.LastGood, []byte("x"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(s.LastGood, []byte("x"), 0o644))
 	s.now = s.now.Add(time.Second)
 	s.check("the units changed", true, all-3)
 }

@@ -53,13 +53,13 @@ func (e *entry) same(o *entry) bool {
 	return e.object == o.object && string(e.tower) == string(o.tower)
 }
 
-// NewTable makes the map of what is planned. masked tells which socket units
-// are switched off.
-func NewTable(p *plan.Plan, masked func(unit string) bool) *Table {
+// NewTable makes the map of what is planned, without the socket units that are
+// masked.
+func NewTable(p *plan.Plan) *Table {
 	t := &Table{}
 	for i := range p.Rpcds {
 		r := &p.Rpcds[i]
-		listeners := slices.DeleteFunc(slices.Clone(r.Listeners), func(l plan.Listener) bool { return masked(l.Unit) })
+		listeners := slices.DeleteFunc(slices.Clone(r.Listeners), func(l plan.Listener) bool { return p.Config.Masked[l.Unit] })
 		for k := range r.Entry.Listing.Interfaces {
 			t.add(r, &r.Entry.Listing.Interfaces[k], listeners)
 		}

@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // What Samba's mapper tells on such a host (captured, with its ports), and the
@@ -51,18 +52,13 @@ func TestTableLeavesOutWhatIsNotServed(t *testing.T) {
 		plantest.File("/etc/msrpcd/rpcd.d/lsad.conf", "Transports=tcp"))
 	c.Entry("spoolss").Listing.Interfaces[0].Bindings = append(c.Entry("spoolss").Listing.Interfaces[0].Bindings,
 		binding.Binding{Protseq: binding.NP, Endpoint: `\pipe\FssagentRpc`}) // fsrvp has it
-	plan := plan.New(c, cfg)
-	masked := func(unit string) bool {
-		return unit == "msrpc-np-winreg.socket" || strings.HasSuffix(unit, "-epmapper.socket")
-	}
+	cfg.Masked = map[string]bool{"msrpc-np-winreg.socket": true, "msrpc-np-epmapper.socket": true, "msrpc-tcp-epmapper.socket": true, "msrpc-ncalrpc-epmapper.socket": true}
 	want := []string{
 		"FileServerVssAgent ncacn_np:[\\pipe\\FssagentRpc]", "dssetup ncacn_ip_tcp:[49155]", "lsarpc ncacn_ip_tcp:[49155]",
 		"mdssvc ncacn_np:[\\pipe\\mdssvc]", "mdssvc ncalrpc:[rpcd_mdssvc]", "samr ncacn_ip_tcp:[49155]",
 		"spoolss ncacn_np:[\\pipe\\spoolss]", "spoolss ncalrpc:[rpcd_spoolss]", "winreg ncacn_ip_tcp:[49158]", "winreg ncalrpc:[rpcd_winreg]",
 	}
-	if d := cmp.Diff(want, endpoints(t, NewTable(plan, masked).entries)); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	check.Same(t, want, endpoints(t, NewTable(plan.New(c, cfg)).entries))
 }
 
 // versionsTable has one entry for each version, some for an object.

@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 var winreg = dcerpc.SyntaxID{UUID: uuid.MustParse("338cd001-2244-31f1-aaaa-900038001003"), Version: 1}
@@ -58,9 +59,7 @@ var towers = []struct {
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return b
 }
 
@@ -68,18 +67,14 @@ func unhex(t testing.TB, s string) []byte {
 func towerRef(t testing.TB, id, transfer dcerpc.SyntaxID, b binding.Binding) TowerRef {
 	t.Helper()
 	tower, err := AppendTower(nil, id, transfer, b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return TowerRef{true, TowerOctets{tower}}
 }
 
 func parsed(t testing.TB, ref TowerRef) Tower {
 	t.Helper()
 	tower, err := ParseTower(ref.Tower.Octets)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return tower
 }
 
@@ -94,9 +89,7 @@ func bindingOf(t testing.TB, ref TowerRef) binding.Binding {
 func madeFor(t testing.TB, id dcerpc.SyntaxID, object uuid.UUID, annotation, protseq, endpoint string) entry {
 	t.Helper()
 	e, err := newEntry(object, annotation, towerRef(t, id, dcerpc.NDR, binding.Binding{Protseq: protseq, Endpoint: endpoint}).Tower.Octets)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return e
 }
 

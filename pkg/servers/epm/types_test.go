@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -26,9 +27,7 @@ func stubs(t testing.TB) (in, out [][]byte) {
 			continue
 		}
 		b, err := hex.DecodeString(f[1])
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if f[0] == "in" {
 			in = append(in, b)
 		} else {
@@ -44,9 +43,7 @@ func answers(t testing.TB, out [][]byte) (rs []LookupResponse) {
 		var r LookupResponse
 		d := ndr.NewDecoder(b, 0)
 		d.Params(&r)
-		if err := d.Close(); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, d.Close())
 		rs = append(rs, r)
 	}
 	return rs
