@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // ruleOfNames stands for variables that need no entry of their own.
@@ -32,11 +34,10 @@ func TestPagesOfProcessesListTheirVariables(t *testing.T) {
 		{"msrpc-broker.8", Broker, "", " "},
 		{"msrpc-handoff.7", Native | Direct, ".TP\n.B ", "\n"},
 		{"msrpc-samba-worker.8", Samba, ".TP\n.B ", "\n"},
+		{"msrpc-auth.8", Auth, ".TP\n.B ", "\n"},
 	} {
 		b, err := os.ReadFile("../../../packaging/man/" + tt.page)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		text := strings.NewReplacer(`\-`, "-", "\\fB", "", "\\fP", "").Replace(string(b))
 		var known []string
 		for _, r := range Of(tt.kinds) {

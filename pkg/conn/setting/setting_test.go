@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/conn/source"
+	"msrpcd/tests/tools/check"
 )
 
 func TestEveryRowReadsWhatItWritesWithinItsBounds(t *testing.T) {
@@ -49,9 +50,7 @@ func TestEveryRowReadsWhatItWritesWithinItsBounds(t *testing.T) {
 func TestOnlyAProcessThatIsToldAValueReadsIt(t *testing.T) {
 	v := Defaults()
 	env := map[string]string{"MSRPC_MAX_UNBOUND": "7", "MSRPC_MAX_PARKED": "8", "MSRPC_RPCD": "echo"}
-	if err := v.Environ(Native, func(name string) string { return env[name] }); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, v.Environ(Native, func(name string) string { return env[name] }))
 	if v.Limits[source.Unbound].Total != 4096 || v.MaxParked != 8 || v.Name != "echo" {
 		t.Errorf("read %+v", v)
 	}
@@ -68,6 +67,7 @@ func TestABadVariableIsRefusedWithItsBounds(t *testing.T) {
 		{Direct, "MSRPC_BIND_TIMEOUT_SEC", "3601", "from 1 to 3600"},
 		{Broker, "MSRPC_MAX_NPA", "2M", "from 4096 to 1048576"},
 		{Samba, "MSRPC_EXEC", "bin/rpcd", "an absolute path"},
+		{Auth, "MSRPC_NTLM_WITHOUT_MIC", "1", "yes or no"},
 		{Native, "MSRPC_RPCD", "../x", "1 to 32 of a-z, 0-9 and _"},
 		{Native, "MSRPC_IDLE_SEC", "1\nx", `MSRPC_IDLE_SEC="1\nx"`},
 	} {

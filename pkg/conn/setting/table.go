@@ -6,6 +6,7 @@ import (
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/conn/status"
+	"msrpcd/pkg/host/layout"
 )
 
 // Process is a set of kinds of processes.
@@ -17,6 +18,7 @@ const (
 	Native                     // a worker of an rpcd with Kind=native
 	Direct                     // the worker of Activation=direct, in addition to Native
 	Samba                      // msrpc-samba-worker
+	Auth                       // msrpc-auth
 )
 
 // Section is the section of the file that a setting stands in.
@@ -38,8 +40,9 @@ const (
 	Seconds      // whole ones, or a time span of systemd.time(7)
 	Bytes        // with an optional suffix K or M
 	Text
-	Path // absolute
-	Name // of an rpcd
+	Path   // absolute
+	Name   // of an rpcd
+	Switch // yes or no
 )
 
 // Row is one setting.
@@ -54,7 +57,7 @@ type Row struct {
 	Default   string            // as in a file or variable
 	Low, High int               // bounds of Number, Seconds (in seconds) and Bytes
 	Zero      string            // what 0 stands for in a file
-	field     func(*Values) any // *int, *time.Duration, *string; *source.Limit: the share of each address and each user
+	field     func(*Values) any // *int, *bool, *time.Duration, *string; *source.Limit: the share of each address and each user
 }
 
 // IdleVariable is the variable of IdleSec=, which is 0 in processes that are
@@ -127,6 +130,9 @@ var Table = []Row{
 	{Variable: "MSRPC_GUEST_ACCOUNT", For: Samba, Unit: Text, Default: "nobody", field: func(v *Values) any { return &v.GuestAccount }},
 	{Variable: "MSRPC_LOGGING", For: Samba, Unit: Text, field: func(v *Values) any { return &v.Logging }},
 	{Variable: "MSRPC_DEBUG_LEVEL", For: Samba, Unit: Text, field: func(v *Values) any { return &v.DebugLevel }},
+
+	{Variable: "MSRPC_WINBIND_PIPE", For: Auth, Unit: Path, Default: layout.WinbindPipe, field: func(v *Values) any { return &v.WinbindPipe }},
+	{Variable: "MSRPC_NTLM_WITHOUT_MIC", For: Auth, Unit: Switch, Default: "no", field: func(v *Values) any { return &v.WithoutMIC }},
 }
 
 // Of lists the rows of processes of the kinds p.

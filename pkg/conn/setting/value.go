@@ -39,6 +39,11 @@ func (r *Row) Set(v *Values, text string) error {
 			return err
 		}
 		*f = n
+	case *bool:
+		if text != "yes" && text != "no" {
+			return errors.New("it has to be yes or no")
+		}
+		*f = text == "yes"
 	case *source.Limit:
 		n, err := r.number(text)
 		if err != nil {
@@ -67,6 +72,8 @@ func (r *Row) Text(v *Values) string {
 	switch f := r.field(v).(type) {
 	case *int:
 		return strconv.Itoa(*f)
+	case *bool:
+		return map[bool]string{true: "yes", false: "no"}[*f]
 	case *source.Limit:
 		return strconv.Itoa(f.Address)
 	case *time.Duration:
@@ -79,18 +86,17 @@ func (r *Row) Text(v *Values) string {
 
 // Reset gives v the default.
 func (r *Row) Reset(v *Values) {
+	if r.Default != "" {
+		r.Set(v, r.Default)
+		return
+	}
 	switch f := r.field(v).(type) {
 	case *int:
 		*f = 0
-	case *source.Limit:
-		f.Address, f.User = 0, 0
 	case *time.Duration:
 		*f = 0
 	case *string:
 		*f = ""
-	}
-	if r.Default != "" {
-		r.Set(v, r.Default)
 	}
 }
 

@@ -39,4 +39,7 @@ type Values struct {
 	Logging      string // "logging" of the rpcd; "": as smb.conf says
 	GuestAccount string // "guest account" of smb.conf
 	DebugLevel   string // of the program; "": "log level" of smb.conf
+
+	WinbindPipe string // the privileged pipe of winbindd
+	WithoutMIC  bool   // clients of NTLM that send no MIC are served too
 }

@@ -14,8 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/hashes"
@@ -25,12 +25,10 @@ import (
 	"msrpcd/pkg/rpc/auth/winbind"
 )
 
-// Names of credentials (LoadCredential=), and of variables.
+// Names of credentials (LoadCredential=).
 const (
 	keytabCredential = "krb5.keytab"
 	hashCredential   = "msrpc.nthashes"
-	withoutMIC       = "MSRPC_NTLM_WITHOUT_MIC"
-	winbindPipe      = "MSRPC_WINBIND_PIPE"
 
 	idleTime = 2 * time.Minute
 )
@@ -64,19 +62,18 @@ func run(log *slog.Logger) error {
 	if !ok {
 		return errors.New("msrpc-auth.socket is not a unix socket of datagrams")
 	}
-	s := Server{Mechanisms: mechanisms(log, os.Getenv), Idle: idleTime}
+	opt := setting.Defaults()
+	if err := opt.Environ(setting.Auth, os.Getenv); err != nil {
+		return err
+	}
+	s := Server{Mechanisms: mechanisms(log, &opt, os.Getenv("CREDENTIALS_DIRECTORY")), Idle: idleTime}
 	return s.Serve(socket)
 }
 
 // mechanisms are those that the credentials of the unit allow. What cannot be read
 // is left out: clients may have another way.
-func mechanisms(log *slog.Logger, getenv func(string) string) (list []auth.Mechanism) {
-	dir := getenv("CREDENTIALS_DIRECTORY")
-	pipe := getenv(winbindPipe)
-	if pipe == "" {
-		pipe = layout.WinbindPipe
-	}
-	accounts := auth.Accounts(winbind.New(pipe))
+func mechanisms(log *slog.Logger, opt *setting.Values, dir string) (list []auth.Mechanism) {
+	accounts := auth.Accounts(winbind.New(opt.WinbindPipe))
 	if text, ok := credential(log, dir, hashCredential); ok {
 		if f, err := hashes.Parse(string(text)); err != nil {
 			log.Error("no NTLM, for the file of NT hashes cannot be used: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
@@ -85,7 +82,7 @@ func mechanisms(log *slog.Logger, getenv func(string) string) (list []auth.Mecha
 			accounts = f
 		}
 	}
-	list = append(list, &ntlm.Mechanism{Accounts: accounts, WithoutMIC: getenv(withoutMIC) == "yes"})
+	list = append(list, &ntlm.Mechanism{Accounts: accounts, WithoutMIC: opt.WithoutMIC})
 	if keytab, ok := credential(log, dir, keytabCredential); ok {
 		if k, err := krb5.New(keytab, accounts); err != nil {
 			log.Error("there is no Kerberos: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
