@@ -39,7 +39,7 @@ func nativeWorker(r *plan.Rpcd) *builder {
 	b.setAll("Type=notify\nNotifyAccess=main")
 	b.environment(setting.Native, &r.Values)
 	b.exec("ExecStart", r.Exec)
-	b.setAll("TimeoutStopSec=20\nLimitNOFILE=65536")
+	b.set("TimeoutStopSec", "20")
 	b.set("FileDescriptorStoreMax", strconv.Itoa(parking.MaxStored))
 	if HasRestartSteps == "yes" {
 		b.set("FileDescriptorStorePreserve", "restart")
@@ -48,10 +48,8 @@ func nativeWorker(r *plan.Rpcd) *builder {
 	b.replaced()
 	b.set("Slice", layout.Slice(r.Name))
 	b.quiet()
-	b.note("Group=root: see msrpc-broker@.service. Not in the group of the inboxes: it\n" +
-		"has its own from systemd, and others' are no business of it.")
+	b.note("Not in the group of the inboxes: systemd gives it its own, and it needs no other.")
 	b.set("User", layout.RpcdUser)
-	b.set("Group", "root")
 	b.setAll(units.Hardening)
 	b.set("RootDirectory", layout.Root())
 	b.set("LimitFSIZE", "32M")
