@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/journal"
@@ -14,12 +15,13 @@ import (
 )
 
 // Main is the program msrpc-samba-worker, which finds in its environment what
-// setting.Table has for it: it returns the exit code.
+// setting.Table has for it: it returns the exit code. Its argument NAME@N is for
+// those who look at the processes of a host, and is checked.
 func Main(args []string) int {
 	opt := setting.Defaults()
 	err := opt.Environ(setting.Samba, os.Getenv)
-	if len(args) > 0 {
-		err = errors.New("it takes no arguments; systemd starts it as msrpc-worker-NAME@N.service, see msrpc-samba-worker(8)")
+	if err == nil && len(args) > 0 && !slices.Equal(args, []string{fmt.Sprintf("%s@%d", opt.Name, opt.Index)}) {
+		err = fmt.Errorf("its argument has to be %s@%d; systemd starts it as msrpc-worker-NAME@N.service, see msrpc-samba-worker(8)", opt.Name, opt.Index)
 	}
 	if err != nil {
 		fmt.Fprintln(journal.Stderr, "msrpc-samba-worker:", err)

@@ -33,7 +33,7 @@ func sambaWorker(r *plan.Rpcd) *builder {
 	// What refresh found out is in it, so that the adaptor need not ask. The id
 	// makes a replaced program known, and the unit differ after an upgrade.
 	b.environment(setting.Samba, &r.Values)
-	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker")
+	b.exec("ExecStart", layout.Libexec+"/msrpc-samba-worker", specifier(r.Name+"@%i"))
 	b.exec("ExecReload", Kill, "-HUP", specifier("$MAINPID"))
 	b.keepScripts(r, r.Exec)
 	b.setAll(sambaLimits)
