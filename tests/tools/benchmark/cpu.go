@@ -67,20 +67,35 @@ func parseCPU(text string) (t cpuTime, ok bool) {
 	return t, found == 2
 }
 
-// settledCPU is readCPU once the group is idle: servers close what a load has
-// left a moment after it. A group that never rests is read as it is.
+// settledCPU is readCPU once the group is idle.
 func settledCPU(box *sandbox.Box, group string) (cpuTime, error) {
+	return settled(func() (cpuTime, error) { return readCPU(box, group) })
+}
+
+// settled is the CPU time once those who use it are idle: servers close what a
+// load has left a moment after it. What never rests is read as it is.
+func settled(read func() (cpuTime, error)) (cpuTime, error) {
 	const turn, idle = 10 * time.Millisecond, 200 * time.Microsecond
-	t, err := readCPU(box, group)
+	t, err := read()
 	for range 100 {
 		if err != nil {
 			break
 		}
 		last := t
 		time.Sleep(turn) // the interval of the measurement
-		if t, err = readCPU(box, group); t.since(last).all() <= idle {
+		if t, err = read(); t.since(last).all() <= idle {
 			break
 		}
 	}
 	return t, err
+}
+
+// serverCPU is what all processes of a box took but those that a client runs.
+func serverCPU(box *sandbox.Box) (cpuTime, error) {
+	all, err := readCPU(box, "")
+	if err != nil {
+		return all, err
+	}
+	visitors, err := readCPU(box, "visitors")
+	return all.since(visitors), err
 }

@@ -31,6 +31,7 @@ type bench struct {
 	only        string
 	most        int    // held connections
 	level       string // file with a request of named pipe auth
+	jobsReady   bool   // startJobs was called
 	res         report.Result
 }
 
@@ -42,6 +43,12 @@ const smbConf = `[global]
 	disable netbios = yes
 	printcap name = /dev/null
 	printing = bsd
+	lpq command = true
+
+[lp]
+	path = /var/spool/bench
+	printable = yes
+	print command = rm %s
 `
 
 // rpcecho is native; here it is behind a broker.

@@ -84,6 +84,9 @@ type part struct {
 // parts are all, in order: those that change settings come last.
 func (b *bench) parts() []part {
 	return slices.Concat([]part{
+		{titleJobs, b.warmJobs},
+		{titleManyJobs, b.manyJobs},
+		{titleColdJobs, b.coldJobs},
 		{titleTCP, b.bindTCP},
 		{titleNcalrpc, b.bindNcalrpc},
 		{titleNP, b.bindNP},

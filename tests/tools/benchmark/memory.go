@@ -74,6 +74,32 @@ func (b *bench) idleMemory() error {
 	return nil
 }
 
+// servingMemory reads both sides after all jobs: five rpcds serve.
+func (b *bench) servingMemory() error {
+	for _, p := range []struct {
+		name  string
+		box   *sandbox.Box
+		group string
+		comms []string
+	}{
+		{report.ProcOurs, b.ours, "msrpc.slice", []string{"msrpc-broker", "msrpc-samba-wor"}},
+		{report.ProcStock, b.stock, groupStock, []string{"samba-dcerpcd"}},
+		{report.ProcAllOurs, b.ours, "msrpc.slice", []string{""}},
+		{report.ProcAllStock, b.stock, groupStock, []string{""}},
+	} {
+		row := report.Serving{Name: p.name}
+		for _, comm := range p.comms {
+			m, n, err := groupMemory(p.box, p.group, comm)
+			if err != nil {
+				return err
+			}
+			row.Processes, row.Private, row.PSS = row.Processes+n, row.Private+m.Private, row.PSS+m.PSS
+		}
+		b.res.Serving = append(b.res.Serving, row)
+	}
+	return nil
+}
+
 // groupMemory adds up the processes of a control group and of those below it,
 // all of them or those whose name is comm. n is their number.
 func groupMemory(box *sandbox.Box, group, comm string) (sum report.Memory, n int, err error) {

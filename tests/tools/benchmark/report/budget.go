@@ -73,17 +73,28 @@ func (r *Result) bind(name, id, who string, f figure, clients []int, atLeast boo
 // Judge holds the result against all budgets.
 func (r *Result) Judge() []Budget {
 	all := []Budget{
+		judge("first share listing, nothing runs, to samba-dcerpcd", r.job("ratio", jobWall, 1.2, JobCold)),
+		judge("warm jobs, to samba-dcerpcd (shares / server / accounts / registry / printers / print)", r.job("", jobWall, 1, warmJobs...)),
+		judge("32 clients at once, to samba-dcerpcd", r.job("ratio", jobWall, 0.95, JobMany)),
+		judge("CPU time of servers, the same jobs, then 32 at once and the first listing", r.job("", jobCPU, 1, slices.Concat(warmJobs, []string{JobMany, JobCold})...)),
 		judge("native worker behind the broker, to limit (1 / 8 / 64 clients)",
-			r.bind("p50", IDTCP, WhoNative, toLimit(p50Of), Clients, false, 1.3, 1.3, 1.3),
+			r.bind("p50", IDTCP, WhoNative, toLimit(p50Of), Clients, false, 1, 1.3, 1.2),
 			r.bind("rate at 64", IDTCP, WhoNative, toLimit(rateOf), []int{64}, true, 0.7)),
 		judge("endpoint mapper: p50 to limit, rate to samba-dcerpcd",
 			r.bind("p50", IDEpmapper, WhoDirect, toLimit(p50Of), Clients, false, 1, 1, 1),
 			r.bind("rate", IDEpmapper, WhoDirect, toStock(rateOf), Clients, true, 2, 2, 2)),
 	}
-	for _, id := range []string{IDTCP, IDNcalrpc, IDNP} {
-		all = append(all, judge("unmodified rpcd over "+id+", to samba-dcerpcd",
-			r.bind("p50", id, WhoSamba, toStock(p50Of), Clients, false, 1, 0.75, 0.75),
-			r.bind("rate", id, WhoSamba, toStock(rateOf), Clients, true, 1.1, 1.15, 1.25)))
+	for _, t := range []struct {
+		id        string
+		p50, rate []float64
+	}{
+		{IDTCP, []float64{0.95, 0.65, 0.43}, []float64{1.05, 1.15, 1.3}},
+		{IDNcalrpc, []float64{1, 0.75, 0.75}, []float64{1.1, 1.25, 1.5}},
+		{IDNP, []float64{1, 0.75, 0.75}, []float64{1.1, 1.15, 1.25}},
+	} {
+		all = append(all, judge("unmodified rpcd over "+t.id+", to samba-dcerpcd",
+			r.bind("p50", t.id, WhoSamba, toStock(p50Of), Clients, false, t.p50...),
+			r.bind("rate", t.id, WhoSamba, toStock(rateOf), Clients, true, t.rate...)))
 	}
 	return append(all,
 		judge("cold start of an unmodified rpcd, to samba-dcerpcd", r.coldStart()),
@@ -197,7 +208,7 @@ func judge(what string, parts ...part) Budget {
 		for _, l := range limits {
 			texts = append(texts, fmt.Sprint(l))
 		}
-		budgets = append(budgets, fmt.Sprintf("%s %s %s", p.name, sign, strings.Join(texts, " / ")))
+		budgets = append(budgets, strings.TrimSpace(fmt.Sprintf("%s %s %s", p.name, sign, strings.Join(texts, " / "))))
 		texts = nil
 		for i, v := range p.values {
 			if math.IsNaN(v) {
@@ -212,7 +223,7 @@ func judge(what string, parts ...part) Budget {
 				b.Met = No
 			}
 		}
-		measured = append(measured, p.name+" "+strings.Join(texts, " / "))
+		measured = append(measured, strings.TrimSpace(p.name+" "+strings.Join(texts, " / ")))
 	}
 	b.Budget, b.Measured = strings.Join(budgets, ", "), strings.Join(measured, ", ")
 	return b

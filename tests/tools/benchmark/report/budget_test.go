@@ -21,9 +21,11 @@ func budget(t *testing.T, r *Result, what string) Budget {
 func TestBudgetsOfTheExample(t *testing.T) {
 	r := example()
 	for what, want := range map[string]Budget{
-		"native worker": {"", "p50 ≤ 1.3, rate at 64 ≥ 0.7", "p50 1.25 / 1.25 / 1.25, rate at 64 0.80", Yes},
+		"first share":   {"", "ratio ≤ 1.2", "ratio 1.50", No},
+		"warm jobs":     {"", "≤ 1", "0.97 / - / - / - / - / -", Unknown},
+		"native worker": {"", "p50 ≤ 1 / 1.3 / 1.2, rate at 64 ≥ 0.7", "p50 1.25 / 1.25 / 1.25, rate at 64 0.80", No},
 		"mapper":        {"", "p50 ≤ 1, rate ≥ 2", "p50 0.80 / 0.80 / 0.80, rate 2.50 / 2.50 / 2.50", Yes},
-		"over ncalrpc":  {"", "p50 ≤ 1 / 0.75 / 0.75, rate ≥ 1.1 / 1.15 / 1.25", "p50 0.77 / 0.77 / 0.77, rate 1.30 / 1.30 / 1.30", No},
+		"over ncalrpc":  {"", "p50 ≤ 1 / 0.75 / 0.75, rate ≥ 1.1 / 1.25 / 1.5", "p50 0.77 / 0.77 / 0.77, rate 1.30 / 1.30 / 1.30", No},
 		"cold start":    {"", "ratio ≤ 2.2", "ratio 2.00", Yes},
 		"the broker, i": {"", "MiB ≤ 1.5, KiB each ≤ 1", "MiB 1.00, KiB each 0.50", Yes},
 		"adaptor":       {"", "MiB ≤ 1.5", "MiB 1.60", No},

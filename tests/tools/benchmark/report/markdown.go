@@ -41,6 +41,7 @@ func (r *Result) heading() string {
 // Markdown writes all tables.
 func (r *Result) Markdown(w io.Writer) {
 	r.Summary(w)
+	r.jobs(w)
 	for i := range r.Binds {
 		r.Binds[i].markdown(w)
 	}

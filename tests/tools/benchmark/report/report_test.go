@@ -18,6 +18,9 @@ import (
 func example() *Result {
 	r := &Result{
 		Date: "2026-01-02", Machine: Machine{`CPU <1> & "co"`, 2, 4096, "6.1"}, Samba: "Samba 4.22.0", Systemd: "systemd 257", Rounds: 2, Seconds: 1.5,
+		Jobs: []Job{{JobCold, "first share listing", 8, Relation{150, 100, Ratio{1.5, 1.4, 1.6}}, Relation{90, 100, Ratio{0.9, 0.8, 1}}},
+			{"shares", "share listing", 8, Relation{30, 31, Ratio{0.97, 0.9, 1}}, Relation{9, 10, Ratio{0.9, 0.8, 1}}}},
+		Serving:   []Serving{{ProcOurs, 10, Memory{9000, 12000}}},
 		ColdStart: []ColdStart{{"rpcd_winreg", "winreg", 60, 30, Ratio{2, 1.9, 2.1}}},
 		Idle:      []Process{{ProcBroker, Memory{1024, 3000}}, {ProcAdaptor, Memory{1638.4, 3000}}},
 		Held: []Held{{HeldBroker, "Silent connections", "the broker", []Step{
@@ -124,7 +127,7 @@ func TestMarkdownHasEqualCellsInEachLineOfATable(t *testing.T) {
 			t.Errorf("%d cells instead of %d: %s", n-1, cells-1, line)
 		}
 	}
-	if want := 10; tables != want {
+	if want := 12; tables != want {
 		t.Errorf("%d tables, want %d:\n%s", tables, want, &b)
 	}
 	for _, want := range []string{"| 8 | msrpcd, rpcd of Samba | 1950 |", "private 0.50 KiB", "No further: with 12000", "2 × read answer: EOF", "- a b\n"} {

@@ -25,6 +25,8 @@ type Result struct {
 	Systemd   string       `json:"systemd"`
 	Rounds    int          `json:"rounds"`  // of each measurement; the median counts
 	Seconds   float64      `json:"seconds"` // of each round
+	Jobs      []Job        `json:"jobs,omitempty"`
+	Serving   []Serving    `json:"serving_memory,omitempty"`
 	Binds     []Comparison `json:"binds,omitempty"`
 	Calls     *Comparison  `json:"calls,omitempty"`
 	ColdStart []ColdStart  `json:"cold_start,omitempty"`
@@ -42,6 +44,28 @@ type Machine struct {
 	Cores     int    `json:"cores"`
 	MemoryMiB int    `json:"memory_mib"`
 	Kernel    string `json:"kernel"` // major.minor
+}
+
+// Job is what a real client does through smbd, in pairs of msrpcd and stock.
+type Job struct {
+	ID    string   `json:"id"`
+	What  string   `json:"what"`
+	Pairs int      `json:"pairs"`
+	Wall  Relation `json:"wall"`
+	CPU   Relation `json:"cpu"` // of all processes of the host but the client
+}
+
+// IDs of jobs that are not warm and one by one.
+const (
+	JobMany = "many"
+	JobCold = "cold"
+)
+
+// Relation has the medians of both sides and the ratio, which is taken in pairs.
+type Relation struct {
+	OursMS  float64 `json:"msrpcd_ms"`
+	StockMS float64 `json:"samba_dcerpcd_ms"`
+	Ratio   Ratio   `json:"ratio"`
 }
 
 // Contenders, as they are named in every table.
@@ -146,6 +170,21 @@ type Process struct {
 	Name string `json:"name"`
 	Memory
 }
+
+// Serving is the memory of several processes together, while they serve the jobs.
+type Serving struct {
+	Name      string `json:"name"`
+	Processes int    `json:"processes"`
+	Memory
+}
+
+// What Serving tells of.
+const (
+	ProcOurs     = "brokers and adaptors"
+	ProcStock    = "samba-dcerpcd"
+	ProcAllOurs  = "all of msrpcd, rpcds included"
+	ProcAllStock = "samba-dcerpcd, rpcds included"
+)
 
 // Held is one server with more and more connections that say nothing.
 type Held struct {
