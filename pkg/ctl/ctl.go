@@ -92,8 +92,8 @@ func Main(args []string) int {
 	status := hostEnv(journal.Output(os.Stdout), journal.Stderr).run(ctx, args)
 	journal.Flush()
 	if ctx.Err() != nil && sig != nil {
-		// All is cleaned up. Ending by the signal tells systemd, or the
-		// shell, that this was no failure of ours.
+		// All is cleaned up. Ending by the signal shows systemd, or the
+		// shell, that this was not a failure.
 		signal.Reset()
 		syscall.Kill(os.Getpid(), sig.(syscall.Signal))
 		<-time.After(time.Second) // the runtime takes a moment to die

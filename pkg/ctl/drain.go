@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/wire/printable"
 )
 
 const drainLong = `Let workers end without ending a connection: they take no new clients, serve
@@ -71,7 +72,7 @@ type drainee struct {
 	Rpcd        string  `json:"rpcd"`
 	Worker      int     `json:"worker"`
 	Unit        string  `json:"unit"`
-	State       string  `json:"state"` // drained, draining, or unheard: it does not heed the request
+	State       string  `json:"state"` // drained, draining, or unheard: it does not react to the request
 	Connections uint64  `json:"connections"`
 	Groups      uint32  `json:"groups"`
 	Seconds     float64 `json:"seconds"` // since it began to drain
@@ -193,7 +194,7 @@ func addDrainees(list []*drainee, r *plan.Rpcd, only int) ([]*drainee, error) {
 	return list, nil
 }
 
-// warnAlone tells of rpcds that no other worker serves meanwhile.
+// warnAlone names the rpcds that no other worker serves meanwhile.
 func (e *env) warnAlone(served *plan.Plan, list []*drainee) {
 	for i := range served.Rpcds {
 		r := &served.Rpcds[i]
@@ -262,11 +263,11 @@ func leftover(left []*drainee) error {
 	var errs []error
 	for _, d := range left {
 		if d.State == "unheard" {
-			errs = append(errs, fmt.Errorf("%s does not heed the request, its program is an older one; systemctl restart %s", d.name(), d.Unit))
+			errs = append(errs, fmt.Errorf("%s does not react, since its program is an older one; run systemctl restart %s", d.name(), d.Unit))
 			continue
 		}
-		errs = append(errs, fmt.Errorf("%s has %d connections in %d association groups and drains for %s; it ends with the last one, or with systemctl restart %s",
-			d.name(), d.Connections, d.Groups, (time.Duration(d.Seconds)*time.Second), d.Unit))
+		errs = append(errs, fmt.Errorf("%s has %s in %s and drains for %s; it ends with the last one, or with systemctl restart %s",
+			d.name(), printable.Count(d.Connections, "connection"), printable.Count(d.Groups, "association group"), (time.Duration(d.Seconds)*time.Second), d.Unit))
 	}
 	return errors.Join(errs...)
 }

@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/listing"
+	"msrpcd/pkg/wire/printable"
 )
 
 // listed is one rpcd of msrpcctl list.
@@ -141,7 +142,7 @@ func (e *env) listText(l *listed) {
 	case l.Activation == config.ActivationDirect:
 		about = append(about, "no broker", fmt.Sprintf("idle %d s", l.IdleSec))
 	case l.Workers > 0:
-		about = append(about, fmt.Sprintf("%d workers", l.Workers), fmt.Sprintf("%d spares", l.Spares), fmt.Sprintf("idle %d s", l.IdleSec))
+		about = append(about, printable.Count(l.Workers, "worker"), printable.Count(l.Spares, "spare"), fmt.Sprintf("idle %d s", l.IdleSec))
 	}
 	fmt.Fprintf(e.out, "%s: %s (%s)\n", l.Name, l.Exec, strings.Join(about, ", "))
 	if l.Failure != "" {

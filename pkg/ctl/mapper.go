@@ -25,7 +25,7 @@ const (
 	maxEntries = 20_000 // entries of one mapper; Windows has a few hundred
 )
 
-// mapped is one endpoint of an interface, as an endpoint mapper tells it.
+// mapped is one endpoint of an interface, as an endpoint mapper has it.
 type mapped struct {
 	Name       string   `json:"name,omitempty"` // of the interface, if it has one here
 	UUID       string   `json:"uuid"`
@@ -75,7 +75,7 @@ func (m *mapper) lookup(ctx context.Context) ([]mapped, error) {
 			e := &out.Entries.Elem[i]
 			list = m.add(list, e.Object, e.Tower.Tower.Octets, e.Annotation)
 		}
-		// Samba tells ept_s_not_registered together with the last entries.
+		// Samba sends ept_s_not_registered together with the last entries.
 		if out.Status != epm.OK && out.Status != epm.NotRegistered {
 			return nil, fmt.Errorf("ept_lookup: the endpoint mapper says %w", out.Status)
 		}

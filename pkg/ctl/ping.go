@@ -38,7 +38,7 @@ type pinged struct {
 type try struct {
 	Number  int     `json:"number"` // from 1
 	Group   uint32  `json:"association_group,omitempty"`
-	Worker  uint32  `json:"worker"`               // its index, as the group's id tells
+	Worker  uint32  `json:"worker"`               // its index, from the group's id
 	Connect float64 `json:"connect_ms,omitempty"` // milliseconds
 	Bind    float64 `json:"bind_ms,omitempty"`    // from bind to bind_ack, milliseconds
 	Error   string  `json:"error,omitempty"`      // "" = it answered

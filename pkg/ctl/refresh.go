@@ -77,7 +77,7 @@ func (e *env) refreshText(rep *refresh.Report, failed bool) {
 }
 
 // logger writes to the journal for a command that systemd runs, and nowhere
-// for one that people run, who read what the command prints.
+// for one that a person runs, since the command prints it.
 func (e *env) logger() *slog.Logger {
 	if journal.IsStream(os.Stderr) {
 		return journal.Setup()

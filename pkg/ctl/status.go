@@ -183,7 +183,7 @@ func (e *env) brokerLine(ctx context.Context, m manager, f *status.File, b *brok
 	}
 }
 
-// workerLine tells about worker i; false: it is down and nothing waits for it.
+// workerLine is the line of worker i; false: it is down and nothing waits for it.
 func (e *env) workerLine(ctx context.Context, m manager, f *status.File, r *plan.Rpcd, i int) (workerStatus, bool) {
 	l := f.Worker(i)
 	w := workerStatus{Index: i, Spare: i >= r.Workers, Unit: layout.WorkerService(r.Name, i), State: "down"}

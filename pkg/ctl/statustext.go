@@ -5,6 +5,8 @@ package ctl
 import (
 	"fmt"
 	"strings"
+
+	"msrpcd/pkg/wire/printable"
 )
 
 // statusTable is one line for each rpcd.
@@ -94,7 +96,7 @@ func (e *env) statusDetail(s *rpcdStatus) {
 	case len(s.Running) == 0 && s.Broker == nil:
 		fmt.Fprintln(e.out, "  the server does not run; it starts when a client comes")
 	case len(s.Running) == 0:
-		fmt.Fprintf(e.out, "  no worker runs; up to %d and %d spares start when clients come\n", s.Workers, s.Spares)
+		fmt.Fprintf(e.out, "  no worker runs; up to %s and %s start when clients come\n", printable.Count(s.Workers, "worker"), printable.Count(s.Spares, "spare"))
 	}
 	table(e.out, "  ", rows)
 }

@@ -58,7 +58,7 @@ func findTarget(text string, served *plan.Plan, failed error) (target, error) {
 	return t, err
 }
 
-// bindings tells what a binding looks like.
+// bindings says what a binding looks like.
 const bindings = "write ncacn_ip_tcp:HOST[PORT], ncalrpc:[NAME], or an address or a host name with a dot"
 
 // isHost knows addresses and host names with a dot; no rpcd has a name like these.

@@ -227,7 +227,8 @@ func open(ctx context.Context, m manager, r *plan.Rpcd, t layout.Transport) erro
 	return nil
 }
 
-// explainPort tells who has the port of a listener that could not be started.
+// explainPort names the process that has the port of a listener that could not be
+// started.
 func (e *env) explainPort(err error, r *plan.Rpcd, t layout.Transport) error {
 	var job *systemctl.JobError
 	if !errors.As(err, &job) {

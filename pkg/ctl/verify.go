@@ -19,7 +19,7 @@ type verification struct {
 	Checked   []string           `json:"checked"`            // names of the checks that were made
 	Unknown   []string           `json:"unknown,omitempty"`  // what could not be looked at, and why
 	Reachable []wanted.Reachable `json:"reachable"`          // from outside of this host
-	Port135   string             `json:"port_135,omitempty"` // who listens on the endpoint mapper's port
+	Port135   string             `json:"port_135,omitempty"` // the process that listens on the endpoint mapper's port
 
 	blind bool // a whole source of what is could not be read
 }
@@ -31,8 +31,8 @@ const (
 )
 
 const verifyLong = `Check that everything is as it should be: smb.conf, directories, status files,
-unit files, units, who listens on every pipe, endpoint, port and inbox, and what
-runs. Nothing is connected to and nothing is changed.
+unit files, units, the process behind every pipe, endpoint, port and inbox, and
+what runs. Nothing is connected to and nothing is changed.
 
 A finding is a cause; what follows from it is listed below it. Each comes with
 its remedy, and says whether msrpcctl refresh mends it. What other hosts can
@@ -95,7 +95,7 @@ func (e *env) verify(ctx context.Context) (*verification, error) {
 	return v, nil
 }
 
-// port135 tells who listens on the endpoint mapper's port, "" when that cannot
+// port135 names the process that listens on the endpoint mapper's port, "" when that cannot
 // be seen.
 func port135(s *wanted.State) string {
 	who, ok := s.Listens(epmapperPort)

@@ -65,7 +65,7 @@ func TestBadListings(t *testing.T) {
 		}
 	}
 	if !strings.Contains(said, "zclaims") || !strings.Contains(said, "winreg") {
-		t.Errorf("the conflict is not told:\n%s", out)
+		t.Errorf("the conflict is not reported:\n%s", out)
 	}
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "4", "-n", "20"); r.Conns != 20 {
 		t.Errorf("winreg beside bad rpcds: %+v", r)
@@ -145,7 +145,7 @@ func TestMissingSambaAndSmbConf(t *testing.T) {
 	h.run("mv", "/etc/samba/smb.conf", "/root/smb.conf")
 	out, rc := h.try("msrpcctl", "refresh")
 	if rc == 0 {
-		t.Error("refresh without smb.conf is no success")
+		t.Error("refresh without smb.conf is not a success")
 	}
 	h.contains(out, "/etc/samba/smb.conf")
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc); r.Conns != 1 {
@@ -155,7 +155,7 @@ func TestMissingSambaAndSmbConf(t *testing.T) {
 	h.sh("mv $(command -v testparm) /root/testparm")
 	out, rc = h.try("msrpcctl", "refresh")
 	if rc == 0 {
-		t.Error("refresh without testparm is no success")
+		t.Error("refresh without testparm is not a success")
 	}
 	h.contains(out, "testparm")
 }
@@ -186,7 +186,7 @@ func TestWorkerThatDiesAtStart(t *testing.T) {
 	h.eventually(func() error {
 		log := h.journal("-u", "msrpc-worker-dies@0.service", "-o", "cat")
 		if !strings.Contains(log, "rpcd_dies") {
-			return fmt.Errorf("the journal does not tell that rpcd_dies ended:\n%s", log)
+			return fmt.Errorf("the journal does not say that rpcd_dies ended:\n%s", log)
 		}
 		return nil
 	})

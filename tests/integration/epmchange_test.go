@@ -136,7 +136,7 @@ func TestEndpointMapperBesideAnother(t *testing.T) {
 	other := h.MustStart(t, "python3", "-c", "import socket; s=socket.socket(socket.AF_INET6); s.bind(('::',135)); s.listen(); s.accept()")
 	h.eventually(func() error {
 		if out, _ := h.try("ss", "-Hltn", "sport = :135"); out == "" {
-			return fmt.Errorf("nobody listens")
+			return fmt.Errorf("no process listens")
 		}
 		return nil
 	})
@@ -167,7 +167,7 @@ func TestEndpointMapperBesideAnother(t *testing.T) {
 	h.run("msrpcctl", "refresh")
 	h.fine()
 	if got, _ := h.epmlookup("ncacn_ip_tcp:127.0.0.1"); len(got) == 0 {
-		t.Error("it tells nothing")
+		t.Error("it answers nothing")
 	}
 }
 

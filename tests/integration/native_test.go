@@ -133,7 +133,7 @@ func TestNativeRpcdEndsWhenIdleAndComesBack(t *testing.T) {
 		t.Error("it did not end")
 	}
 	if n := h.statusFile("probe").Worker(0).Received.Load(); n != 2 {
-		t.Errorf("its line tells of %d connections, want 2", n)
+		t.Errorf("its line has %d connections, want 2", n)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestNativeRpcdBehindABroker(t *testing.T) {
 	h.eventually(func() error {
 		sent, received := f.Sent(0).Sent.Load()+f.Sent(1).Sent.Load(), f.Worker(0).Received.Load()+f.Worker(1).Received.Load()
 		if sent != 1 || received != 1 {
-			return fmt.Errorf("broker and worker tell of %d and %d connections, want 1", sent, received)
+			return fmt.Errorf("broker and worker have %d and %d connections, want 1", sent, received)
 		}
 		return nil
 	})

@@ -98,7 +98,7 @@ func TestRpcclientOfRootIsTheLocalSystem(t *testing.T) {
 			}
 			log := h.journal("-u", "msrpc-worker-*", "-o", "cat")
 			if n := strings.Count(log, "PDU refused"); n == 0 {
-				t.Errorf("no word of nobody's tries:\n%s", log)
+				t.Errorf("no message about the tries of nobody:\n%s", log)
 			}
 		})
 	}

@@ -96,7 +96,7 @@ func TestParkedClientOutlivesTheKilledBroker(t *testing.T) {
 	h.eventually(func() error { // right after the fork it is still systemd's
 		env, err := h.ReadFile("/proc/" + h.property(unit, "MainPID") + "/environ")
 		if err != nil || !strings.Contains(string(env), "parking") {
-			return fmt.Errorf("LISTEN_FDNAMES does not tell of a parking: %q, %v", env, err)
+			return fmt.Errorf("LISTEN_FDNAMES has no parking: %q, %v", env, err)
 		}
 		return nil
 	})

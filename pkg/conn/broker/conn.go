@@ -27,7 +27,7 @@ type conn struct {
 	replied  bool // np: the request is answered
 	needIdle bool
 	hungUp   bool   // the peer sends nothing more
-	gen      uint16 // tells events of this conn from those of an earlier one
+	gen      uint16 // distinguishes events of this conn from those of an earlier one
 	binding  int16  // index into Broker.bindings
 	frag     uint16 // length of the first PDU, 0 for a pipe without DCE/RPC
 	worker   int16  // wantInbox: whose inbox

@@ -26,7 +26,7 @@ type inbox struct {
 	to       *sys.Address
 	queue    []waiter
 	retryAt  time.Duration // not to be tried before, 0: now
-	fullAt   time.Duration // full: to be tried by then, if epoll has not told of room
+	fullAt   time.Duration // full: to be tried by then, if epoll has not reported room
 	unread   int           // full: bytes of the broker that nothing had read then
 	seen     uint64        // Received of the worker at the last look
 	seenAt   time.Duration // when that grew, or when nothing was in flight
@@ -34,7 +34,7 @@ type inbox struct {
 	goneAt   time.Duration // missing: since when
 	startID  uint64        // of the worker that was alive at the last look
 	alive    bool
-	watching bool // epoll tells when it has room
+	watching bool // epoll says when it has room
 	gone     int  // of queue, those that left it elsewhere than at its head
 }
 
@@ -210,7 +210,7 @@ func (b *Broker) readAgain(i int) {
 	}
 }
 
-// flush hands over what waits for inbox i, as far as it has room. epoll tells
+// flush hands over what waits for inbox i, as far as it has room. epoll says
 // when something that this process sent was read; what others have sent, such as
 // the broker before, may fill an inbox too, so it is tried now and then.
 func (b *Broker) flush(i int) {

@@ -62,7 +62,7 @@ func (b *Broker) readNPA(fd int) {
 }
 
 // fillNPA reads what is there of the request, never more than the request, and
-// reports whether it is complete. An entry of the parking does not tell of what is
+// reports whether it is complete. An entry of the parking does not have what is
 // read after it was made, so the conn leaves the parking first: its client would
 // rather see the end of the connection than wait for an answer.
 func (b *Broker) fillNPA(fd int) bool {

@@ -5,7 +5,6 @@ package broker
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 
@@ -14,6 +13,7 @@ import (
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/pkg/wire/printable"
 )
 
 // takeParking adopts the parking of an earlier incarnation. Slots are made and
@@ -34,7 +34,7 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 		}
 	}
 	if len(taken) > 0 {
-		b.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%d parked connections taken up", len(taken)), journal.MessageID, journal.IDParkingTaken)
+		b.log.Log(context.Background(), journal.Notice, printable.Count(len(taken), "parked connection")+" taken up", journal.MessageID, journal.IDParkingTaken)
 	}
 	slices.SortFunc(taken, func(x, y int32) int { return cmp.Compare(b.conns[x].accepted, b.conns[y].accepted) })
 	for _, fd := range taken {

@@ -53,7 +53,7 @@ func (b *Broker) readStalled() {
 
 // readHead reads what is there of the first PDU, but never its last byte. As with
 // the request of a named pipe, the conn leaves the parking first: its entry does
-// not tell of what is read now.
+// not have what is read now.
 func (b *Broker) readHead(fd int) {
 	c := &b.conns[fd]
 	room := min(int(c.need)-1-len(c.head()), len(b.in))

@@ -72,7 +72,7 @@ func (w *waiting) deciding() int { return w.n - w.silent.n }
 // silent says of a state that the bind is not complete.
 func (s state) silent() bool { return s == wantNPA || s == wantBind }
 
-// wait lets a conn wait for what s says; epoll tells when more arrives. That is
+// wait lets a conn wait for what s says; epoll says when more arrives. That is
 // edge-triggered: what has been peeked at does not wake the loop again, and what
 // came before is reported at once.
 func (b *Broker) wait(fd int, s state) {
@@ -89,7 +89,7 @@ func (b *Broker) wait(fd int, s state) {
 		c.state = s
 		b.enterRole(fd)
 	}
-	if s == wantBind && c.crowd == nil { // np: not before the request tells the client's address
+	if s == wantBind && c.crowd == nil { // np: not before the request names the client's address
 		b.count(fd)
 	}
 	if b.parking.parkNow && c.stage == fresh {

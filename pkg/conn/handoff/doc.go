@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package handoff is the datagram in which a broker hands a connection over to
-// a worker's inbox. msrpc-handoff(7) describes it for those who write workers;
+// a worker's inbox. msrpc-handoff(7) describes it for authors of workers;
 // the test vectors of that page are checked by this package's tests.
 //
 // Layout, little-endian, 40 bytes of header:

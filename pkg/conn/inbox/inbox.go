@@ -64,7 +64,7 @@ func Take(fds []sys.PassedFD, unit string, dirs Directories) (*Inbox, error) {
 		return nil, fmt.Errorf("the inbox that was passed is not a unix datagram socket; %s needs ListenDatagram= with a path", unit)
 	}
 	if sockopt(fd, unix.SO_PASSCRED) != 1 {
-		return nil, fmt.Errorf("the inbox does not tell who sends; %s needs PassCredentials=yes", unit)
+		return nil, fmt.Errorf("the inbox does not name its senders; %s needs PassCredentials=yes", unit)
 	}
 	return New(fd, dirs), nil
 }
@@ -120,7 +120,7 @@ func (in *Inbox) Check(n int) error {
 	return in.checkIdentity()
 }
 
-// checkIdentity: a named pipe's client is who the request of its peer, which
+// checkIdentity: a named pipe's client is the one that the request of its peer, which
 // must be root, says; no other client has such a request.
 func (in *Inbox) checkIdentity() error {
 	m, p := &in.Message, &in.Peer
@@ -142,7 +142,7 @@ func (in *Inbox) checkIdentity() error {
 	return nil
 }
 
-// Sender is who sent the datagram.
+// Sender is the process that sent the datagram.
 func (in *Inbox) Sender() unix.Ucred { return in.rx.Cred }
 
 // Conn is the connection that was handed over.

@@ -21,7 +21,7 @@ type Line struct {
 }
 
 // LockLine takes the line of worker index for a new incarnation: what was
-// received before has ended with the last one. The error names who has it.
+// received before has ended with the last one. The error names the process that has it.
 func LockLine(name string, index int) (*Line, error) {
 	path := layout.StatusFile(name)
 	f, err := status.Open(path, true)
@@ -72,7 +72,7 @@ func (l *Line) Ended(n uint64) { l.Closed.Store(min(l.Closed.Load()+n, l.Receive
 // took for ended.
 func (l *Line) Resumed(n uint64) { l.Closed.Store(l.Closed.Load() - min(n, l.Closed.Load())) }
 
-// Drain tells the broker and msrpcctl that the worker takes no new groups, with
+// Drain shows the broker and msrpcctl that the worker takes no new groups, with
 // status.Leaving among flags none at all.
 func (l *Line) Drain(flags uint32) {
 	var ts unix.Timespec

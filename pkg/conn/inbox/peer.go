@@ -2,7 +2,7 @@
 
 package inbox
 
-// Who a client is and what it connected to is asked of its descriptor, never
+// The client and what it connected to is asked of its descriptor, never
 // of the message that came with it. The binding string of the message only has
 // to agree.
 
@@ -18,7 +18,7 @@ import (
 	"msrpcd/pkg/host/sys"
 )
 
-// Peer is one client, as its descriptor tells. It is reused.
+// Peer is one client, as its descriptor shows. It is reused.
 type Peer struct {
 	Transport     layout.Transport
 	Path          []byte     // local path of a unix socket, points into the Peer

@@ -6,7 +6,7 @@ package samba
 //
 //	00 u32 referent, 04 u32 referent, 08 u32 L, 0c L bytes: the first PDU
 //	string: binding of the listener (u32 max, u32 0, u32 actual, bytes with NUL)
-//	named_pipe_auth_req_info5, 7 or 8: who the client is, to the very end
+//	named_pipe_auth_req_info5, 7 or 8: the client's identity, to the very end
 //
 // A body is built in place behind the PDU, which the caller has read to
 // ClientHead. Offsets are len() of the slice, so dst always starts at the

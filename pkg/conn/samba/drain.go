@@ -20,6 +20,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/program"
+	"msrpcd/pkg/wire/printable"
 )
 
 const (
@@ -37,7 +38,7 @@ func (w *worker) drain(why string, flags uint32) {
 	w.draining, w.drainWhy = true, why
 	w.line.Drain(flags)
 	w.causes.Log(w.log, journal.Notice, "drain", journal.IDWorkerDrains,
-		fmt.Sprintf("%s: %d connections are served to their end, then the worker ends", why, w.line.Open()))
+		fmt.Sprintf("%s: the worker serves its clients to their end, then it ends (%s)", why, printable.Count(w.line.Open(), "connection")))
 	if w.line.Open() == 0 && w.phase == serving {
 		w.hold = w.startProbe()
 	}

@@ -135,7 +135,7 @@ func TestStopLetsClientsEnd(t *testing.T) {
 	b.Close()
 	a.closed()
 	f.ended(0)
-	if !f.output.has("1 connections did not end in time") {
+	if !f.output.has("1 connection did not end in time") {
 		t.Error(f.output.String())
 	}
 }

@@ -165,7 +165,7 @@ func (l *logParser) send() {
 
 // severity is the level of syslog(3) for Samba's: 0 is all that an administrator
 // has to know. Higher ones are notices, which LogLevelMax= of the units lets
-// pass: who sets a log level in smb.conf wants to see what it gives.
+// pass: an administrator who sets a log level in smb.conf wants to see its messages.
 func severity(level string) slog.Level {
 	switch level {
 	case "0":

@@ -138,7 +138,7 @@ func (w *worker) readBus() error {
 func (w *worker) status(m *Message) error {
 	s, ok := ParseWorkerStatus(m.Body)
 	if !ok {
-		return &layoutError{fmt.Errorf("%s tells its status in %d bytes, which no known Samba does; update msrpcd", w.opt.Exec, len(m.Body))}
+		return &layoutError{fmt.Errorf("%s sends its status in %d bytes, which no known Samba does; update msrpcd", w.opt.Exec, len(m.Body))}
 	}
 	if w.phase == starting {
 		return w.firstStatus(m)

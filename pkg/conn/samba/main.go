@@ -16,7 +16,7 @@ import (
 
 // Main is the program msrpc-samba-worker, which finds in its environment what
 // setting.Table has for it: it returns the exit code. Its argument NAME@N is for
-// those who look at the processes of a host, and is checked.
+// ps(1) and systemctl status, and is checked.
 func Main(args []string) int {
 	opt := setting.Defaults()
 	err := opt.Environ(setting.Samba, os.Getenv)

@@ -142,7 +142,7 @@ func (r *MessagingSocket) bind() error {
 }
 
 // Connect returns a socket of its own for messages to process pid: being
-// connected, it tells when the peer's queue has room.
+// connected, it is writable when the peer's queue has room.
 func (r *MessagingSocket) Connect(pid int) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

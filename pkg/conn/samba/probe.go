@@ -2,7 +2,7 @@
 
 package samba
 
-// Proof that the child has no client. Its statuses tell only of ends, and a
+// Proof that the child has no client. Its statuses report only ends, and a
 // client that it could not decode ends without one; but it answers
 // MsgDumpStatus with one line for each client, after all that was sent to it
 // before. Nothing at all up to the end of the file means that it has no client.

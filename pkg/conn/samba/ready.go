@@ -23,7 +23,7 @@ import (
 	"msrpcd/pkg/wire/abi"
 )
 
-// chooseLayout selects the layouts by the version that the unit tells, or by
+// chooseLayout selects the layouts by the version that the unit names, or by
 // what the program says of itself when it is another program by now.
 func (w *worker) chooseLayout() error {
 	if w.opt.SambaVersion == "" || w.opt.ExecID != "" && w.opt.ExecID != w.execID.String() {
@@ -67,7 +67,7 @@ func (w *worker) firstStatus(m *Message) error {
 			err = w.useVersion(v)
 		}
 		if err == nil && len(m.Body) != w.layout.StatusSize {
-			err = fmt.Errorf("%s of samba %v tells its status in %d bytes, %d were expected", w.opt.Exec, v, len(m.Body), w.layout.StatusSize)
+			err = fmt.Errorf("%s of Samba %v sends its status in %d bytes, %d were expected", w.opt.Exec, v, len(m.Body), w.layout.StatusSize)
 		}
 		if err != nil {
 			return &layoutError{err}

@@ -15,7 +15,7 @@ import (
 )
 
 // This file owns when the adaptor does something about a source that holds too
-// many connections. They are the rpcd's, whose statuses tell that one has ended
+// many connections. They are the rpcd's, whose statuses say that one has ended
 // and not which. So nothing is known of them until, once in many clients, a share
 // or the total may be used up: then the adaptor looks at the rpcd's sockets
 // (sockets.go), beside its loop, and shuts down the longest idle ones of the
@@ -50,7 +50,7 @@ func (s *shedder) fit(limit source.Limit, descriptors int) {
 }
 
 // blindAndFull keeps a share of the descriptors from clients of TCP where sources
-// cannot be told apart.
+// cannot be distinguished.
 func (w *worker) blindAndFull(t layout.Transport) bool {
 	return t.IP() && w.shed.blind.Load() && w.line.Open() > uint64(w.shed.limit.Total)
 }

@@ -10,6 +10,7 @@ import (
 
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/wire/printable"
 )
 
 // stopWait is how long the child has for each way of being asked to end. It
@@ -42,7 +43,7 @@ func (w *worker) leave(why string, brief bool) {
 	}
 }
 
-// takeOrder heeds what the service manager said of the stop.
+// takeOrder reads what the service manager said of the stop.
 func (w *worker) takeOrder() {
 	o := w.order.answer.Swap(nil)
 	if o == nil || w.phase != leaving {
@@ -52,7 +53,7 @@ func (w *worker) takeOrder() {
 		w.stopAt, w.stopWait = w.leaveAt+o.limit, o.press
 	}
 	w.causes.Log(w.log, journal.Notice, "leave", journal.IDWorkerDrains,
-		fmt.Sprintf("%s; %d connections have %s to end%s", w.stopWhy, w.line.Open(), duration(w.stopAt-w.leaveAt), o.note))
+		fmt.Sprintf("%s; its connections have %s to end (%d)%s", w.stopWhy, duration(w.stopAt-w.leaveAt), w.line.Open(), o.note))
 }
 
 // stop ends the child, and with it the adaptor. Connections inside the child
@@ -63,7 +64,7 @@ func (w *worker) stop(why string) {
 	}
 	asked := (w.phase == serving || w.phase == leaving) && !w.out.Pending()
 	if n := w.line.Open(); w.phase == leaving && n > 0 {
-		w.log.Warn(fmt.Sprintf("%d connections did not end in time and are closed", n), journal.MessageID, journal.IDWorkerDrains)
+		w.log.Warn(printable.Count(n, "connection")+" did not end in time: closed", journal.MessageID, journal.IDWorkerDrains)
 	}
 	w.phase, w.stopWhy = stopping, why
 	w.line.Flags.Store(0)

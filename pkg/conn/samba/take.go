@@ -115,7 +115,7 @@ func (w *worker) expectGroup() {
 	}
 }
 
-// hasGroups: statuses tell the number of association groups.
+// hasGroups: statuses have the number of association groups.
 func (w *worker) hasGroups() bool { return w.layout.StatusSize == 16 }
 
 // readPDU consumes exactly the first PDU, frag bytes, behind body, and on a

@@ -4,7 +4,7 @@ package samba
 
 import "encoding/binary"
 
-// WorkerStatus is what an rpcd tells its parent: once when it is ready, then
+// WorkerStatus is what an rpcd sends its parent: once when it is ready, then
 // each time a connection has ended.
 type WorkerStatus struct {
 	Group       uint32 // --worker-group

@@ -50,7 +50,7 @@ type Ledger[T any] struct {
 	free   []*Holder[T]
 	total  [Resources]atomic.Int64
 	peak   [Resources]atomic.Int64 // no holder has more
-	at     [Resources]int          // in all: where to look for the next who pays
+	at     [Resources]int          // in all: where to look for the next that pays
 }
 
 // Holder is a source that something is held for.
@@ -66,7 +66,7 @@ type Holder[T any] struct {
 // few sources that have left are kept for others to come.
 const few = 64
 
-// Enter finds or makes the holder of a source, for one who calls Leave at the end.
+// Enter finds or makes the holder of a source; its caller calls Leave at the end.
 func (l *Ledger[T]) Enter(s Source) *Holder[T] {
 	h := &l.system
 	if s != (Source{}) {
@@ -99,7 +99,7 @@ func (l *Ledger[T]) add(s Source) (h *Holder[T]) {
 	return h
 }
 
-// Leave forgets a source with the last who entered for it, and gave back what
+// Leave forgets a source with the last that entered for it, and gave back what
 // was held. With the last source of many goes the memory.
 func (l *Ledger[T]) Leave(h *Holder[T]) {
 	if h.refs--; h.refs > 0 || h == &l.system {

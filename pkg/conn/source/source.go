@@ -17,8 +17,8 @@ import (
 // This file owns the rule of what is one source, table.go what is known of each.
 // Nothing here allocates for a connection.
 
-// Source is who opened a connection: an address (TCP, and named pipes as smbd
-// tells) or a user (ncalrpc).
+// Source is where a connection comes from: an address (TCP, and named pipes as smbd
+// says) or a user (ncalrpc).
 type Source struct {
 	kind uint8
 	id   [16]byte
@@ -32,7 +32,7 @@ const (
 // IsUser reports whether s is a user.
 func (s Source) IsUser() bool { return s.kind == fromUser }
 
-// Of tells whose the connection fd is. info is the named pipe auth request of a
+// Of is the source of the connection fd. info is the named pipe auth request of a
 // pipe's client behind its header, of this level. ok is false where no limit for
 // a source holds: for root, and on a named pipe for calls that no address comes with.
 func Of(t layout.Transport, fd int, level uint32, info []byte) (s Source, ok bool) {

@@ -51,7 +51,7 @@ func (f *File) BrokerAlive() bool { return f.alive(brokerLine) }
 // WorkerAlive reports whether worker i holds its line. Not for that worker itself.
 func (f *File) WorkerAlive(i int) bool { return f.alive(i) }
 
-// Open connections of worker i that its line tells, never negative.
+// Open connections of worker i by its line, never negative.
 func (w *WorkerLine) Open() uint64 {
 	c, r := w.Closed.Load(), w.Received.Load()
 	if c > r {

@@ -67,7 +67,7 @@ func keep(path string, workers, uid, gid int) (kept bool, err error) {
 
 // reshape gives a file the length and the header for capacity indices, where it
 // has others. Lines that are new are zero. All of it has room on its file system:
-// who has it mapped would be ended by SIGBUS when a hole cannot be filled.
+// which SIGBUS would end when a hole cannot be filled.
 func reshape(f *os.File, capacity int) error {
 	st, err := f.Stat()
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package event is the event loop of brokers, adaptors and native rpcds, and
-// what each of them tells the service manager.
+// what each of them sends to the service manager.
 //
 // loop.go owns the loop: epoll, the clock, signals, and the wake-up from other
 // goroutines. manager.go owns sd_notify(3). One thread runs a Loop and owns all

@@ -118,7 +118,7 @@ func (l *Loop) Caught(signals ...unix.Signal) bool {
 }
 
 // Token names what an event is of: a kind above KindWake, up to 15, an index, and
-// a generation that tells a descriptor from an earlier one of the same number.
+// a generation that distinguishes a descriptor from an earlier one of the same number.
 func Token(kind int, gen uint32, index int) uint64 {
 	return uint64(kind)<<60 | uint64(gen&GenMask)<<32 | uint64(uint32(index))
 }

@@ -16,7 +16,7 @@ const (
 	readyRetry  = 10 * time.Millisecond // between tries to say READY=1
 )
 
-// Manager is the service manager, as far as a service tells it of itself: READY=1
+// Manager is the service manager, as far as a service reports to it: READY=1
 // is said until it was accepted, the status line when it has changed and at most
 // once a second. PID 1 does not read while it reloads; what it does not take
 // now is said again later, and nothing ever waits for it.
@@ -47,7 +47,7 @@ func (m *Manager) Ready(now time.Duration) error {
 	case 0, unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
 		return nil
 	default:
-		return fmt.Errorf("tell systemd that the service is ready: %w", errno)
+		return fmt.Errorf("say READY=1 to systemd: %w", errno)
 	}
 }
 

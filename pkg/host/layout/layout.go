@@ -18,7 +18,7 @@ var (
 	Runtime      = "/run/msrpc"          // inboxes and status files, one directory per rpcd
 )
 
-// Accounts. Who is in Group may write into every inbox, so only brokers are:
+// Accounts. A member of Group may write into every inbox, so only brokers are:
 // native rpcds have an account of their own, in no group.
 const (
 	User     = "msrpc"      // of brokers

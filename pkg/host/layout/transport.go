@@ -65,7 +65,7 @@ func (t Transport) IP() bool { return t == TCP }
 func (t Transport) Framed() bool { return t == NP }
 
 // Relayed holds where smbd, which runs as root, connects for a client: before
-// the first PDU a named pipe auth request says which client, and as whom smbd
+// the first PDU a named pipe auth request says which client, and as which user smbd
 // has authenticated it.
 func (t Transport) Relayed() bool { return t == NP }
 

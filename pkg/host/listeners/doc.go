@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package listeners answers who listens where on this host, without
+// Package listeners finds which process listens where on this host, without
 // connecting anywhere: a connection would wake a broker.
 //
 // A Snapshot is taken once from /proc/net and the kernel's unix_diag and holds

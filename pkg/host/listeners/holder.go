@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Who holds a socket: /proc/PID/fd of all processes, read once when first
+// Which process holds a socket: /proc/PID/fd of all processes, read once when first
 // asked. Only root sees all of them.
 
 package listeners

@@ -89,7 +89,7 @@ const (
 	NodeLive                    // a listening socket is behind it
 )
 
-// Node tells what is behind the socket node at path; for NodeLive with the
+// Node says what is behind the socket node at path; for NodeLive with the
 // socket's inode.
 func (s *Snapshot) Node(path string) (NodeState, uint64) {
 	var st unix.Stat_t

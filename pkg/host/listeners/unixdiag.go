@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which node belongs to which unix socket: the kernel tells over netlink
+// Which node belongs to which unix socket: the kernel says it over netlink
 // (sock_diag(7), unix_diag_req with UDIAG_SHOW_VFS). /proc/net/unix has names
 // only.
 
@@ -25,7 +25,7 @@ const (
 	diagTimeoutSec   = 2
 )
 
-// diag is what the kernel tells of one socket.
+// diag is what the kernel says of one socket.
 type diag struct {
 	node   uint64 // inode of its node, 0 = none
 	queued bool   // it has something to receive
@@ -33,7 +33,7 @@ type diag struct {
 
 var errDiag = errors.New("malformed answer of unix_diag")
 
-// unixSockets tells of listening sockets and of unconnected datagram sockets,
+// unixSockets lists listening sockets and of unconnected datagram sockets,
 // by inode.
 func unixSockets() (map[uint64]diag, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)

@@ -2,7 +2,7 @@
 
 // Package program is about programs as files and as processes.
 //
-// file.go and libraries.go tell whether one was replaced while it runs: a package
+// file.go and libraries.go say whether one was replaced while it runs: a package
 // upgrade renames a new file over the old one, so device, inode, size or time of
 // the last change differ.
 //

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ID tells whether the file at a path is still the same program. Looking
+// ID says whether the file at a path is still the same program. Looking
 // costs one system call and no allocation.
 type ID struct {
 	ino, size          uint64

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// SelfPath is where the kernel tells which file this process runs.
+// SelfPath is where the kernel says which file this process runs.
 const SelfPath = "/proc/self/exe"
 
 // lookEvery bounds how often a process looks at its own path.

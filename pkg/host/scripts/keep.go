@@ -17,6 +17,7 @@ import (
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/wire/printable"
 )
 
 const (
@@ -52,7 +53,7 @@ func (k *keeper) keep(left []process) error {
 		}
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%d processes are still in %s; look at systemctl status %s", len(left), k.group.unit, k.group.unit)
+		return fmt.Errorf("%s left in %s; look at systemctl status %s", printable.Count(len(left), "process"), k.group.unit, k.group.unit)
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (k *keeper) end(left []process) error {
 		}
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%d processes of %s do not end", len(left), k.group.unit)
+		return fmt.Errorf("SIGKILL did not end %s of %s; look at systemctl status %s", printable.Count(len(left), "process"), k.group.unit, k.group.unit)
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func endAll() error {
 	return err
 }
 
-// shortID tells this run of the service from others.
+// shortID distinguishes this run of the service from others.
 func shortID() string {
 	id := os.Getenv("INVOCATION_ID")
 	if len(id) < 8 {

@@ -33,7 +33,7 @@ const (
 //     of the account gets any signal
 //
 // With FilesKeepLength it cannot take from a file what others have mapped either,
-// who would be ended by SIGBUS: no truncation (the units forbid ftruncate(2) only),
+// which SIGBUS would end: no truncation (the units forbid ftruncate(2) only),
 // no holes; and it lets no other account write what is its own, to do that.
 //
 // A kernel without seccomp(2) is an error that is to be logged, no more.

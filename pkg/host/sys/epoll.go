@@ -23,7 +23,7 @@ type Epoll struct {
 
 // brief: a sleep that the scheduler knows of wakes its monitor thread at both
 // ends, which for an event loop is a third thread that runs for each event. As
-// long as events come in such intervals it is not told.
+// long as events come in such intervals it is not woken.
 const brief = 5
 
 // NewEpoll makes an epoll instance.

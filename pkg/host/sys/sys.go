@@ -57,7 +57,7 @@ func Send(fd int, b []byte) (int, Errno) {
 	}
 }
 
-// SendQueue tells how many bytes sent through fd the receiver has not read
+// SendQueue is how many bytes sent through fd the receiver has not read
 // (SIOCOUTQ; on AF_UNIX sockets memory of queued messages, 0 when all are read).
 func SendQueue(fd int) (int, Errno) {
 	var n int32
@@ -65,14 +65,14 @@ func SendQueue(fd int) (int, Errno) {
 	return int(n), e
 }
 
-// Available tells how many bytes wait to be read (FIONREAD).
+// Available is how many bytes wait to be read (FIONREAD).
 func Available(fd int) (int, Errno) {
 	var n int32
 	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(&n)))
 	return int(n), e
 }
 
-// PeerCred is SO_PEERCRED: who connected a unix socket. On other sockets the
+// PeerCred is SO_PEERCRED: the process that connected a unix socket. On other sockets the
 // kernel says pid 0, uid and gid -1 without an error.
 func PeerCred(fd int) (unix.Ucred, Errno) {
 	var c unix.Ucred
@@ -96,7 +96,7 @@ func Name(fd int, peer bool, a *unix.RawSockaddrAny) (int, Errno) {
 
 // DescriptorLimit is how many descriptors this process may have (RLIMIT_NOFILE).
 // prlimit(2), which is all that some machines have to ask with, can change the
-// limits of others too, so it is forbidden to brokers; /proc tells the same.
+// limits of others too, so it is forbidden to brokers; /proc says the same.
 func DescriptorLimit() (int, error) {
 	const most = 1 << 30
 	var r unix.Rlimit

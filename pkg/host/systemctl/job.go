@@ -34,7 +34,7 @@ type JobError struct {
 	Result     string // canceled, timeout, failed, dependency, skipped (org.freedesktop.systemd1(5), JobRemoved)
 }
 
-// Error tells the result and where to look.
+// Error has the result and where to look.
 func (e *JobError) Error() string {
 	return fmt.Sprintf("%s %s: %s; look at systemctl status %s", e.Verb, e.Unit, e.Result, e.Unit)
 }

@@ -49,7 +49,7 @@ func Connect(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to systemd through the system bus: %w; run this as root or install dbus", err)
 	}
-	// The manager tells the end of jobs on the bus only to subscribers.
+	// The manager signals the end of jobs on the bus only to subscribers.
 	if err := bus.Subscribe(); err != nil {
 		bus.Close()
 		return nil, fmt.Errorf("subscribe to systemd's signals: %w", err)

@@ -15,7 +15,7 @@ import (
 	"msrpcd/pkg/wire/listing"
 )
 
-// Errors of Read that callers tell apart.
+// Errors of Read that callers distinguish.
 var (
 	// ErrNone says that there is no catalogue: nothing was refreshed yet, or
 	// its file system is not mounted.
@@ -56,7 +56,7 @@ type Entry struct {
 }
 
 // Twin is a program of Samba that would be an rpcd of the same name if no
-// native one had taken its place. It is never run as one. What it lists tells
+// native one had taken its place. It is never run as one. What it lists shows
 // whether Samba wants this service from an rpcd in the host's role at all: on a
 // domain controller, samba(8) serves much itself.
 type Twin struct {
@@ -73,7 +73,7 @@ func (e *Entry) KeepsOut() bool {
 		len(t.Listing.Interfaces) == 0 && len(t.Listing.Pipes) == 0
 }
 
-// Binary tells one version of a program from the next.
+// Binary distinguishes one version of a program from the next.
 type Binary struct {
 	Size    int64  // bytes
 	MTimeNS int64  // nanoseconds since 1970

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Identify tells one version of a program from the next.
+// Identify distinguishes one version of a program from the next.
 func Identify(path string) (Binary, error) {
 	st, err := os.Stat(path)
 	if err != nil {

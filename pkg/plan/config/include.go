@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Files that smb.conf includes, so that a change of one of them is noticed.
-// testparm(1) does not tell them. What always holds: a file is read once, of
+// testparm(1) does not show them. What always holds: a file is read once, of
 // MaxIncludes files at most a part that is bounded; nothing fails.
 
 package config

@@ -22,7 +22,7 @@ const (
 	maxVersion  = 4 << 10
 )
 
-// Errors of ReadSamba that callers tell apart.
+// Errors of ReadSamba that callers distinguish.
 var (
 	// ErrNoSambaConfig says that there is no smb.conf where SambaConfig= points.
 	ErrNoSambaConfig = errors.New("smb.conf is missing")

@@ -85,7 +85,7 @@ func (s *scanner) take(n int, l string) {
 		s.problem(n, "the line is longer than %d bytes; it is ignored", maxLine)
 		return
 	case !utf8.ValidString(l) || strings.ContainsFunc(l, control):
-		s.problem(n, "the line has bytes that are no text; it is ignored")
+		s.problem(n, "the line has bytes that are not text; it is ignored")
 		return
 	case l[0] == '[':
 		s.header(n, l)

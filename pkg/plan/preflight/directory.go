@@ -13,7 +13,7 @@ import (
 )
 
 // Directory is one that has to be there with an exact mode, owned by root (the
-// user who runs this, in tests).
+// user of the process, in tests).
 type Directory struct {
 	Path string
 	Mode os.FileMode

@@ -26,6 +26,7 @@ import (
 	"msrpcd/pkg/plan/plan"
 	"msrpcd/pkg/plan/unitgen"
 	"msrpcd/pkg/plan/wanted"
+	"msrpcd/pkg/wire/printable"
 )
 
 // Manager is what refresh needs of systemd; *systemctl.Conn has it.
@@ -83,7 +84,7 @@ func (a *applier) apply(ctx context.Context, planned map[string]string) error {
 	}
 	if wanted {
 		a.heal(ctx)
-		for _, unit := range a.failed { // for want of what is mended now, perhaps
+		for _, unit := range a.failed { // perhaps what was missing is mended now
 			if a.note(a.m.Restart(ctx, unit)) {
 				a.did("restart %s", unit)
 			}
@@ -94,7 +95,7 @@ func (a *applier) apply(ctx context.Context, planned map[string]string) error {
 	return errors.Join(a.errs...)
 }
 
-// targetWanted tells a target that is to serve from one that was stopped.
+// targetWanted distinguishes a target that is to serve from one that was stopped.
 func (a *applier) targetWanted(ctx context.Context) (bool, error) {
 	units, err := a.m.Get(ctx, layout.Target)
 	if err != nil {
@@ -124,7 +125,7 @@ func (a *applier) change(ctx context.Context, c changes, planned map[string]stri
 		}
 		return errors.Join(append(a.errs, err)...)
 	}
-	a.did("daemon-reload: %d unit files changed", len(c.files))
+	a.did("daemon-reload: %s changed", printable.Count(len(c.files), "unit file"))
 	if now, err := unitgen.ReadUnits(a.generatorDir); err != nil {
 		return err
 	} else if d := compare(now, planned); len(d.files) > 0 {

@@ -39,7 +39,7 @@ func Addresses(samba *config.Samba) ([]string, error) {
 // such as a broker that has the file that was there before.
 const healRounds = 3
 
-// heal mends what is found, looks again, and tells what is left.
+// heal mends what is found, looks again, and reports what is left.
 func (a *applier) heal(ctx context.Context) {
 	if a.look == nil {
 		return
@@ -82,7 +82,7 @@ func next(f wanted.Finding) string {
 	return "look at systemctl status " + layout.PreflightService
 }
 
-// conflicts tells of ports that other processes have, which stops nothing.
+// conflicts reports ports that other processes have, which stops nothing.
 func (a *applier) conflicts(found []wanted.Finding) {
 	for _, f := range found {
 		if f.Check == wanted.CheckPorts {

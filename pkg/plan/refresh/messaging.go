@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Which directory has Samba's msg.sock: upstream it is the private directory,
-// Debian's build uses the lock directory, and nothing tells. So a Samba
+// Debian's build uses the lock directory, and no program says which. So a Samba
 // program is run on a smb.conf of its own, whose directories all lie below a
 // fresh one that only root can enter, and makes the directory where its build
 // has it.

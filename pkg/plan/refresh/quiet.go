@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Waiting until packages are unpacked in the directories of the rpcds. Change times (ctime) tell: package managers set modification times to
+// Waiting until packages are unpacked in the directories of the rpcds. Change times (ctime) show it: package managers set modification times to
 // those of the archive.
 
 package refresh

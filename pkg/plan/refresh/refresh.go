@@ -76,7 +76,7 @@ func (r *Report) problem(format string, args ...any) {
 // meanwhile; a path unit does not see what changes while its service runs.
 const rounds = 3
 
-// Run refreshes. The report is never nil and tells what was done before an
+// Run refreshes. The report is never nil and has what was done before an
 // error, too.
 func (r *Refresher) Run(ctx context.Context) (*Report, error) {
 	rep := &Report{Actions: []string{}, Problems: []string{}}

@@ -26,7 +26,7 @@ import (
 const surveys = 3
 
 // survey makes the catalogue. Problems that pass are in rep, those that stay
-// until somebody changes something are in the catalogue.
+// until something is changed are in the catalogue.
 func (r *Refresher) survey(ctx context.Context, cfg *config.Config, old *catalogue.Catalogue, rep *Report) (*catalogue.Catalogue, error) {
 	c := &catalogue.Catalogue{}
 	var rpcds []config.Rpcd
@@ -99,7 +99,7 @@ func (r *Refresher) allocate(ctx context.Context, cfg *config.Config, c, old *ca
 	return problems, nil
 }
 
-// unlisted tells of a program that could not be listed, and what follows.
+// unlisted reports a program that could not be listed, and what follows.
 func (r *Refresher) unlisted(rep *Report, name, exec, failure string, last *listing.Listing, follows string) {
 	if last.Workers != 0 {
 		follows = "its last good listing is kept"

@@ -3,7 +3,7 @@
 // The last good set: a directory with the units as files. Its place is replaced
 // as a whole, and a new set is complete before. It is on the file system of the
 // generator's output, so that links put it there when there is no room for as
-// much as one more byte. A checksum beside them tells one set from another.
+// much as one more byte. A checksum beside them distinguishes one set from another.
 
 package unitgen
 

@@ -67,7 +67,7 @@ func nativeWorker(r *plan.Rpcd) *builder {
 }
 
 // direct is the drop-in that gives the listeners to the one worker of an rpcd
-// without a broker, and what the broker would heed.
+// without a broker, and what the broker would use.
 func direct(r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")

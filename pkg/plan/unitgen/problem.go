@@ -15,7 +15,7 @@ import (
 const ProblemService = "msrpc-generator-problem.service"
 
 // ProblemVariable and a number from 0 name the environment variables with the
-// problems' texts; ProblemFlag tells the generator to report them.
+// problems' texts; ProblemFlag has the generator report them.
 const (
 	ProblemVariable = "MSRPC_PROBLEM_"
 	ProblemFlag     = "--report-problems"

@@ -13,7 +13,7 @@
 // whether it does.
 //
 // What always holds: Look and Check change nothing and connect nowhere. A
-// finding is true: what cannot be seen, for want of privilege or of systemd, is
+// finding is true: what cannot be seen, without privilege or without systemd, is
 // named in State.Unknown and never found. Mend closes no listener that is well
 // and ends no connection that is served.
 //

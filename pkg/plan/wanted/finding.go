@@ -14,7 +14,7 @@ type Finding struct {
 	Unit     string   `json:"unit,omitempty"`     // that it concerns
 	What     string   `json:"what"`               // what is so, and should not
 	Remedy   string   `json:"remedy"`             // for people
-	Commands []string `json:"commands,omitempty"` // that end the remedy, after an edit where it tells of one
+	Commands []string `json:"commands,omitempty"` // that end the remedy, after an edit where it names one
 	Mends    bool     `json:"mends"`              // msrpcctl refresh does it
 	Cause    string   `json:"cause,omitempty"`    // What of the finding that this one follows from
 

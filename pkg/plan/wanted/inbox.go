@@ -45,7 +45,7 @@ func (b inboxes) Check(_ context.Context, s *State) []Finding {
 		return b.stale(s)
 	}
 	name := layout.WorkerSocket(b.r.Name, bad[0])
-	f := found(checkInboxes, "%d of %d inboxes of %s do not take connections: %s", len(bad), len(wanted), b.r.Name, first).of(b.r.Name, name).
+	f := found(checkInboxes, "%d of %d inboxes of %s cannot take connections: %s", len(bad), len(wanted), b.r.Name, first).of(b.r.Name, name).
 		named("inbox "+b.r.Name, "target", "unit files", directoryID(layout.RpcdDir(b.r.Name)))
 	for _, i := range bad {
 		// A worker that only ends again and again leaves its inbox open.
@@ -137,7 +137,7 @@ func (b inboxes) stale(s *State) []Finding {
 }
 
 // holds reports whether process pid has the socket open now; ok is false when
-// there is no such process any more.
+// the process has ended.
 func (s *State) holds(pid int, inode uint64) (has, ok bool) {
 	dir := filepath.Join(s.Proc, fmt.Sprint(pid), "fd")
 	names, err := os.ReadDir(dir)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Items of listeners: systemd listens on each node and port that is planned, and
-// what has the rpcd's listeners has all of them; who else has a port.
+// what has the rpcd's listeners has all of them; which other process has a port.
 
 package wanted
 
@@ -55,7 +55,7 @@ func (l listener) Check(_ context.Context, s *State) []Finding {
 	f.because = append(f.because, s.unitID(l.l.Unit), s.unitID(l.r.Service()), "unit files", "smb.conf", "addresses")
 	f.Remedy = fmt.Sprintf("%s, which starts %s anew", runRefresh, l.l.Unit)
 	if bad[0].holder != nil {
-		f.Remedy = fmt.Sprintf("end who holds it, then %s", f.Remedy)
+		f.Remedy = fmt.Sprintf("end that process, then %s", f.Remedy)
 		f.Commands = []string{fmt.Sprintf("kill %d", bad[0].holder.PID), refreshCommand}
 	}
 	return []Finding{f.refreshed(mend{step: stepListener, unit: l.l.Unit, rpcd: l.r.Name})}
@@ -109,7 +109,7 @@ func (s *State) node(t layout.Transport, node string) (what string, holder *list
 	inodes := Listeners(s.sockets, t, node)
 	switch {
 	case len(inodes) > 0 && !s.Root:
-		s.unknown("who holds sockets", errNotRoot, false)
+		s.unknown("holders of sockets", errNotRoot, false)
 		return "", nil
 	case slices.ContainsFunc(inodes, s.sockets.HeldBySystemd):
 		return "", nil

@@ -19,6 +19,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
 	"msrpcd/pkg/plan/plan"
+	"msrpcd/pkg/wire/printable"
 )
 
 // Manager is what looking and mending need of systemd; *systemctl.Conn has it.
@@ -79,7 +80,7 @@ func Mendable(findings []Finding) []Finding {
 	return list
 }
 
-// Mend mends what can be mended, tells what it did, and returns what failed.
+// Mend mends what can be mended, reports what it did, and returns what failed.
 // Whether it helped is found by looking again.
 func Mend(ctx context.Context, s *State, findings []Finding, did func(text string)) error {
 	m := &mender{s: s, m: s.Manager, did: did}
@@ -247,7 +248,7 @@ func (m *mender) drain(ctx context.Context, r *plan.Rpcd, service string, i int)
 		return false
 	}
 	if m.note(m.m.Kill(ctx, service, status.DrainSignal)) {
-		m.did(fmt.Sprintf("%s serves its %d connections to their end", service, n))
+		m.did(fmt.Sprintf("%s serves its clients to their end (%s)", service, printable.Count(n, "connection")))
 	}
 	return true
 }

@@ -31,7 +31,7 @@ func ParsePortRange(text string) (PortRange, error) {
 	return PortRange{}, fmt.Errorf("ip_local_port_range %q is not a range of ports", text)
 }
 
-// LocalPorts is this network namespace's range, empty where it is not told.
+// LocalPorts is this network namespace's range, empty where it is not known.
 func LocalPorts() PortRange {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
@@ -61,7 +61,7 @@ type Conflict struct {
 // String is what and what to do.
 func (c *Conflict) String() string { return c.What + ": " + c.Remedy }
 
-// PortConflict finds out who has the port that rpcd name is to listen on; nil
+// PortConflict finds the process that has the port of rpcd name; nil
 // when no other process has it, or none that can be seen. proc is "/proc".
 func PortConflict(s Sockets, proc string, local PortRange, name string, port int) *Conflict {
 	users := s.UsersOf(port)

@@ -50,7 +50,7 @@ type State struct {
 
 	units     map[string]systemctl.Unit       // nil without systemd
 	details   map[string]systemctl.Properties // of those that need a second look
-	sockets   Sockets                         // nil when the kernel does not tell
+	sockets   Sockets                         // nil when the kernel does not answer
 	processes []listeners.Holder
 	statuses  map[string]statusFile // of rpcds
 	samba     *config.Samba         // smb.conf as it is now; nil with sambaErr

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Items of status files, and what they tell of progress.
+// Items of status files, and what they show of progress.
 
 package wanted
 
@@ -84,7 +84,7 @@ func (s *State) lookAtStatusFiles(ctx context.Context) {
 	}
 }
 
-// waiting fills in what a status file tells now: for each worker whose inbox has
+// waiting fills in what a status file has now: for each worker whose inbox has
 // connections, how many it has received.
 func (s *State) waiting(r *plan.Rpcd, into statusFile) map[int]uint64 {
 	f, err := status.Copy(layout.StatusFile(r.Name))
@@ -150,7 +150,7 @@ func (p progress) Check(_ context.Context, s *State) []Finding {
 	for i, n := range s.statuses[p.r.Name].stuck {
 		service := layout.WorkerService(p.r.Name, i)
 		u, _ := s.unit(service)
-		f := found(checkProgress, "%d clients wait for %s, which takes none", n, service).of(p.r.Name, service).
+		f := found(checkProgress, "%s does not take the clients that wait for it (%d)", service, n).of(p.r.Name, service).
 			named("stuck "+service, s.unitID(service), "inbox "+p.r.Name, "status "+p.r.Name, "sandbox")
 		pid, running := s.mainPID(service)
 		switch {

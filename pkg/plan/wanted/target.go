@@ -106,7 +106,7 @@ func (d directory) Check(_ context.Context, s *State) []Finding {
 		return nil
 	}
 	if !s.Root && errors.Is(err, preflight.ErrOwner) {
-		return nil // it is compared with the user who asks
+		return nil // it is compared with the user of this process
 	}
 	return []Finding{found(checkDirectories, "%v", err).named(directoryID(d.d.Path), directoryID(filepath.Dir(d.d.Path)), fileSystemID, "target").
 		refreshed(mend{step: stepDirectories}).

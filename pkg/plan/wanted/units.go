@@ -69,7 +69,7 @@ func (s *State) checkUnit(u systemctl.Unit) (Finding, bool) {
 		f.What = fmt.Sprintf("%s failed%s%s", u.Name, s.reason(u.Name), s.foreign(p))
 		f = s.likeOthers(f, "failed", name, p).refreshed(mend{step: stepReset, unit: u.Name})
 	case strings.HasPrefix(u.Sub, "auto-restart") || u.Active == "activating" && n > 0:
-		f.What = fmt.Sprintf("%s ends as soon as it is started, %d restarts%s%s", u.Name, n, s.reason(u.Name), s.foreign(p))
+		f.What = fmt.Sprintf("%s ends as soon as it is started, %s%s%s", u.Name, printable.Count(n, "restart"), s.reason(u.Name), s.foreign(p))
 		f = s.likeOthers(f, "ends", name, p)
 	case n >= manyRestarts && s.age(p, "ExecMainStartTimestampMonotonic") < lately:
 		f.What = fmt.Sprintf("%s ends again and again, %d restarts, the last %v ago%s%s", u.Name, n,
@@ -183,7 +183,7 @@ func (s *State) age(p systemctl.Properties, name string) time.Duration {
 	return s.now - time.Duration(n)*time.Microsecond
 }
 
-// foreign names files that somebody added to a unit.
+// foreign names files that were added to a unit by hand.
 func (s *State) foreign(p systemctl.Properties) string {
 	var files []string
 	for _, f := range p.Texts("DropInPaths") {

@@ -36,7 +36,7 @@ type Context interface {
 	// Step takes a token of the client, which may be empty, and returns the
 	// answer to it, which may be empty too. done: the client is authenticated.
 	Step(ctx context.Context, token []byte) (reply []byte, done bool, err error)
-	// Caller is who the client is; nil until done.
+	// Caller is the client's identity; nil until done.
 	Caller() *Caller
 	// SignatureSize is the length of auth_value in each fragment that Protect
 	// takes; 0 at level connect, whose fragments have no trailer.
@@ -87,7 +87,7 @@ func (f *Fragment) Signed() []byte {
 	return f.Stub()
 }
 
-// Caller is who a client has proved to be.
+// Caller is the identity that a client has proved.
 type Caller struct {
 	Service byte // of the mechanism that authenticated it, never dcerpc.AuthSPNEGO
 	Account string
@@ -109,7 +109,7 @@ func (c *Caller) Has(sid npa.SID) bool { return slices.Contains(c.SIDs, sid) }
 // Errors of Step and Unprotect, wrapped with what happened.
 var (
 	ErrToken       = errors.New("malformed or unexpected token")
-	ErrDenied      = errors.New("the client is not who it says, or may not log on")
+	ErrDenied      = errors.New("the client did not prove its identity, or may not log on")
 	ErrUnavailable = errors.New("accounts cannot be looked up")
 	ErrSignature   = errors.New("wrong signature")
 	ErrState       = errors.New("the security context cannot do this now")

@@ -77,7 +77,7 @@ func ParseBinding(s string) (binding.Binding, error) {
 }
 
 // cutEndpoint takes HOST[ENDPOINT] apart. Only an IPv6 address has colons, so
-// that it, in brackets, is told from an endpoint.
+// that it, in brackets, is distinguished from an endpoint.
 func cutEndpoint(s string) (host, endpoint string, ok bool) {
 	if inside, found := strings.CutPrefix(s, "["); found {
 		if address, rest, found := strings.Cut(inside, "]"); found && strings.Contains(address, ":") {

@@ -52,7 +52,7 @@ type Conn struct {
 	out       []byte // what is written, kept for its memory
 	shutdown  bool   // the server asked to end the connection
 	unusable  error
-	abandoned func(error) error // tells why a read or write failed
+	abandoned func(error) error // says why a read or write failed
 }
 
 // Dial connects. An ncacn_ip_tcp binding needs its port: one without is a

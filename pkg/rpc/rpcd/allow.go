@@ -28,7 +28,7 @@ func Members(sids ...npa.SID) func(*Caller) bool {
 var errDenied = &dcerpc.Reject{Cause: "call denied", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted, Keep: true}
 
 // strength is the level that counts for MinLevel. No other machine can touch what
-// comes over ncalrpc. Of a named pipe the SMB server knows more than it tells; it
+// comes over ncalrpc. Of a named pipe the SMB server knows more than it says; it
 // counts as connect for a client that it has authenticated. The keys of an anonymous
 // client are known to all, so they protect nothing.
 func (c *Caller) strength() byte {
@@ -66,7 +66,7 @@ func (c *conn) allowed(l *loop, i *Interface, op *Op) *dcerpc.Reject {
 	return errDenied
 }
 
-// allows asks the operation. An answer that panics is no.
+// allows asks the operation. An answer that panics means no.
 func (l *loop) allows(op *Op, who *Caller) (ok bool) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -36,7 +36,7 @@ type Call struct {
 	security *security // nil: none
 }
 
-// Caller is who makes the call. It is not to be changed, and its SessionKey is
+// Caller is the client that makes the call. It is not to be changed, and its SessionKey is
 // zero when the connection has ended.
 func (c *Call) Caller() *Caller {
 	if c.caller == nil {

@@ -18,13 +18,13 @@ import (
 	"msrpcd/pkg/wire/npa"
 )
 
-// This file owns who made a call: what the transport tells, and what a security
+// This file owns the identity of a caller: what the transport says, and what a security
 // context proves.
 
-// Caller is who made a call.
+// Caller is the client that made a call.
 type Caller struct {
 	Transport layout.Transport
-	Remote    netip.AddrPort // ncacn_ip_tcp; ncacn_np: the client of the SMB server, port 0 when not told
+	Remote    netip.AddrPort // ncacn_ip_tcp; ncacn_np: the client of the SMB server, port 0 when not given
 	Local     netip.AddrPort // ncacn_ip_tcp: the address that the client reached
 
 	// Cred is the peer process of an ncalrpc connection (SO_PEERCRED).
@@ -34,7 +34,7 @@ type Caller struct {
 
 	Level           byte      // of the security context, dcerpc.LevelNone without one
 	Service         byte      // that authenticated the client, dcerpc.AuthNTLM and so on; AuthNone: the transport did
-	Account, Domain string    // "" when not told
+	Account, Domain string    // "" when not given
 	SIDs            []npa.SID // of the account, its own first; see Has
 	SessionKey      []byte    // nil without a security context that has one
 
@@ -79,7 +79,7 @@ func (c *Caller) LocalRoot() bool { return c.Transport.Local() && c.Cred.Uid == 
 // security context does.
 func (c *Caller) Anonymous() bool { return c.anonymous }
 
-// callerOf is who a security context says that calls.
+// callerOf is the caller by a security context.
 func (c *conn) callerOf(l *loop, s *security) *Caller {
 	who := *c.identify(l)
 	a := s.Caller()
@@ -89,7 +89,7 @@ func (c *conn) callerOf(l *loop, s *security) *Caller {
 	return &who
 }
 
-// identify is who is at the other end of c, found out at the first question.
+// identify is the client of c, found out at the first question.
 func (c *conn) identify(l *loop) *Caller {
 	if c.caller != nil {
 		return c.caller

@@ -42,7 +42,7 @@ type conn struct {
 	npaLevel uint32
 	caller   *Caller
 	over     chan struct{} // of ServeConn: closed with the connection
-	in       []byte        // bytes that are no whole PDU yet, or wait for a busy connection
+	in       []byte        // bytes that are not a whole PDU yet, or wait for a busy connection
 	out      []byte        // answers that the client has not taken yet
 	state    state
 	calls    dcerpc.Reassembler
@@ -115,7 +115,7 @@ func (l *loop) enter(c *conn) {
 	}
 }
 
-// source is whose the connection is: the local system's where nothing tells.
+// source is that of the connection: the local system's where nothing names it.
 func (c *conn) source(l *loop) source.Source {
 	if c.phase == wantNPA {
 		return source.Source{}
@@ -126,7 +126,7 @@ func (c *conn) source(l *loop) source.Source {
 	return source.Source{}
 }
 
-// known is called when a silent connection has told whose it is.
+// known is called when a silent connection has named its client.
 func (c *conn) known(l *loop) {
 	l.ledger.Leave(c.from)
 	c.from = l.ledger.Enter(c.source(l))

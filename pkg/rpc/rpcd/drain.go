@@ -11,6 +11,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/wire/printable"
 )
 
 // This file owns the two ways in which a server makes room for its next
@@ -34,7 +35,7 @@ const replacedEvery = time.Second
 
 func (l *loop) leave() {
 	l.leaving = true
-	l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("asked for by SIGWINCH: %d connections are served to their end, then the process ends", l.open),
+	l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("SIGWINCH: the process serves its clients to their end, then it ends (%s)", printable.Count(l.open, "connection")),
 		journal.MessageID, journal.IDWorkerDrains)
 	if l.line != nil {
 		l.line.Drain(status.Leaving)
@@ -75,14 +76,14 @@ func (l *loop) checkProgram() {
 	}
 	l.replacedAt = l.Now + replacedEvery
 	if l.running == 0 && l.allKeepable() {
-		l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the process restarts and keeps its %d connections", l.self.Path, l.open),
+		l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s was replaced: the process restarts and keeps its connections (%d)", l.self.Path, l.open),
 			journal.MessageID, journal.IDWorkerDrains)
 		l.restart = true
 		l.drain()
 		return
 	}
 	l.causes.Log(l.log, journal.Notice, "replaced", journal.IDWorkerDrains,
-		fmt.Sprintf("%s was replaced: the process restarts when all of its %d connections can be kept", l.self.Path, l.open))
+		fmt.Sprintf("%s was replaced: the process restarts when all its connections (%d) can be kept", l.self.Path, l.open))
 	if l.line != nil && l.inbox != nil && !l.leaving {
 		l.line.Drain(0)
 	}

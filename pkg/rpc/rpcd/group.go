@@ -22,7 +22,7 @@ type group struct {
 	transport layout.Transport
 	conns     int
 	handles   map[[16]byte]handle
-	owner     *holder // who made it: its handles count for that source
+	owner     *holder // that made it: its handles count for that source
 
 	// Of keep.go:
 	kept       int         // of conns, those that are parked

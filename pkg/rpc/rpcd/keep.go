@@ -18,7 +18,7 @@ import (
 // are parked (package parking) with a file of what the next incarnation has to
 // know, saved.go. Its rules:
 //
-//   - What changed is written before the answer that tells the client of it.
+//   - What changed is written before the answer that says so to the client.
 //   - While a connection is in a call (bytes are read that are not answered),
 //     it is marked: in its file, or in the status file while the loop serves
 //     it. A process that finds it so after a crash closes it, since it cannot know how

@@ -72,7 +72,7 @@ func TestConnectionsOutliveTheProcess(t *testing.T) {
 					h.fault(h.request(opUse, h.handle), dcerpc.NcaContextMismatch) // no handle of that type
 				}
 				if open := m.line.Received.Load() - m.line.Closed.Load(); open != uint64(2*len(all)+1) {
-					t.Errorf("round %d: the status file tells of %d connections", round, open)
+					t.Errorf("round %d: the status file has %d connections", round, open)
 				}
 			}
 			for _, h := range all {

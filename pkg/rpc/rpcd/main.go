@@ -70,7 +70,7 @@ func (s *Server) list() ([]byte, error) {
 	return t.AppendText(nil)
 }
 
-// readEnvironment reads what the unit tells, see msrpc-handoff(7). The NAME in
+// readEnvironment reads what the unit sets, see msrpc-handoff(7). The NAME in
 // the paths is that of the program's file, whatever the program calls itself.
 func readEnvironment(s *Server, getenv func(string) string) (setting.Values, error) {
 	e := setting.Defaults()
@@ -91,7 +91,7 @@ func (s *Server) idleSec() int {
 	return 60
 }
 
-// serve runs the loop until it is idle or told to stop.
+// serve runs the loop until it is idle or a signal stops it.
 func (s *Server) serve(env setting.Values, log *slog.Logger, listen addresses) error {
 	fds, err := sys.PassedFDs()
 	if err != nil {

@@ -173,7 +173,7 @@ func TestTenThousandConnectionsInLittleMemory(t *testing.T) {
 	each := (p.memory(talking) - before) / n
 	line := p.status.Worker(2)
 	if open := line.Received.Load() - line.Closed.Load(); open < n || line.Groups.Load() < n {
-		t.Errorf("the status file tells of %d connections and %d groups", open, line.Groups.Load())
+		t.Errorf("the status file has %d connections and %d groups", open, line.Groups.Load())
 	}
 	t.Logf("%d bytes for each idle connection", each)
 	if each > most {
@@ -184,7 +184,7 @@ func TestTenThousandConnectionsInLittleMemory(t *testing.T) {
 		c.Close()
 	}
 	if line.PID.Load() != uint32(p.Process.Pid) {
-		t.Errorf("the status file tells of process %d", line.PID.Load())
+		t.Errorf("the status file has process %d", line.PID.Load())
 	}
 	must(t, p.Process.Signal(syscall.SIGTERM))
 	p.told("STOPPING=1")

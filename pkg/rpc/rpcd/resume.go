@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/pkg/wire/printable"
 )
 
 // This file owns how a process takes up the connections that the one before
@@ -87,7 +88,7 @@ func (l *loop) resume(slots [][2]int) error {
 		}
 	}
 	if len(conns) > 0 {
-		l.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%d connections of the process before are served on", l.open), journal.MessageID, journal.IDParkingTaken)
+		l.log.Log(context.Background(), journal.Notice, printable.Count(l.open, "connection")+" of the process before taken up", journal.MessageID, journal.IDParkingTaken)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 		g.owner = l.ledger.Again(c.from)
 	}
 	l.ledger.Force(c.from, source.Partial, c.held)
-	c.since = p.entry.Accepted // who has not bound gets no more time
+	c.since = p.entry.Accepted // without a bind it gets no more time
 	c.in, c.out = append([]byte(nil), s.in...), append([]byte(nil), s.out...)
 	l.ledger.Force(c.from, source.Partial, len(c.in))
 	l.ledger.Force(c.from, source.Unsent, len(c.out))

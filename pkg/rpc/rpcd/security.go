@@ -61,7 +61,7 @@ func (c *conn) signsHeader(s *security) bool {
 
 // choose finds the security context of a call's first fragment and sets c.security:
 // that of its trailer, or else the newest of level connect, as long as the client
-// has never named one, or else none: then who calls is what the transport says.
+// has never named one, or else none: then the caller is what the transport says.
 func (c *conn) choose(p *dcerpc.PDU) *dcerpc.Reject {
 	c.security = nil
 	if len(c.state.securities) == 0 {

@@ -15,7 +15,7 @@ import (
 type Server struct {
 	Name       string // as in unit names, [a-z0-9_]{1,32}
 	Interfaces []*Interface
-	Workers    int // processes that share the load, as --list-interfaces tells; 0 = 1
+	Workers    int // processes that share the load, as in --list-interfaces; 0 = 1
 	IdleSec    int // seconds without a connection until the process ends; 0 = 60
 
 	// Start, if set, is called before anything is served: it may refuse to.
@@ -66,7 +66,7 @@ type Interface struct {
 	UUID     uuid.UUID
 	Major    uint16
 	Minor    uint16
-	Name     string            // as --list-interfaces tells
+	Name     string            // as in --list-interfaces
 	Bindings []binding.Binding // where it is offered; without endpoint: on the dynamic one
 	Ops      []Op              // by opnum; one without Run faults with nca_s_op_rng_error
 

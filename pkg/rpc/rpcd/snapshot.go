@@ -16,7 +16,7 @@ import (
 // The Restore of the interface that made the handle
 // gets what it returns, in the next process.
 //
-// A group with a handle that is no Snapshotter, or fails to be one, is not kept
+// A group with a handle that is not a Snapshotter, or fails to be one, is not kept
 // at all: its connections end with the process.
 type Snapshotter interface{ Snapshot() ([]byte, error) }
 

@@ -145,7 +145,7 @@ func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
 	m.again(syscall.SIGTERM)
 	bound.works()
 	if open := m.line.Received.Load() - m.line.Closed.Load(); open != 5 {
-		t.Errorf("the status file tells of %d connections, want 5", open)
+		t.Errorf("the status file has %d connections, want 5", open)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // errBinding says that a binding has no tower.
 var errBinding = errors.New("no tower for this binding")
 
-// Binding tells where the tower leads; false for protocols that msrpcd does not
+// Binding is where the tower leads; false for protocols that msrpcd does not
 // know.
 func (t *Tower) Binding() (b binding.Binding, ok bool) {
 	f := t.Floors()
@@ -122,7 +122,7 @@ func address(b binding.Binding) (port uint16, ip [4]byte, err error) {
 	if b.Host != "" {
 		a, err := netip.ParseAddr(b.Host)
 		if err != nil || !a.Unmap().Is4() {
-			return 0, ip, fmt.Errorf("%w: %q is no IPv4 address", errBinding, b.Host)
+			return 0, ip, fmt.Errorf("%w: %q is not an IPv4 address", errBinding, b.Host)
 		}
 		ip = a.Unmap().As4()
 	}

@@ -90,7 +90,7 @@ func (m *mapper) lookupPage(c *rpcd.Call, cur *cursor[inquiry], first bool) {
 	}
 }
 
-// mapTower is ept_map: it tells where an interface is reached.
+// mapTower is ept_map: where an interface is reached.
 func (m *mapper) mapTower(c *rpcd.Call) dcerpc.Status {
 	in, out := &m.mapIn, &m.mapOut
 	*in = MapRequest{}

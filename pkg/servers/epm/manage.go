@@ -21,7 +21,7 @@ import (
 // ncalrpc (MS-RPCE does not have them on the wire at all), and ept_inq_object.
 
 // change decodes the arguments of a call that changes the map, and makes the
-// change if it is local root who calls.
+// change if local root calls.
 func (m *mapper) change(c *rpcd.Call, in ndr.Value, do func() Status) dcerpc.Status {
 	c.In.Params(in)
 	switch {
@@ -90,7 +90,7 @@ func (m *mapper) delete(c *rpcd.Call) dcerpc.Status {
 }
 
 // mgmtDelete is ept_mgmt_delete: entries go that have the tower, and the object
-// if one is told.
+// if one is given.
 func (m *mapper) mgmtDelete(c *rpcd.Call) dcerpc.Status {
 	var in MgmtDeleteRequest
 	return m.change(c, &in, func() Status {
@@ -122,7 +122,7 @@ func (m *mapper) inqObject(c *rpcd.Call) dcerpc.Status {
 	return answer(c, OK)
 }
 
-// mapObject is made of the machine id, which it does not tell (machine-id(5)
+// mapObject is made of the machine id, which it does not disclose (machine-id(5)
 // asks for that); nil without one.
 func mapObject(path string) (u uuid.UUID) {
 	id, err := os.ReadFile(path)

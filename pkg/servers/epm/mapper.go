@@ -18,7 +18,7 @@ import (
 // loop, so it needs no locks.
 type mapper struct {
 	source *Source
-	plan   *Table // what source told last
+	plan   *Table // what source read last
 	added  added
 	table  *Table // both
 	now    func() time.Time
@@ -94,7 +94,7 @@ func (m *mapper) merge() { m.table = m.plan.with(m.added.entries) }
 
 // host is the server's IPv4 address as this client sees it: over TCP the one
 // that it reached, over named pipes the one that it reached the SMB server at.
-// It is 0.0.0.0, "where you asked", on IPv6, which towers cannot tell, and on
+// It is 0.0.0.0, "where you asked", on IPv6, which towers cannot hold, and on
 // ncalrpc.
 type host struct {
 	call  *rpcd.Call

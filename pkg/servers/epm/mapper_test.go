@@ -72,6 +72,6 @@ func TestBadStubs(t *testing.T) {
 		t.Error("there is an operation 7")
 	}
 	if lines, _ := c.list(500); len(lines) == 0 {
-		t.Error("it tells nothing any more")
+		t.Error("it answers nothing any more")
 	}
 }

@@ -33,7 +33,7 @@ func (c *cursor[Q]) Snapshot() ([]byte, error) {
 	return c.q.append(b), nil
 }
 
-// hash tells apart tables whose first n entries differ.
+// hash distinguishes tables whose first n entries differ.
 func (t *Table) hash(n int) uint64 {
 	h := fnv.New64a()
 	if n == 0 {

@@ -36,7 +36,7 @@ func DefaultSource() *Source {
 	return &Source{Catalogue: layout.Catalogue(), LastGood: layout.LastUnits()}
 }
 
-// stamp tells one version of a file from the next.
+// stamp distinguishes one version of a file from the next.
 type stamp struct {
 	inode, device uint64
 	size          int64

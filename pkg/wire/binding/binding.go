@@ -13,7 +13,7 @@ const (
 // Binding is a protocol sequence with a host and an endpoint.
 type Binding struct {
 	Protseq  string // one of the constants, or another that starts with "nca"
-	Host     string `json:",omitempty"` // of TCP a name or an address, of NP a NetBIOS name; "" is this host, or not told
+	Host     string `json:",omitempty"` // of TCP a name or an address, of NP a NetBIOS name; "" is this host, or not known
 	Endpoint string // `\pipe\winreg`, "135", "EPMAPPER" or an absolute path; "" is left open
 }
 

@@ -17,7 +17,7 @@ const (
 
 // Request is one fragment of a call, or a whole call.
 type Request struct {
-	AllocHint uint32    // bytes of stub from here to the call's end, 0 = not told; untrusted
+	AllocHint uint32    // bytes of stub from here to the call's end, 0 = not given; untrusted
 	ContextID uint16    // p_cont_id
 	Opnum     uint16    // number of the operation
 	Object    uuid.UUID // with FlagObject, else zero

@@ -8,9 +8,8 @@ import (
 	"path"
 	"testing"
 
-	"msrpcd/tests/vectors"
-
 	"msrpcd/tests/tools/check"
+	"msrpcd/tests/vectors"
 )
 
 // order is what binary.LittleEndian and binary.BigEndian have in common.

@@ -13,7 +13,7 @@ import "bytes"
 // Kinds of commands.
 const (
 	verifyEnd    = 0x4000 // the last one
-	verifyMust   = 0x8000 // who does not know it has to refuse the call
+	verifyMust   = 0x8000 // a server that does not know it has to refuse the call
 	verifyKind   = 0x3fff
 	verifyBits   = 1 // u32, bit 0: the client supports header signing
 	verifySyntax = 2 // interface and transfer syntax of the context

@@ -59,7 +59,7 @@ func checkBinding(b binding.Binding) error {
 // file or an environment variable.
 func PipeNode(b binding.Binding) (string, error) {
 	if b.Protseq != binding.NP {
-		return "", fmt.Errorf("%s is no ncacn_np binding", quote(b.String()))
+		return "", fmt.Errorf("%s is not an ncacn_np binding", quote(b.String()))
 	}
 	return pipeNode(b.Endpoint)
 }

@@ -99,7 +99,7 @@ func (c *Codec) VaryingWString(p *UTF16, max uint32) {
 	}
 }
 
-// Chars names a conformant varying array of characters that is no [string], and
+// Chars names a conformant varying array of characters that is not a [string], and
 // the size it could have, see Decoder.Chars.
 func (c *Codec) Chars(max *uint32, p *[]byte) {
 	switch {
@@ -111,7 +111,7 @@ func (c *Codec) Chars(max *uint32, p *[]byte) {
 	}
 }
 
-// WChars names a conformant varying array of characters that is no [string], and
+// WChars names a conformant varying array of characters that is not a [string], and
 // the size it could have, see Decoder.WChars.
 func (c *Codec) WChars(max *uint32, p *UTF16) {
 	switch {

@@ -80,11 +80,11 @@ func (d *Decoder) VaryingWString(max uint32) UTF16 {
 	return d.wcut(whatVarying, d.actual(whatVarying, max, 2))
 }
 
-// Chars reads a conformant varying array of char that is no [string], as it is,
+// Chars reads a conformant varying array of char that is not a [string], as it is,
 // and the size that the array has.
 func (d *Decoder) Chars() (max uint32, p []byte) { return d.counts(whatChars, 1) }
 
-// WChars reads a conformant varying array of wchar_t that is no [string], such
+// WChars reads a conformant varying array of wchar_t that is not a [string], such
 // as the buffer of an RPC_UNICODE_STRING, and the size that the array has.
 func (d *Decoder) WChars() (max uint32, w UTF16) {
 	max, p := d.counts(whatChars, 2)

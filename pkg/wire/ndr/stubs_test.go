@@ -13,11 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/tests/vectors"
-
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/tests/tools/check"
+	"msrpcd/tests/vectors"
 )
 
 // sameText compares UTF16 by what it says.

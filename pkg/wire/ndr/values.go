@@ -18,7 +18,7 @@ type (
 	WText struct{ UTF16 }
 )
 
-// WChars is a conformant varying array of wchar_t that is no [string], of which
+// WChars is a conformant varying array of wchar_t that is not a [string], of which
 // Max could be there: what an RPC_UNICODE_STRING points to (MS-DTYP 2.3.10).
 type WChars struct {
 	Max uint32

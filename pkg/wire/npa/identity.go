@@ -3,7 +3,7 @@
 package npa
 
 // This file reads a named_pipe_auth_req_info to its end. It reads all of it or
-// refuses it: the level does not tell every difference between versions of
+// refuses it: the level does not show every difference between versions of
 // Samba, and an identity that was read by a wrong layout must not be taken for
 // one. So every pointer is followed, nothing may be left over, and what is not
 // understood (claims) is an error.
@@ -87,7 +87,7 @@ func (r *reader) whole(level uint32) Session {
 
 // ticketType goes over a number of 2 bytes that Samba 4.16.0 to 4.16.3 did not
 // have, and over the padding up to the token. Where both layouts put the token
-// at different places, its two equal counts tell them apart: the padding after
+// at different places, its two equal counts distinguish them: the padding after
 // a ticket type is zero.
 func (r *reader) ticketType(level uint32) {
 	if rest := r.b[r.off:]; level == Level5 && r.off%8 == 0 && len(rest) >= 8 && binary.LittleEndian.Uint32(rest[4:]) != 0 {

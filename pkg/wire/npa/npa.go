@@ -87,7 +87,7 @@ const ReplySize = 36
 
 // AppendReply appends the reply to a request of the given level, which is to
 // be repeated: fileType 2 is message mode, deviceState and allocation are what
-// SMB tells the client about the pipe (FileTypeMessage, DeviceState and
+// SMB sends the client about the pipe (FileTypeMessage, DeviceState and
 // Allocation for DCE/RPC), status is an NTSTATUS. Level 0 makes the shorter
 // reply without pipe state that refuses a level.
 func AppendReply(dst []byte, level uint32, fileType, deviceState uint16, allocation uint64, status uint32) []byte {

@@ -17,7 +17,7 @@ const (
 	MaxText   = 1024  // bytes of a name or address
 )
 
-// Session is who a client of the SMB server is. It holds no part of the bytes
+// Session is the identity of a client of the SMB server. It holds no part of the bytes
 // it was read from. Texts are as smbd sent them, in UTF-8 as a rule; names of
 // clients may be chosen by the client.
 type Session struct {
@@ -29,22 +29,22 @@ type Session struct {
 	ServerName, ServerAddr string
 	ClientPort, ServerPort uint16
 
-	Account, Domain string // "ANONYMOUS LOGON", "NT AUTHORITY" for an anonymous client; "" when not told
+	Account, Domain string // "ANONYMOUS LOGON", "NT AUTHORITY" for an anonymous client; "" when not given
 	// SIDs of the token, without the one that carries Flags. The first is the
 	// user, the second the primary group; there is at least one.
 	SIDs []SID
-	Unix *UnixToken // nil when not told
+	Unix *UnixToken // nil when not given
 
 	// At most one is true. A session that is none of them is that of a user
 	// who was authenticated.
 	Anonymous bool // nobody
-	Guest     bool // somebody who was let in as the guest account
+	Guest     bool // a user who was let in as the guest account
 	System    bool // the SMB server, or another part of Samba, in its own name
 }
 
 // UnixToken is the unix side of an identity.
 type UnixToken struct {
-	Name     string // of the account, "" when not told
+	Name     string // of the account, "" when not given
 	UID, GID uint32
 	Groups   []uint32 // supplementary groups
 }
@@ -112,7 +112,7 @@ func ParseSessionInfo(level uint32, info []byte) (Session, error) {
 	return s, nil
 }
 
-// classify tells users from others by the token alone, as Samba does: the field
+// classify distinguishes users from others by the token alone, as Samba does: the field
 // that says so elsewhere differs between versions of one level.
 func (s *Session) classify() {
 	switch {

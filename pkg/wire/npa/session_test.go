@@ -15,11 +15,10 @@ import (
 	"strings"
 	"testing"
 
-	"msrpcd/tests/vectors"
-
 	"github.com/google/go-cmp/cmp"
 
 	"msrpcd/tests/tools/check"
+	"msrpcd/tests/vectors"
 )
 
 var update = flag.Bool("update", false, "write sessions.json of the vectors")

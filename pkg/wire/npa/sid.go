@@ -72,7 +72,7 @@ func (s SID) String() string {
 // MarshalText is String, for JSON.
 func (s SID) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText is ParseSID; no text is no SID.
+// UnmarshalText is ParseSID; no text is not a SID.
 func (s *SID) UnmarshalText(text []byte) (err error) {
 	if *s = ""; len(text) > 0 {
 		*s, err = ParseSID(string(text))
@@ -82,7 +82,7 @@ func (s *SID) UnmarshalText(text []byte) (err error) {
 
 // ParseSID reads the text form.
 func ParseSID(text string) (SID, error) {
-	wrong := fmt.Errorf("%.80q is no SID such as S-1-5-32-544", text)
+	wrong := fmt.Errorf("%.80q is not a SID such as S-1-5-32-544", text)
 	rest, ok := strings.CutPrefix(text, "S-1-")
 	words := strings.Split(rest, "-")
 	if !ok || len(words) > 1+maxSubAuths {

@@ -57,6 +57,18 @@ func Quote(s string, max int) string {
 	return `"` + strings.ReplaceAll(Cut(s, max), `"`, `\"`) + `"`
 }
 
+// Count is a number of things, such as "1 process" or "2 processes".
+func Count[N ~int | ~uint32 | ~uint64](n N, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s") || strings.HasSuffix(thing, "x"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
+}
+
 // Line makes several lines one: blanks, line ends and tabs in a row become one
 // blank.
 func Line(s string) string { return Text(strings.Join(strings.Fields(s), " ")) }

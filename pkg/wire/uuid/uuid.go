@@ -30,7 +30,7 @@ func Parse(s string) (UUID, error) {
 	return u, nil
 }
 
-// MustParse is Parse for constants of a program; it panics when s is no UUID.
+// MustParse is Parse for constants of a program; it panics when s is not a UUID.
 func MustParse(s string) UUID {
 	u, err := Parse(s)
 	if err != nil {

@@ -56,7 +56,7 @@ func (t *target) prepare() error {
 func uuidLE(s string) ([]byte, error) {
 	h, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
 	if err != nil || len(h) != 16 {
-		return nil, fmt.Errorf("%q is no UUID", s)
+		return nil, fmt.Errorf("%q is not a UUID", s)
 	}
 	return append([]byte{h[3], h[2], h[1], h[0], h[5], h[4], h[7], h[6]}, h[8:]...), nil
 }

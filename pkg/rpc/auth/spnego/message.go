@@ -72,7 +72,7 @@ func parseOffer(b []byte) (o offer, err error) {
 
 // response is a NegTokenResp.
 type response struct {
-	mechanism  asn1.ObjectIdentifier // nil when not told
+	mechanism  asn1.ObjectIdentifier // nil when not given
 	token, mic []byte                // nil when not there
 }
 

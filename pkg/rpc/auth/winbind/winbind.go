@@ -118,7 +118,7 @@ func (w *Accounts) connect(ctx context.Context) (abi, auth.Names, error) {
 		if err == nil {
 			var r response
 			if r, err = w.ask(ctx, a.request(cmd, 0, nil)); err == nil && !r.ok() {
-				err = garbage("it does not tell the names of the host")
+				err = garbage("it does not name the host")
 			}
 			if err == nil {
 				s = r.text(atText)
