@@ -90,6 +90,7 @@ func (b *Broker) take(fd, listener int) bool {
 		c.state = wantNPA
 	}
 	b.advance(fd)
+	b.keepLimits(fd)
 	return b.conns[fd].state != free
 }
 

@@ -45,8 +45,6 @@ type Broker struct {
 		lot           *parking.Lot
 		lotIncomplete bool          // it has members that it does not keep
 		retryAt       time.Duration // with late conns, or when it is incomplete
-		caughtUp      bool          // the loop has slept since its start
-		parkNow       bool          // what waits is parked at once
 	}
 	workers struct {
 		inboxes  []inbox
@@ -54,7 +52,8 @@ type Broker struct {
 		lookedAt time.Duration // which of them live
 		msg      sys.Msg
 	}
-	last struct{ active, idleLook, sweep time.Duration }
+	last     struct{ active, idleLook, sweep time.Duration }
+	needRoom bool // a hand-over found no descriptor
 
 	in  [maxPeek]byte // what was peeked
 	pdu [maxPDU]byte  // the first PDU without message headers
@@ -64,9 +63,6 @@ type Broker struct {
 const (
 	maxPDU  = 1 << 16
 	maxPeek = 3 * maxPDU // np: a PDU may come in messages of a single byte
-
-	parkAfter = 2 * time.Millisecond  // a conn that waits longer is parked by a busy loop too
-	restTime  = 20 * time.Microsecond // a wait for events that took longer was a sleep
 
 	spareWait     = time.Second            // how long a NEED_IDLE client waits for an idle spare
 	inboxRetry    = 10 * time.Millisecond  // between tries to reach an inbox
@@ -125,7 +121,7 @@ func (b *Broker) Run() error {
 	b.log.Log(context.Background(), journal.Notice, "serving", journal.MessageID, journal.IDBrokerStarted, "LISTENERS", b.bindingsText(),
 		"WORKERS", b.cfg.Workers, "SPARES", b.cfg.Spares)
 	for {
-		n, err := b.events()
+		n, err := b.loop.Wait(b.due())
 		if err != nil {
 			return err
 		}
@@ -155,23 +151,6 @@ func (b *Broker) turn(n int) {
 	b.manager.Tell(b.loop.Now)
 }
 
-// events waits for events and returns how many there are. Before it sleeps it
-// parks what it has put off.
-func (b *Broker) events() (n int, err error) {
-	b.parking.parkNow = !b.parking.caughtUp
-	if b.waiting.at[fresh].head != end {
-		if n, err = b.loop.Wait(0); n > 0 || err != nil {
-			return n, err
-		}
-		b.parkFresh()
-	}
-	n, err = b.loop.Wait(b.due())
-	if b.loop.Slept > restTime {
-		b.parking.caughtUp, b.parking.parkNow = true, true
-	}
-	return n, err
-}
-
 func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
 	switch kind {
 	case kindListener:
@@ -181,6 +160,7 @@ func (b *Broker) dispatch(kind int, gen uint32, i int, events uint32) {
 			c.hungUp = c.hungUp || events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 			if !b.hasLeft(i, events) {
 				b.advance(i)
+				b.keepLimits(i)
 			}
 			// The same event may have brought the bind: it comes only once.
 			if c = &b.conns[i]; uint32(c.gen) == gen && b.hasLeft(i, events) {

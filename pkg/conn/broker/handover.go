@@ -139,21 +139,20 @@ func (b *Broker) handOver(fd int) {
 }
 
 // deliver takes the conn out of the parking and sends it; a conn that could not
-// be sent is put back. Where descriptors are short, silent conns make room, and
+// be sent is put back. Where descriptors are short, a silent conn makes room, and
 // where too many are in flight, the parking does: to be served comes first.
 func (b *Broker) deliver(fd, i int) sys.Errno {
-	wasParked := b.conns[fd].stage == parked
 	b.unpark(fd)
 	errno := b.send(fd, i)
 	switch {
 	case errno == unix.ETOOMANYREFS && b.parking.lot.Shed():
 		b.noteIncomplete()
 		errno = b.send(fd, i)
-	case endpoint.OutOfDescriptors(errno) && b.closeOldestSilent(fd):
-		errno = b.send(fd, i)
+	case endpoint.OutOfDescriptors(errno):
+		b.needRoom = true // for the next try: now another conn may be in hand
 	}
 	if errno != 0 {
-		if wasParked {
+		if b.conns[fd].stage == loose {
 			b.park(fd)
 		}
 		return errno

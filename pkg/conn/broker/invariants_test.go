@@ -32,6 +32,7 @@ func (b *Broker) check() error {
 	c.roles()
 	c.sources()
 	c.times()
+	c.progress()
 	return c.err
 }
 
@@ -65,7 +66,7 @@ func (c *checker) stages() {
 		}
 	}
 	c.must(n == 0, "%d conns are in lists and do not wait", n)
-	c.must(c.waiting.n == c.waiting.at[fresh].n+c.waiting.at[parked].n+c.waiting.at[late].n, "%d wait", c.waiting.n)
+	c.must(c.waiting.n == c.waiting.at[parked].n+c.waiting.at[late].n, "%d wait, %d are loose", c.waiting.n, c.waiting.at[loose].n)
 	c.must(c.parking.lot.Len() == c.waiting.at[parked].n, "%d are parked, the lot has %d", c.waiting.at[parked].n, c.parking.lot.Len())
 	c.must(heads == c.waiting.heads, "%d bytes of first PDUs, %d are counted", heads, c.waiting.heads)
 }

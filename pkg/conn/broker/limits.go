@@ -14,7 +14,7 @@ import (
 // each source, so that one that floods the rpcd pushes out only its own. Of a
 // source the oldest goes, and the source with the most has to give where there are
 // too many in all; a client that binds in the time that the others need to open
-// that many connections is never touched. Only conns that wait are looked at.
+// that many connections is never touched, even if its bind was not looked at yet.
 
 // count puts a silent conn into the crowd of its source, whose oldest goes when
 // there are too many.
@@ -32,13 +32,7 @@ func (b *Broker) count(fd int) {
 	if h.Own.n == 0 {
 		h.Own = newList(bySource)
 	}
-	for !b.waiting.crowds.Take(h, source.Unbound, 1) {
-		setting := "MaxUnboundPerSource="
-		if from.IsUser() {
-			setting = "MaxUnboundPerUser="
-		}
-		b.evict(int(h.Own.head), setting, b.cfg.Limits[source.Unbound].Share(from))
-	}
+	b.waiting.crowds.Force(h, source.Unbound, 1)
 	c.crowd = h
 	b.conns.push(&h.Own, fd)
 }
@@ -76,29 +70,54 @@ func (b *Broker) largest() *list {
 	return &b.waiting.silent
 }
 
-// makeRoom closes silent conns until there is room for one more.
-func (b *Broker) makeRoom() {
-	for b.waiting.silent.n >= b.cfg.Limits[source.Unbound].Total {
-		b.evict(int(b.oldest(-1)), "MaxUnbound=", b.cfg.Limits[source.Unbound].Total)
+// keepLimits closes silent conns until there are no more than may be, of the
+// source of conn fd, which may have become one of them, and in all. It is for when
+// no conn is in hand.
+func (b *Broker) keepLimits(fd int) {
+	limits := b.cfg.Limits[source.Unbound]
+	if h := b.conns[fd].crowd; h != nil {
+		share, setting := limits.Share(h.Source), "MaxUnboundPerSource="
+		if h.IsUser() {
+			setting = "MaxUnboundPerUser="
+		}
+		for share > 0 && h.Use(source.Unbound) > share {
+			b.evict(int(h.Own.head), setting, share)
+		}
+	}
+	for b.waiting.silent.n > limits.Total {
+		b.evict(int(b.oldest(fd)), "MaxUnbound=", limits.Total)
 	}
 }
 
 // evict closes a silent conn for a limit.
 func (b *Broker) evict(fd int, setting string, limit int) {
-	b.logOnce(slog.LevelWarn, setting, journal.IDLimit, fd,
-		fmt.Sprintf("more than %d connections without a bind: the oldest are closed; see %s in msrpcd.conf(5)", limit, setting))
-	b.refuse(fd)
+	if b.stillSilent(fd) {
+		b.logOnce(slog.LevelWarn, setting, journal.IDLimit, fd,
+			fmt.Sprintf("more than %d connections without a bind: the oldest are closed; see %s in msrpcd.conf(5)", limit, setting))
+		b.refuse(fd)
+	}
+}
+
+// stillSilent reports whether a conn is silent that is to be closed for it. Its bind
+// may have come since the loop looked, and lie behind events of others.
+func (b *Broker) stillSilent(fd int) bool {
+	b.advance(fd)
+	return b.conns[fd].state.silent()
 }
 
 // closeOldestSilent makes room for a conn that talks or may do so: a silent one
-// goes, but not keep. It reports whether there was one.
+// goes, but not keep. It reports whether there is a descriptor more. It is for when
+// no conn is in hand.
 func (b *Broker) closeOldestSilent(keep int) bool {
-	fd := b.oldest(keep)
-	if fd == end {
-		return false
+	for fd := int(b.oldest(keep)); fd != int(end); fd = int(b.oldest(keep)) {
+		if b.stillSilent(fd) {
+			b.logOnce(slog.LevelWarn, "descriptors", journal.IDLimit, fd,
+				"descriptors run out: the oldest connections without a bind are closed; look at LimitNOFILE= of the broker and at fs.file-max")
+			b.refuse(fd)
+		}
+		if b.conns[fd].state == free {
+			return true
+		}
 	}
-	b.logOnce(slog.LevelWarn, "descriptors", journal.IDLimit, int(fd),
-		"descriptors run out: the oldest connections without a bind are closed; look at LimitNOFILE= of the broker and at fs.file-max")
-	b.refuse(int(fd))
-	return true
+	return false
 }

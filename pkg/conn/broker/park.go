@@ -42,6 +42,7 @@ func (b *Broker) takeParking(fds []sys.PassedFD) error {
 	}
 	for _, fd := range taken {
 		b.advance(int(fd)) // nothing, where another one's bind or limit ended it
+		b.keepLimits(int(fd))
 	}
 	return nil
 }
@@ -77,17 +78,11 @@ func (b *Broker) restore(slot int, e parking.Entry, fd int, taken []byte) bool {
 	return true
 }
 
-// park puts a conn that waits into the parking, behind those that are late.
+// park puts a conn that waits into the parking. One that was there a moment before
+// has left room for itself; others go behind those that are late.
 func (b *Broker) park(fd int) {
-	if b.waiting.at[late].head != end || !b.tryPark(fd) {
+	if !b.tryPark(fd) {
 		b.parkLater(fd)
-	}
-}
-
-// parkFresh parks all that was put off, before the loop sleeps.
-func (b *Broker) parkFresh() {
-	for b.waiting.at[fresh].head != end {
-		b.park(int(b.waiting.at[fresh].head))
 	}
 }
 
@@ -154,7 +149,7 @@ func (b *Broker) unpark(fd int) {
 		return
 	}
 	b.parking.lot.Remove(int(c.slot), c.id)
-	b.move(fd, fresh)
+	b.move(fd, loose)
 	if b.parking.lot.Unkept() {
 		b.noteIncomplete()
 	}

@@ -24,14 +24,18 @@ import (
 // restart is a stop or a crash, and the next start.
 func (m *model) restart(crash bool) {
 	m.t.Helper()
-	m.stick(false)
 	if crash {
+		m.stick(false)
 		m.b.loop.Tick()
 	} else {
+		if m.stuck { // it reads when the broker has begun to wait for it
+			m.stuck = false
+			time.AfterFunc(2*searchEvery, m.hold.Unlock)
+		}
 		m.b.finish()
 	}
 	m.settled(m.notify)
-	lost := m.b.waiting.at[fresh].n + m.b.waiting.at[late].n
+	lost := m.b.waiting.at[late].n
 	if m.b.parking.lotIncomplete {
 		lost = m.b.waiting.n
 	}
@@ -91,7 +95,7 @@ func (m *model) account() {
 // step is one event.
 func (m *model) step() {
 	m.t.Helper()
-	switch op := m.script.next(44); {
+	switch op := m.script.next(46); {
 	case op < 9:
 		m.connect(op >= 6)
 	case op < 16:
@@ -115,7 +119,7 @@ func (m *model) step() {
 	case op < 36:
 		m.stick(m.script.next(2) == 0)
 	case op < 37:
-		m.b.parking.caughtUp = m.script.next(2) == 0
+		m.b.needRoom = true
 	case op < 38:
 		if m.script.next(3) == 0 {
 			m.restart(m.script.next(2) == 0)
@@ -128,6 +132,8 @@ func (m *model) step() {
 		}
 	case op < 41:
 		m.b.closeOldestSilent(-1)
+	case op < 43:
+		m.live(m.script.next(4))
 	default:
 		m.rest()
 	}
@@ -146,7 +152,7 @@ func (m *model) run() {
 	}
 	m.stick(false)
 	for i := range 4 {
-		if m.inboxes[i] == 0 {
+		if m.end(i); m.inboxes[i] == 0 {
 			m.openInbox(i)
 		}
 	}

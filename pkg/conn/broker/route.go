@@ -19,6 +19,9 @@ type load struct {
 
 func (l *load) conns() uint64 { return l.open + l.inflight }
 
+// blocked says that what waits for the worker had better go to another one.
+func (l *load) blocked() bool { return l.draining || l.leaving || l.stalled || l.absent }
+
 // none says that no index is suitable now.
 const none = -1
 

@@ -34,8 +34,6 @@ func (b *Broker) replaced() bool {
 func (b *Broker) finish() {
 	b.manager.Stopping()
 	for limit := b.loop.Now + finishTime; ; b.loop.Tick() {
-		for b.waiting.at[fresh].head != end && b.tryPark(int(b.waiting.at[fresh].head)) {
-		}
 		for b.waiting.at[late].head != end && b.tryPark(int(b.waiting.at[late].head)) {
 		}
 		b.parking.lotIncomplete = !b.parking.lot.Mend()
@@ -45,7 +43,7 @@ func (b *Broker) finish() {
 		}
 		unix.Poll(nil, int(searchEvery/time.Millisecond))
 	}
-	if lost := b.waiting.at[fresh].n + b.waiting.at[late].n; lost > 0 {
+	if lost := b.waiting.at[late].n; lost > 0 {
 		b.log.Error("the parking has no room: waiting connections are closed by this stop", "CONNECTIONS", lost, journal.MessageID, journal.IDLimit)
 	}
 }

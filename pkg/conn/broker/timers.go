@@ -42,23 +42,25 @@ func (b *Broker) due() time.Duration {
 // where a worker could not be reached.
 func (b *Broker) expire() {
 	b.readStalled()
-	for b.waiting.at[fresh].head != end && b.conns[b.waiting.at[fresh].head].accepted+parkAfter <= b.loop.Now {
-		b.park(int(b.waiting.at[fresh].head))
-	}
 	if b.parking.retryAt <= b.loop.Now {
 		b.parkLate()
 	}
 	for b.waiting.silent.head != end && b.conns[b.waiting.silent.head].accepted+b.cfg.BindTimeout <= b.loop.Now {
-		fd := int(b.waiting.silent.head)
-		b.logOnce(journal.Notice, "bind timeout", journal.IDBindTimeout, fd,
-			fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
-		b.refuse(fd)
+		if fd := int(b.waiting.silent.head); b.stillSilent(fd) {
+			b.logOnce(journal.Notice, "bind timeout", journal.IDBindTimeout, fd,
+				fmt.Sprintf("no complete bind in %v: closed", b.cfg.BindTimeout))
+			b.refuse(fd)
+		}
 	}
 	if b.waiting.deciding() > 0 {
 		b.retry()
 		if b.last.sweep+sweepEvery <= b.loop.Now {
 			b.sweep()
 		}
+	}
+	if b.needRoom {
+		b.needRoom = false
+		b.closeOldestSilent(-1)
 	}
 	b.door.Resume()
 }
@@ -88,7 +90,7 @@ func (b *Broker) rerouteStalled() {
 	b.refreshAlive()
 	for i := range b.cfg.Workers {
 		b.workers.loads[i] = b.loadOf(i)
-		if l := &b.workers.loads[i]; l.stalled || l.draining || l.absent {
+		if b.workers.loads[i].blocked() {
 			stuck = stuck || len(b.workers.inboxes[i].queue) > 0
 		} else {
 			fit = fit || len(b.workers.inboxes[i].queue) == 0
@@ -98,7 +100,7 @@ func (b *Broker) rerouteStalled() {
 		return
 	}
 	for i := range b.cfg.Workers {
-		if l := &b.workers.loads[i]; l.stalled || l.draining || l.absent {
+		if b.workers.loads[i].blocked() {
 			b.reroute(i)
 		}
 	}

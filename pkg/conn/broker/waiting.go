@@ -12,7 +12,8 @@ import (
 // This file owns the conns that wait. Three verbs change what they are:
 //
 //	wait   it waits from now on, or for something else
-//	park   it goes into the parking too, as soon as that takes it (park.go)
+//	park   it goes into the parking too, as soon as that takes it (park.go);
+//	       wait does so at once, before the loop takes up anything else
 //	leave  it waits no more
 //
 // What always holds between two events, and a test checks after each of many
@@ -28,8 +29,11 @@ import (
 //     source. While it waits for a spare it is in spare, while it waits for an
 //     inbox it is once in the queue of that inbox.
 //   - No source, and not all together, have more silent conns than the limits say.
-//   - No conn waits for its bind longer than it may, none is fresh while the loop
-//     sleeps, and due is never later than the next thing to do.
+//   - No conn waits for its bind longer than it may, and due is never later than
+//     the next thing to do.
+//   - No conn is loose but the one that the loop has in hand: a broker that is
+//     killed, at any moment, costs one client, and those that the parking has not
+//     taken. This holds within an event, too, whenever a connection is accepted.
 //   - What waited when the broker ended waits again in the next one, with the same
 //     age: all that was parked after a crash, and all else too after a stop.
 
@@ -38,7 +42,7 @@ type stage uint8
 
 const (
 	inHand stage = iota // it does not wait: the loop has it in hand, or it is free
-	fresh               // it waits, and is put into the parking a moment later
+	loose               // it waits, and is out of the parking for a moment
 	parked              // it is in the parking
 	late                // the parking did not take it: it is tried again, in order
 	nStages
@@ -79,11 +83,11 @@ func (b *Broker) wait(fd int, s state) {
 	c := &b.conns[fd]
 	switch {
 	case c.stage == inHand:
-		if s.silent() {
-			b.makeRoom()
-		}
 		c.state = s
-		b.enter(fd, fresh)
+		b.enter(fd, loose)
+		if b.waiting.at[late].head != end {
+			b.parkLater(fd)
+		}
 	case c.state != s:
 		b.leaveRole(fd)
 		c.state = s
@@ -92,7 +96,7 @@ func (b *Broker) wait(fd int, s state) {
 	if s == wantBind && c.crowd == nil { // np: not before the request names the client's address
 		b.count(fd)
 	}
-	if b.parking.parkNow && c.stage == fresh {
+	if c.stage == loose {
 		b.park(fd)
 	}
 }

@@ -22,8 +22,7 @@ const Never = time.Duration(math.MaxInt64)
 // for each process on the host until it boots again.
 type Loop struct {
 	*sys.Epoll
-	Now   time.Duration // when Wait returned last
-	Slept time.Duration // how long the last Wait took
+	Now time.Duration // when Wait returned last
 
 	base    time.Time // the clock of Go, which costs no system call ...
 	offset  time.Duration
@@ -77,7 +76,7 @@ func (l *Loop) Wait(due time.Duration) (int, error) {
 		msec = int(min(max(0, (due-before+time.Millisecond-1)/time.Millisecond), math.MaxInt32))
 	}
 	n, errno := l.Epoll.Wait(msec)
-	l.Slept = l.Tick() - before
+	l.Tick()
 	if errno != 0 {
 		return 0, fmt.Errorf("epoll_wait: %w", errno)
 	}
