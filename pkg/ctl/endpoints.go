@@ -16,11 +16,12 @@ import (
 
 const endpointsLong = `Ask the endpoint mapper of a host, this one without HOST, for all that is
 registered there: of this host over ncalrpc:[EPMAPPER], else as of any other
-over TCP port 135. HOST can also be a binding.`
+over TCP port 135. HOST can also be a binding.` + authHelp
 
 func (e *env) endpointsCommand() *cobra.Command {
 	var iface string
 	var timeout float64
+	var who credentials
 	cmd := &cobra.Command{
 		Use:               "endpoints [HOST]",
 		Short:             "Show what an endpoint mapper knows, of this or another host",
@@ -31,8 +32,11 @@ func (e *env) endpointsCommand() *cobra.Command {
 			if err := checkTimeout(timeout); err != nil {
 				return err
 			}
+			if err := who.check(); err != nil {
+				return err
+			}
 			host := strings.Join(given, "")
-			list, err := e.endpoints(cmd.Context(), host, iface, seconds(timeout))
+			list, err := e.endpoints(cmd.Context(), host, iface, seconds(timeout), &who)
 			if err != nil {
 				return err
 			}
@@ -43,6 +47,7 @@ func (e *env) endpointsCommand() *cobra.Command {
 	f.StringVar(&iface, "interface", "", "ask only where `INTERFACE`, a name or UUID/VERSION, is served over TCP")
 	f.Float64VarP(&timeout, "timeout", "W", 10, "give up when an answer takes longer than `SECONDS`")
 	cmd.RegisterFlagCompletionFunc("interface", completeInterface)
+	who.flags(cmd)
 	return cmd
 }
 
@@ -57,7 +62,7 @@ func checkTimeout(n float64) error {
 }
 
 // endpoints asks the mapper of a host for one interface, or for all.
-func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Duration) ([]mapped, error) {
+func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Duration, who *credentials) ([]mapped, error) {
 	served, failed := load()
 	known := allNames(served)
 	wanted, err := known.parse("epmapper")
@@ -72,7 +77,7 @@ func (e *env) endpoints(ctx context.Context, host, iface string, timeout time.Du
 		if err != nil {
 			return nil, err
 		}
-		return dialMapper(ctx, t, timeout, known)
+		return dialMapper(ctx, t, timeout, known, who)
 	})
 	if err != nil {
 		return nil, err

@@ -47,17 +47,21 @@ type mapper struct {
 
 // dialMapper connects to the endpoint mapper of a host, at its
 // usual port unless t has another endpoint.
-func dialMapper(ctx context.Context, t target, timeout time.Duration, n names) (*mapper, error) {
+func dialMapper(ctx context.Context, t target, timeout time.Duration, n names, who *credentials) (*mapper, error) {
 	if t.binding.Protseq == binding.TCP && t.binding.Endpoint == "" {
 		t.binding.Endpoint = mapperPort
 	}
-	c, err := rpcclient.Dial(ctx, t.binding, rpcclient.Options{Timeout: timeout, NcalrpcDir: t.ncalrpcDir})
+	o, err := who.options(ctx, t, rpcclient.Options{Timeout: timeout})
+	if err != nil {
+		return nil, err
+	}
+	c, err := rpcclient.Dial(ctx, t.binding, o)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint mapper: %w", err)
 	}
 	if err := c.Bind(ctx, 0, epm.Interface); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("endpoint mapper: %w", err)
+		return nil, fmt.Errorf("endpoint mapper: %w", remedy(err))
 	}
 	return &mapper{c, t.binding.Host, n}, nil
 }
@@ -69,7 +73,7 @@ func (m *mapper) lookup(ctx context.Context) ([]mapped, error) {
 	for n := 0; ; {
 		var out epm.LookupResponse
 		if err := m.conn.Call(ctx, rpcclient.Operation{Interface: epm.Interface, Opnum: epm.OpLookup}, &in, &out); err != nil {
-			return nil, fmt.Errorf("ept_lookup: %w", err)
+			return nil, fmt.Errorf("ept_lookup: %w", remedy(err))
 		}
 		for i := range out.Entries.Elem {
 			e := &out.Entries.Elem[i]
@@ -99,7 +103,7 @@ func (m *mapper) ask(ctx context.Context, iface dcerpc.SyntaxID) ([]mapped, erro
 	in.Tower.Present, in.Tower.Tower.Octets = true, tower
 	var out epm.MapResponse
 	if err := m.conn.Call(ctx, rpcclient.Operation{Interface: epm.Interface, Opnum: epm.OpMap}, &in, &out); err != nil {
-		return nil, fmt.Errorf("ept_map: %w", err)
+		return nil, fmt.Errorf("ept_map: %w", remedy(err))
 	}
 	list := []mapped{}
 	for i := range out.Towers.Elem {

@@ -21,7 +21,10 @@ asked for the port, ncalrpc:[NAME], the name of an rpcd of this host, or an
 address or a host name with a dot; where no interface is named, that stands for
 the endpoint mapper there.
 INTERFACE is a name or UUID/VERSION; without it, it is the management interface,
-which every server has.`
+which every server has.
+
+With authentication it also makes a call of the management interface, so that the
+protection is tried.` + authHelp
 
 // pinged is what ping found out.
 type pinged struct {
@@ -32,6 +35,8 @@ type pinged struct {
 	Answered  int    `json:"answered"`
 	Connect   *span  `json:"connect,omitempty"` // nil when none answered
 	Bind      *span  `json:"bind,omitempty"`
+
+	Auth *authenticated `json:"authentication,omitempty"` // of the last that answered
 }
 
 // try is one connection.
@@ -40,7 +45,7 @@ type try struct {
 	Group   uint32  `json:"association_group,omitempty"`
 	Worker  uint32  `json:"worker"`               // its index, from the group's id
 	Connect float64 `json:"connect_ms,omitempty"` // milliseconds
-	Bind    float64 `json:"bind_ms,omitempty"`    // from bind to bind_ack, milliseconds
+	Bind    float64 `json:"bind_ms,omitempty"`    // from bind to bind_ack, or the end of the handshake, milliseconds
 	Error   string  `json:"error,omitempty"`      // "" = it answered
 }
 
@@ -58,6 +63,7 @@ type pinger struct {
 	indexBits         int
 	target            target
 	iface             dcerpc.SyntaxID
+	credentials
 }
 
 func (e *env) pingCommand() *cobra.Command {
@@ -80,6 +86,7 @@ func (e *env) pingCommand() *cobra.Command {
 	f.Float64VarP(&p.interval, "interval", "i", 1, "wait `SECONDS` between connections")
 	f.Float64VarP(&p.timeout, "timeout", "W", 10, "give a connection up after `SECONDS`")
 	f.IntVar(&p.indexBits, "index-bits", 0, "high `BITS` of a group's id that are the worker's index: 16, or 8 for Samba up to 4.19")
+	p.flags(cmd)
 	cmd.RegisterFlagCompletionFunc("index-bits", cobra.FixedCompletions([]string{"8", "16"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -93,6 +100,9 @@ func (p *pinger) check() error {
 		return usageError{fmt.Errorf("--interval %g is not from 0 to 86400", p.interval)}
 	case p.indexBits != 0 && p.indexBits != 8 && p.indexBits != 16:
 		return usageError{fmt.Errorf("--index-bits %d is neither 8 nor 16", p.indexBits)}
+	}
+	if err := p.credentials.check(); err != nil {
+		return err
 	}
 	return checkTimeout(p.timeout)
 }
@@ -118,6 +128,9 @@ func (e *env) ping(ctx context.Context, p *pinger, given []string) error {
 	}
 	if err := p.resolve(ctx, known, len(given) > 1); err != nil {
 		return err
+	}
+	if _, err := p.options(ctx, p.target, rpcclient.Options{}); err != nil {
+		return err // once, not with each try
 	}
 	if p.indexBits == 0 {
 		p.indexBits = p.target.indexBits
@@ -157,7 +170,7 @@ func (p *pinger) resolve(ctx context.Context, n names, named bool) error {
 // ask asks the endpoint mapper at the target where the interface is.
 func (p *pinger) ask(ctx context.Context, n names) error {
 	t := p.target
-	m, err := dialMapper(ctx, t, seconds(p.timeout), n)
+	m, err := dialMapper(ctx, t, seconds(p.timeout), n, &p.credentials)
 	if err != nil {
 		return err
 	}
@@ -178,11 +191,13 @@ func (p *pinger) ask(ctx context.Context, n names) error {
 // run connects until there were enough tries, or ctx ends.
 func (p *pinger) run(ctx context.Context, r *pinged, done func(*try)) {
 	for n := 1; p.count == 0 || n <= p.count; n++ {
-		t := p.once(ctx, n)
+		t, who := p.once(ctx, n)
 		if ctx.Err() != nil {
 			return // it was not the server's fault
 		}
-		r.add(t)
+		if r.add(t); t.Error == "" {
+			r.Auth = who
+		}
 		done(&t)
 		if n == p.count {
 			return
@@ -195,27 +210,50 @@ func (p *pinger) run(ctx context.Context, r *pinged, done func(*try)) {
 	}
 }
 
-// once connects and binds.
-func (p *pinger) once(ctx context.Context, n int) try {
+// once connects and binds, and makes a call if that is protected.
+func (p *pinger) once(ctx context.Context, n int) (t try, who *authenticated) {
 	ctx, cancel := context.WithTimeout(ctx, seconds(p.timeout))
 	defer cancel()
-	t := try{Number: n}
+	t.Number = n
+	o, err := p.options(ctx, p.target, rpcclient.Options{})
 	start := time.Now()
-	c, err := rpcclient.Dial(ctx, p.target.binding, rpcclient.Options{NcalrpcDir: p.target.ncalrpcDir})
+	var c *rpcclient.Conn
+	if err == nil {
+		c, err = rpcclient.Dial(ctx, p.target.binding, o)
+	}
 	if err != nil {
 		t.Error = err.Error()
-		return t
+		return t, nil
 	}
 	defer c.Close()
 	connected := time.Now()
-	if err = c.Bind(ctx, 0, p.iface); err != nil {
-		t.Error = err.Error()
-	}
+	err = c.Bind(ctx, 0, p.iface)
 	bound := time.Now()
+	if err == nil && o.Auth != nil {
+		err = callMgmt(ctx, c, p.iface)
+	}
+	if err != nil {
+		t.Error = remedy(err).Error()
+	}
 	t.Connect, t.Bind = milliseconds(connected.Sub(start)), milliseconds(bound.Sub(connected))
 	t.Group = c.Group()
 	t.Worker = t.Group >> (32 - p.indexBits)
-	return t
+	return t, p.of(c)
+}
+
+// opListening is rpc_mgmt_is_server_listening (C706 appendix Q).
+const opListening = 2
+
+// callMgmt makes a call that every server answers.
+func callMgmt(ctx context.Context, c *rpcclient.Conn, bound dcerpc.SyntaxID) error {
+	mgmt, _ := names(wellKnown).parse("mgmt")
+	if bound != mgmt {
+		if err := c.Alter(ctx, mgmt); err != nil {
+			return err
+		}
+	}
+	_, _, err := c.CallStub(ctx, rpcclient.Operation{Interface: mgmt, Opnum: opListening}, nil)
+	return err
 }
 
 // milliseconds with a resolution of 1 us.
@@ -252,6 +290,9 @@ func (t *try) text() string {
 
 func (e *env) pingText(r *pinged) {
 	fmt.Fprintf(e.out, "%d tried, %d answered, %d failed\n", len(r.Tries), r.Answered, len(r.Tries)-r.Answered)
+	if r.Auth != nil {
+		fmt.Fprintf(e.out, "authenticated: %s\n", r.Auth.text())
+	}
 	if r.Answered > 0 {
 		fmt.Fprintf(e.out, "min/avg/max connect %s, bind %s\n", r.Connect.text(), r.Bind.text())
 	}

@@ -59,24 +59,53 @@ func (c *Conn) present(ctx context.Context, what string, answer byte, o dcerpc.O
 	if c.shutdown {
 		return c.fail(what, ErrShutdown)
 	}
-	h := c.header()
-	proposed := c.proposed(interfaces)
 	if answer == dcerpc.PTypeBindAck {
-		c.out = dcerpc.AppendBind(c.out[:0], h, o, proposed)
+		err = c.bind(ctx, o, interfaces)
 	} else {
-		c.out = dcerpc.AppendAlterContext(c.out[:0], h, o, proposed)
+		c.out = dcerpc.AppendAlterContext(c.out[:0], c.header(), o, c.proposed(interfaces))
+		_, err = c.offer(answer, o, interfaces)
 	}
-	if err := c.write(c.out); err != nil {
-		return c.fail(what, err)
-	}
-	p, err := c.read()
 	if err != nil {
 		return c.fail(what, err)
 	}
-	if err := c.presented(p, answer, o, interfaces); err != nil {
-		return c.fail(what, err)
-	}
 	return nil
+}
+
+// bind sends the bind, and authenticates the client.
+func (c *Conn) bind(ctx context.Context, o dcerpc.Offer, interfaces []dcerpc.SyntaxID) error {
+	proposed, h := c.proposed(interfaces), c.header()
+	if c.opts.Auth == nil {
+		c.out = dcerpc.AppendBind(c.out[:0], h, o, proposed)
+		_, err := c.offer(dcerpc.PTypeBindAck, o, interfaces)
+		return err
+	}
+	token, err := c.secure(ctx)
+	if err != nil {
+		return err
+	}
+	h.Flags |= dcerpc.FlagSignHeader
+	c.out = dcerpc.AppendBind(c.out[:0], h, o, proposed)
+	c.appendToken(token)
+	p, err := c.offer(dcerpc.PTypeBindAck, o, interfaces)
+	if refused := new(Refused); err != nil && !errors.As(err, &refused) {
+		return refusedLogon(err)
+	}
+	if later := c.handshake(ctx, p, o, proposed); later != nil {
+		return later
+	}
+	return err
+}
+
+// offer sends what is in c.out and takes the answer in.
+func (c *Conn) offer(answer byte, o dcerpc.Offer, interfaces []dcerpc.SyntaxID) (dcerpc.PDU, error) {
+	if err := c.write(c.out); err != nil {
+		return dcerpc.PDU{}, err
+	}
+	p, err := c.read()
+	if err != nil {
+		return p, err
+	}
+	return p, c.presented(p, answer, o, interfaces)
 }
 
 func (c *Conn) proposed(interfaces []dcerpc.SyntaxID) []dcerpc.Presentation {
@@ -98,18 +127,8 @@ func (c *Conn) transfer() dcerpc.SyntaxID {
 
 // presented takes the answer in.
 func (c *Conn) presented(p dcerpc.PDU, answer byte, o dcerpc.Offer, interfaces []dcerpc.SyntaxID) error {
-	switch p.Type {
-	case answer:
-	case dcerpc.PTypeFault:
-		return readFault(p)
-	case dcerpc.PTypeBindNak:
-		n, rej := dcerpc.ParseBindNak(p)
-		if rej != nil {
-			return broken(rej.Cause)
-		}
-		return &Nak{Reason: n.Reason, Versions: bytes.Clone(n.Versions)}
-	default:
-		return broken("the answer is a " + dcerpc.TypeName(p.Type))
+	if p.Type != answer {
+		return refusal(p)
 	}
 	ack, results, rej := dcerpc.ParseBindAck(p)
 	if rej != nil {
@@ -136,6 +155,21 @@ func (c *Conn) presented(p dcerpc.PDU, answer byte, o dcerpc.Offer, interfaces [
 		}
 	}
 	return errors.Join(refused...)
+}
+
+// refusal is an answer that is not the one to a bind or alter_context.
+func refusal(p dcerpc.PDU) error {
+	switch p.Type {
+	case dcerpc.PTypeFault:
+		return readFault(p)
+	case dcerpc.PTypeBindNak:
+		n, rej := dcerpc.ParseBindNak(p)
+		if rej != nil {
+			return broken(rej.Cause)
+		}
+		return &Nak{Reason: n.Reason, Versions: bytes.Clone(n.Versions)}
+	}
+	return broken("the answer is a " + dcerpc.TypeName(p.Type))
 }
 
 // context finds the presentation context of an interface.

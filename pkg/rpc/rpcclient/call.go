@@ -74,7 +74,10 @@ func (c *Conn) exchange(op Operation, stub []byte) ([]byte, ndr.Format, error) {
 	if !op.Object.IsNil() {
 		f.Header.Flags |= dcerpc.FlagObject
 	}
-	c.out = f.Append(c.out[:0])
+	c.out = c.out[:0]
+	if err := c.appendCall(&f); err != nil {
+		return nil, 0, err
+	}
 	if err := c.write(c.out); err != nil {
 		return nil, 0, err
 	}
@@ -90,10 +93,16 @@ func (c *Conn) answer() ([]byte, ndr.Format, error) {
 			return nil, 0, err
 		}
 		if p.Type == dcerpc.PTypeFault {
-			return nil, 0, readFault(p)
+			if err = readFault(p); c.security != nil && c.security.unanswered {
+				err = refusedLogon(err)
+			}
+			return nil, 0, err
 		}
 		if p.Type != dcerpc.PTypeResponse {
 			return nil, 0, broken("the answer is a " + dcerpc.TypeName(p.Type))
+		}
+		if err := c.unprotect(&p); err != nil {
+			return nil, 0, err
 		}
 		r, rej := dcerpc.ParseResponse(p)
 		if rej != nil {

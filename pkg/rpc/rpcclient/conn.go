@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
@@ -32,6 +33,11 @@ type Options struct {
 	MaxStub    int           // longest stub of an answer, bytes, 0 = dcerpc.DefaultMaxStub
 	NcalrpcDir string        // where an ncalrpc endpoint's name is found, "" = DefaultNcalrpcDir
 	Format     ndr.Format    // of requests: byte order and transfer syntax
+
+	// Auth is how Bind authenticates the client, nil for not at all: ntlm.Client,
+	// krb5.Client of package ccache, or either in spnego.Client.
+	Auth  auth.Mechanism
+	Level byte // of protection, dcerpc.LevelConnect to LevelPrivacy; 0 = LevelPrivacy
 }
 
 // Conn is a connection to a server.
@@ -43,7 +49,8 @@ type Conn struct {
 	ack      dcerpc.Ack
 	xmit     int // longest fragment that the server takes, bytes; 0 = not bound
 	contexts []dcerpc.SyntaxID
-	refused  []bool // of contexts
+	refused  []bool    // of contexts
+	security *security // nil without Options.Auth
 	callID   uint32
 	answers  dcerpc.Reassembler
 
@@ -107,9 +114,13 @@ func New(c net.Conn, name string, o Options) *Conn {
 	return &Conn{conn: c, name: name, opts: o, answers: dcerpc.Reassembler{MaxStub: o.MaxStub}}
 }
 
-// Close ends the connection. What the server keeps for it is run down.
+// Close ends the connection, and zeroes its keys. What the server keeps for it is
+// run down.
 func (c *Conn) Close() error {
 	c.unusable = net.ErrClosed
+	if c.security != nil {
+		c.security.Close()
+	}
 	return c.conn.Close()
 }
 
@@ -162,7 +173,7 @@ func (c *Conn) fail(what string, err error) error {
 	var nak *Nak
 	var refused *Refused
 	var fault *Fault
-	if !errors.As(err, &nak) && !errors.As(err, &refused) && !errors.As(err, &fault) && !errors.Is(err, ErrUnbound) {
+	if errors.Is(err, ErrLogon) || errors.Is(err, ErrMechanism) || !errors.As(err, &nak) && !errors.As(err, &refused) && !errors.As(err, &fault) && !errors.Is(err, ErrUnbound) {
 		c.unusable = err
 	}
 	return err

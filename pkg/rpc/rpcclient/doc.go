@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package rpcclient is a client of connection-oriented DCE/RPC over TCP and
-// ncalrpc, without authentication.
+// ncalrpc. With Options.Auth it authenticates itself, and signs or seals its calls:
 //
-//	c, err := rpcclient.Dial(ctx, binding, rpcclient.Options{})
+//	hash := ntlm.Hash(password) // which zeroes the password
+//	o := rpcclient.Options{Auth: &spnego.Client{Mechanism: &ntlm.Client{Account: "user1", Hash: hash}}}
+//
+//	c, err := rpcclient.Dial(ctx, binding, o)
 //	defer c.Close()
 //	err = c.Bind(ctx, 0, mgmt)
 //	err = c.Call(ctx, rpcclient.Operation{Interface: mgmt, Opnum: 2}, nil, &out)

@@ -63,38 +63,41 @@ type aesTokens struct {
 	head    [headSize]byte
 }
 
-func newAES(l library, k key, initiator bool) (*aesTokens, error) {
+func newAES(l library, s *state) (*aesTokens, error) {
 	t := &aesTokens{mac: 12}
 	h := sha1.New
-	switch k.Type {
+	switch s.Key.Type {
 	case aes128SHA2:
 		h, t.mac, t.sha2 = sha256.New, 16, true
 	case aes256SHA2:
 		h, t.mac, t.sha2 = sha512.New384, 24, true
 	}
-	err := t.out.init(l, k, h, initiator)
+	err := t.out.init(l, s, h, s.Initiator)
 	if err == nil {
-		err = t.in.init(l, k, h, !initiator)
+		err = t.in.init(l, s, h, !s.Initiator)
 	}
 	return t, err
 }
 
 // init derives keys (RFC 3961 5.3: Kc, Ki, Ke).
-func (d *direction) init(l library, k key, h func() hash.Hash, initiator bool) error {
-	d.flag = fromServer | serversKey
+func (d *direction) init(l library, s *state, h func() hash.Hash, initiator bool) error {
+	d.flag = fromServer
 	more := uint32(0)
 	if initiator {
-		d.flag, more = serversKey, 2
+		d.flag, more = 0, 2
 	}
-	kc, err := l.derive(k, useSign+more, 0x99)
+	if !s.ClientsKey {
+		d.flag |= serversKey
+	}
+	kc, err := l.derive(s.Key, useSign+more, 0x99)
 	if err != nil {
 		return err
 	}
-	ki, err := l.derive(k, useSeal+more, 0x55)
+	ki, err := l.derive(s.Key, useSeal+more, 0x55)
 	if err != nil {
 		return err
 	}
-	ke, err := l.derive(k, useSeal+more, 0xaa)
+	ke, err := l.derive(s.Key, useSeal+more, 0xaa)
 	if err != nil {
 		return err
 	}

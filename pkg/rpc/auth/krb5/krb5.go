@@ -63,12 +63,13 @@ func (m *Mechanism) Begin(level byte) (auth.Context, error) {
 
 // state is what Save writes.
 type state struct {
-	Level     byte
-	Initiator bool // a client's, in tests
-	Key       key
-	Send      uint64 // sequence number of the next fragment
-	Receive   uint64
-	Caller    *auth.Caller
+	Level      byte
+	Initiator  bool // a client's
+	ClientsKey bool // the server made none
+	Key        key
+	Send       uint64 // sequence number of the next fragment
+	Receive    uint64
+	Caller     *auth.Caller
 }
 
 // securityContext is one security context. tokens is nil until the client is
@@ -76,6 +77,7 @@ type state struct {
 type securityContext struct {
 	state
 	m       *Mechanism
+	client  *Client // nil: the context is a server's
 	tokens  tokens
 	request *request
 	dead    bool
@@ -86,6 +88,8 @@ func (c *securityContext) Step(ctx context.Context, token []byte) (reply []byte,
 	switch {
 	case c.dead || c.tokens != nil:
 		return nil, false, auth.ErrState
+	case c.client != nil:
+		reply, done, err = c.initiate(token)
 	case c.request == nil:
 		reply, err = c.accept(token)
 	default:
@@ -143,7 +147,7 @@ func (c *securityContext) finish(ctx context.Context, token []byte) error {
 	}
 	c.Key = key{r.context.Type, bytes.Clone(r.context.Value)}
 	caller.SessionKey = bytes.Clone(c.Key.Value)
-	if c.tokens, err = newTokens(c.m.library, c.Key, c.Initiator); err != nil {
+	if c.tokens, err = newTokens(c.m.library, &c.state); err != nil {
 		return fmt.Errorf("%w: encryption type %d: %v", auth.ErrDenied, c.Key.Type, err)
 	}
 	c.state.Caller = caller
@@ -188,7 +192,7 @@ func (m *Mechanism) Restore(saved []byte) (auth.Context, error) {
 		return nil, fmt.Errorf("%w: not the state of a Kerberos context", auth.ErrState)
 	}
 	var err error
-	if c.tokens, err = newTokens(m.library, c.Key, c.Initiator); err != nil {
+	if c.tokens, err = newTokens(m.library, &c.state); err != nil {
 		return nil, fmt.Errorf("%w: %v", auth.ErrState, err)
 	}
 	return c, nil

@@ -19,7 +19,7 @@ func pairOf(etype int32) authtest.Pair {
 		s := state{Level: level, Key: k, Send: 5, Receive: 1<<32 - 2, Caller: &auth.Caller{}}
 		c := state{Level: level, Key: k, Send: 1<<32 - 2, Receive: 5, Caller: &auth.Caller{}, Initiator: true}
 		make := func(s state) auth.Context {
-			tokens, err := newTokens(gokrb5{}, s.Key, s.Initiator)
+			tokens, err := newTokens(gokrb5{}, &s)
 			if err != nil {
 				t.Fatal(err)
 			}

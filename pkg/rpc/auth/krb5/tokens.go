@@ -35,14 +35,15 @@ const (
 // keySizes are the lengths of the keys of those that are served.
 var keySizes = map[int32]int{aes128SHA1: 16, aes256SHA1: 32, aes128SHA2: 16, aes256SHA2: 32, rc4HMAC: 16}
 
-func newTokens(l library, k key, initiator bool) (tokens, error) {
+func newTokens(l library, s *state) (tokens, error) {
+	k := s.Key
 	if n, ok := keySizes[k.Type]; !ok || n != len(k.Value) {
 		return nil, errors.New("encryption type that is not served, or a key of a wrong length")
 	}
 	if k.Type == rc4HMAC {
-		return newArcfour(k, initiator), nil
+		return newArcfour(k, s.Initiator), nil
 	}
-	return newAES(l, k, initiator)
+	return newAES(l, s)
 }
 
 // SignatureSize implements auth.Context.

@@ -25,13 +25,19 @@ func Check(hash [16]byte, account, domain string, challenge [8]byte, response []
 	if len(response) < proofSize+blobHead {
 		return key, false
 	}
+	proof, key := prove(hash, account, domain, challenge[:], response[proofSize:])
+	if subtle.ConstantTimeCompare(proof, response[:proofSize]) != 1 {
+		return [16]byte{}, false
+	}
+	return key, true
+}
+
+// prove makes the proof of an NTLMv2 response, and SessionBaseKey.
+func prove(hash [16]byte, account, domain string, challenge, blob []byte) (proof []byte, key [16]byte) {
 	owf := hmacMD5(hash[:], utf16le(strings.ToUpper(account)+domain))
 	defer clear(owf)
-	proof := hmacMD5(owf, challenge[:], response[proofSize:])
-	if subtle.ConstantTimeCompare(proof, response[:proofSize]) != 1 {
-		return key, false
-	}
-	return [16]byte(hmacMD5(owf, proof)), true
+	proof = hmacMD5(owf, challenge, blob)
+	return proof, [16]byte(hmacMD5(owf, proof))
 }
 
 // Constants that make a key of the session's for one direction and use.

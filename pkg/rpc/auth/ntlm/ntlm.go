@@ -38,6 +38,7 @@ func (m *Mechanism) Begin(level byte) (auth.Context, error) {
 // and after Close.
 type securityContext struct {
 	m       *Mechanism
+	client  *Client // nil: the context is a server's
 	level   byte
 	in, out *direction
 	caller  *auth.Caller
@@ -53,6 +54,8 @@ func (c *securityContext) Step(ctx context.Context, token []byte) (reply []byte,
 	switch kind := messageType(token); {
 	case c.dead || c.in != nil:
 		return nil, false, auth.ErrState
+	case c.client != nil:
+		reply, done, err = c.initiate(token)
 	case kind == typeNegotiate && c.negotiate == nil:
 		reply, err = c.challengeFor(ctx, token)
 	case kind == typeAuthenticate && c.negotiate != nil:
@@ -151,8 +154,11 @@ func (c *securityContext) micHolds(token, key []byte) bool {
 	if len(token) < micAt+micSize {
 		return false
 	}
-	mic := hmacMD5(key, c.negotiate, c.challenged, token[:micAt], make([]byte, micSize), token[micAt+micSize:])
-	return subtle.ConstantTimeCompare(mic, token[micAt:micAt+micSize]) == 1
+	return subtle.ConstantTimeCompare(c.mic(token, key), token[micAt:micAt+micSize]) == 1
+}
+
+func (c *securityContext) mic(token, key []byte) []byte {
+	return hmacMD5(key, c.negotiate, c.challenged, token[:micAt], make([]byte, micSize), token[micAt+micSize:])
 }
 
 // Caller implements auth.Context.

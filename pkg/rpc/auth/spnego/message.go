@@ -22,6 +22,7 @@ const maxMechanisms = 32 // that a client offers
 const (
 	accepted   = 0
 	incomplete = 1
+	rejected   = 2
 	requestMIC = 3
 )
 
@@ -70,9 +71,31 @@ func parseOffer(b []byte) (o offer, err error) {
 	return o, nil
 }
 
+// marshalOffer makes an initial token with one mechanism, and the list that MICs
+// are over.
+func marshalOffer(oid asn1.ObjectIdentifier, token []byte) (initial, list []byte, err error) {
+	var l, b cryptobyte.Builder
+	l.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oid) })
+	if list, err = l.Bytes(); err != nil {
+		return nil, nil, err
+	}
+	b.AddASN1(tags.Tag(0).Constructed()|0x40, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(oidSPNEGO)
+		b.AddASN1(field(0), func(b *cryptobyte.Builder) {
+			b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1(field(0), func(b *cryptobyte.Builder) { b.AddBytes(list) })
+				b.AddASN1(field(2), func(b *cryptobyte.Builder) { b.AddASN1OctetString(token) })
+			})
+		})
+	})
+	initial, err = b.Bytes()
+	return initial, list, err
+}
+
 // response is a NegTokenResp.
 type response struct {
-	mechanism  asn1.ObjectIdentifier // nil when not given
+	state      int                   // negState of what was read; incomplete when not told
+	mechanism  asn1.ObjectIdentifier // nil when not told
 	token, mic []byte                // nil when not there
 }
 
@@ -80,8 +103,9 @@ func parseResponse(b []byte) (r response, err error) {
 	s := cryptobyte.String(b)
 	var choice, seq, state, oid cryptobyte.String
 	var there bool
+	r.state = incomplete
 	if !s.ReadASN1(&choice, field(1)) || !choice.ReadASN1(&seq, tags.SEQUENCE) ||
-		!seq.ReadOptionalASN1(&state, &there, field(0)) || !seq.ReadOptionalASN1(&oid, &there, field(1)) ||
+		!seq.ReadOptionalASN1(&state, &there, field(0)) || there && !state.ReadASN1Enum(&r.state) || !seq.ReadOptionalASN1(&oid, &there, field(1)) ||
 		there && !oid.ReadASN1ObjectIdentifier(&r.mechanism) {
 		return r, malformed("NegTokenResp is malformed")
 	}
