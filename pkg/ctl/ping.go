@@ -4,6 +4,7 @@ package ctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -231,6 +232,9 @@ func (p *pinger) once(ctx context.Context, n int) (t try, who *authenticated) {
 	bound := time.Now()
 	if err == nil && o.Auth != nil {
 		err = callMgmt(ctx, c, p.iface)
+		if fault := new(rpcclient.Fault); o.Level == dcerpc.LevelConnect && errors.As(err, &fault) && !errors.Is(err, rpcclient.ErrLogon) {
+			err = nil // nothing is protected; Samba's servers make no call of mgmt at this level
+		}
 	}
 	if err != nil {
 		t.Error = remedy(err).Error()

@@ -149,6 +149,7 @@ func (h *host) hasAMember(t *testing.T) {
 		t.Errorf("the controller asks the member: exit status %d\n%s", rc, out)
 	}
 	member.authenticatesDomain(h)
+	member.pingsWithKerberos(h)
 }
 
 // answers waits until an administrator of the domain can log in.

@@ -93,10 +93,7 @@ func (c *Conn) answer() ([]byte, ndr.Format, error) {
 			return nil, 0, err
 		}
 		if p.Type == dcerpc.PTypeFault {
-			if err = readFault(p); c.security != nil && c.security.unanswered {
-				err = refusedLogon(err)
-			}
-			return nil, 0, err
+			return nil, 0, c.firstFault(readFault(p))
 		}
 		if p.Type != dcerpc.PTypeResponse {
 			return nil, 0, broken("the answer is a " + dcerpc.TypeName(p.Type))

@@ -119,6 +119,18 @@ func refusedLogon(err error) error {
 	return err
 }
 
+// firstFault finds a refusal of authentication in the fault of a call: an auth3 has
+// no answer of its own. Samba calls the call after it a protocol error.
+func (c *Conn) firstFault(err error) error {
+	if c.security == nil || !c.security.unanswered {
+		return err
+	}
+	if errors.Is(err, dcerpc.NcaProtoError) {
+		return fmt.Errorf("%w: %w", ErrLogon, err)
+	}
+	return refusedLogon(err)
+}
+
 // protects reports whether each fragment of a call has a signature.
 func (c *Conn) protects() bool {
 	return c.security != nil && auth.Protects(c.security.trailer.Level)
