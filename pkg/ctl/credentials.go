@@ -201,3 +201,18 @@ func (a *authenticated) text() string {
 	}
 	return fmt.Sprintf("%s, %s, %s", name, a.Mechanism, a.Level)
 }
+
+// opListening is rpc_mgmt_is_server_listening (C706 appendix Q).
+const opListening = 2
+
+// callMgmt makes a call that every server answers.
+func callMgmt(ctx context.Context, c *rpcclient.Conn, bound dcerpc.SyntaxID) error {
+	mgmt, _ := names(wellKnown).parse("mgmt")
+	if bound != mgmt {
+		if err := c.Alter(ctx, mgmt); err != nil {
+			return err
+		}
+	}
+	_, _, err := c.CallStub(ctx, rpcclient.Operation{Interface: mgmt, Opnum: opListening}, nil)
+	return err
+}

@@ -245,21 +245,6 @@ func (p *pinger) once(ctx context.Context, n int) (t try, who *authenticated) {
 	return t, p.of(c)
 }
 
-// opListening is rpc_mgmt_is_server_listening (C706 appendix Q).
-const opListening = 2
-
-// callMgmt makes a call that every server answers.
-func callMgmt(ctx context.Context, c *rpcclient.Conn, bound dcerpc.SyntaxID) error {
-	mgmt, _ := names(wellKnown).parse("mgmt")
-	if bound != mgmt {
-		if err := c.Alter(ctx, mgmt); err != nil {
-			return err
-		}
-	}
-	_, _, err := c.CallStub(ctx, rpcclient.Operation{Interface: mgmt, Opnum: opListening}, nil)
-	return err
-}
-
 // milliseconds with a resolution of 1 us.
 func milliseconds(d time.Duration) float64 { return float64(max(d.Microseconds(), 1)) / 1000 }
 
