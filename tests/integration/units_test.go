@@ -39,6 +39,50 @@ func TestUnitsAreClean(t *testing.T) {
 	}
 }
 
+// TestUnitsAreLoadedWhenNeeded: what systemd has in memory, and reads again at each
+// daemon-reload, grows with what clients need.
+func TestUnitsAreLoadedWhenNeeded(t *testing.T) {
+	h := boot(t)
+	count := func() int {
+		return strings.Count(h.run("systemctl", "list-units", "--all", "--plain", "--no-legend"), "\n")
+	}
+	before := count()
+	h.install()
+	n := count() - before
+	t.Logf("%d units more", n)
+	if n > 150 {
+		t.Errorf("systemd has %d units more than before, want 150 at most:\n%s", n, h.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "msrpc*"))
+	}
+	// A group for each of seven clients: ordinary workers, each opens the inbox of
+	// the next but one.
+	for i := range 7 {
+		c := h.dial(winregNcalrpc)
+		bindOn(t, c)
+		if open := h.sh("ls /run/msrpc/winreg"); i == 0 {
+			h.eventually(func() error {
+				if open = h.sh("ls /run/msrpc/winreg"); !strings.Contains(open, "inbox-2") {
+					return fmt.Errorf("inboxes: %s", open)
+				}
+				return nil
+			})
+		}
+	}
+	h.eventually(func() error {
+		if u := h.run("systemctl", "list-units", "--plain", "--no-legend", "msrpc-worker-winreg@*.service"); strings.Count(u, "running") != 5 {
+			return fmt.Errorf("want all five workers:\n%s", u)
+		}
+		return nil
+	})
+	h.fine()
+	h.run("systemctl", "stop", "msrpc.target")
+	h.eventually(func() error {
+		if left := h.run("systemctl", "list-units", "--plain", "--no-legend", "msrpc*.socket", "msrpc*.service"); left != "" {
+			return fmt.Errorf("left after a stop of the target:\n%s", left)
+		}
+		return nil
+	})
+}
+
 // exposedAtMost compares a unit with what systemd-analyze says of its sandbox.
 func (h *host) exposedAtMost(unit string, most float64) {
 	h.t.Helper()

@@ -174,8 +174,8 @@ func (b *Broker) unreachable(i int, errno sys.Errno) {
 		in.missing, in.goneAt = true, b.loop.Now
 	}
 	in.retryAt = b.loop.Now + inboxRetry
-	if notThere(errno) && i >= b.cfg.Workers || b.loop.Now-in.goneAt < inboxPatience {
-		return // a spare that is not open yet, or systemd is about to open it
+	if notThere(errno) && !b.cfg.FromStart(i) || b.loop.Now-in.goneAt < inboxPatience {
+		return // its worker was not needed yet, or systemd is about to open it
 	}
 	b.limiter.Log(b.log, slog.LevelWarn, fmt.Sprint("inbox ", i), journal.IDInboxGone,
 		"inbox of a worker cannot be reached; look at systemctl status "+layout.WorkerSocket(b.cfg.Name, i),

@@ -94,6 +94,7 @@ func (w *worker) firstStatus(m *Message) error {
 	if w.wantDrain {
 		w.drain("asked for by SIGWINCH", status.Leaving)
 	}
+	openNext(&w.opt, w.log)
 	w.log.Log(context.Background(), journal.Notice, fmt.Sprintf("%s is ready as process %d", w.opt.Exec, w.child.pid), journal.MessageID, journal.IDWorkerReady)
 	return w.manager.Ready(w.loop.Now)
 }

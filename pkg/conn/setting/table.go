@@ -75,9 +75,9 @@ const (
 var Table = []Row{
 	{Variable: "MSRPC_RPCD", For: Native | Samba, Needs: Samba, Unit: Name, field: func(v *Values) any { return &v.Name }},
 	{Variable: "MSRPC_WORKER", For: Native | Samba, Needs: Samba, Instance: true, High: status.MaxWorkers - 1, field: func(v *Values) any { return &v.Index }},
-	{Name: "Workers", In: Rpcd, Variable: "MSRPC_WORKERS", For: Broker, Needs: Broker, High: MaxWorkers,
+	{Name: "Workers", In: Rpcd, Variable: "MSRPC_WORKERS", For: Broker | Samba, Needs: Broker, High: MaxWorkers,
 		Zero: "0 is what the program lists", field: func(v *Values) any { return &v.Workers }},
-	{Name: "Spares", In: Rpcd, Variable: "MSRPC_SPARES", For: Broker, Default: "32", High: MaxWorkers, field: func(v *Values) any { return &v.Spares }},
+	{Name: "Spares", In: Rpcd, Variable: "MSRPC_SPARES", For: Broker | Samba, Default: "32", High: MaxWorkers, field: func(v *Values) any { return &v.Spares }},
 	{Variable: "MSRPC_INDEX_BITS", For: Broker | Native, Default: "16", Low: 8, High: 16, field: func(v *Values) any { return &v.IndexBits }},
 	{Name: "IdleSec", In: Rpcd, Variable: IdleVariable, For: Broker | Native | Samba, Unit: Seconds, High: MaxIdleSec, field: func(v *Values) any { return &v.Idle }},
 	{Name: "FillFirst", In: Rpcd, Variable: "MSRPC_FILL_FIRST", For: Broker, High: many, Zero: "0 spreads connections", field: func(v *Values) any { return &v.FillFirst }},

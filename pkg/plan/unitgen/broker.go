@@ -17,10 +17,12 @@ func broker(r *plan.Rpcd) *builder {
 	b.set("Documentation", manuals)
 	b.note("Never After=: the first accept would wait for a worker to be ready.")
 	var inboxes []string
-	for i := range min(r.Workers+2, r.Workers+r.Spares) {
-		inboxes = append(inboxes, layout.WorkerSocket(r.Name, i))
+	for i := range r.Indices() {
+		if r.FromStart(i) {
+			inboxes = append(inboxes, layout.WorkerSocket(r.Name, i))
+		}
 	}
-	b.note("An inbox that was closed, or whose worker could not be started, opens again.")
+	b.note("The others are opened by workers. One of these that was closed, or whose worker\ncould not be started, opens again.")
 	b.list("Upholds", inboxes)
 	b.set("Wants", layout.WorkerService(r.Name, 0))
 

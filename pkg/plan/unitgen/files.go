@@ -112,15 +112,18 @@ func (s *set) brokered(p *plan.Plan, r *plan.Rpcd) {
 	s.add(r.Service()+".d/10-listeners.conf", broker(r))
 	template := layout.InboxTemplate(r.Name)
 	s.add(template, inbox(r))
-	s.chain(r, template)
+	if r.Kind == config.KindNative {
+		s.chain(r, template)
+	}
 }
 
-// chain keeps two spare inboxes open ahead of the one in use: the service of
-// spare I pulls in the inbox of I+2. The broker pulls in the first two.
+// chain has each worker pull in the next inbox where its program does not ask for
+// it. systemd loads the units of the whole chain with the first of them.
 func (s *set) chain(r *plan.Rpcd, template string) {
-	end := r.Workers + r.Spares
-	for i := r.Workers; i+2 < end; i++ {
-		s.want(layout.WorkerService(r.Name, i), layout.WorkerSocket(r.Name, i+2), "../"+template)
+	for i := range r.Indices() {
+		if next, ok := r.Next(i); ok {
+			s.want(layout.WorkerService(r.Name, i), layout.WorkerSocket(r.Name, next), "../"+template)
+		}
 	}
 }
 

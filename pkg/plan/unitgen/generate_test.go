@@ -121,7 +121,7 @@ func TestNoRoomToKeepUnitsIsNoError(t *testing.T) {
 	in := inputs(t)
 	store(t, in, plantest.Host(t, "4.22"))
 	in.LastGood = filepath.Join(in.Catalogue, "below-a-file")
-	if got := generate(t, in); len(got) < 100 {
+	if got := generate(t, in); len(got) < 50 {
 		t.Errorf("%d files", len(got))
 	}
 }

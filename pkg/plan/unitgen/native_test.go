@@ -48,7 +48,7 @@ func TestDirectActivationHasNoBrokerAndNoInbox(t *testing.T) {
 		"msrpc-worker-clock@0.service.d/10-prestart.conf":              {"\nEnvironment=MSRPC_IDLE_SEC=0\n"},
 		"msrpc.target.wants/msrpc-worker-clock@0.service":              {"../msrpc-worker-clock@.service"},
 		"msrpc-tcp-echo.socket":                                        {"\nService=msrpc-broker@echo.service\n"},
-		"msrpc-worker-echo@2.service.wants/msrpc-worker-echo@4.socket": {"../msrpc-worker-echo@.socket"},
+		"msrpc-worker-echo@2.service.wants/msrpc-worker-echo@4.socket": {"../msrpc-worker-echo@.socket"}, // native: it cannot ask for it
 	} {
 		f := s.files[path]
 		for _, part := range parts {

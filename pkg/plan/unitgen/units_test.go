@@ -4,6 +4,7 @@ package unitgen
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -44,40 +45,28 @@ func TestUnitsOfRealListings(t *testing.T) {
 	}
 }
 
-func TestSpareInboxesAreAChain(t *testing.T) {
-	for _, c := range []struct {
-		spares int
-		wants  string   // last line of inboxes that the broker wants
-		links  []string // of the chain
-	}{
-		{0, "msrpc-worker-x@0.socket msrpc-worker-x@1.socket", nil},
-		{1, "msrpc-worker-x@0.socket msrpc-worker-x@1.socket msrpc-worker-x@2.socket", nil},
-		{2, "msrpc-worker-x@0.socket msrpc-worker-x@1.socket msrpc-worker-x@2.socket msrpc-worker-x@3.socket", nil},
-		{4, "msrpc-worker-x@0.socket msrpc-worker-x@1.socket msrpc-worker-x@2.socket msrpc-worker-x@3.socket", []string{
-			"msrpc-worker-x@2.service.wants/msrpc-worker-x@4.socket",
-			"msrpc-worker-x@3.service.wants/msrpc-worker-x@5.socket",
-		}},
-	} {
+// The broker's unit names the first inboxes of workers and of spares, and no unit
+// of a rpcd of Samba another one: its adaptor asks systemd for it.
+func TestOnlyTheFirstInboxesAreNamed(t *testing.T) {
+	const two = "msrpc-worker-x@0.socket msrpc-worker-x@1.socket"
+	for spares, upholds := range []string{two, two + " msrpc-worker-x@4.socket", two + " msrpc-worker-x@4.socket msrpc-worker-x@5.socket", two + " msrpc-worker-x@4.socket msrpc-worker-x@5.socket"} {
 		cat := &catalogue.Catalogue{Samba: plantest.Samba("4.22.0")}
-		plantest.Add(t, cat, "rpcd_x", strings.Replace(plantest.Lists("ncalrpc:"), "5\n", "2\n", 1))
+		plantest.Add(t, cat, "rpcd_x", strings.Replace(plantest.Lists("ncalrpc:"), "5\n", "4\n", 1))
 		cfg := plantest.Defaults()
-		cfg.Files[0].Set("Spares", strconv.Itoa(c.spares))
+		cfg.Files[0].Set("Spares", strconv.Itoa(spares))
 		s := built(t, plan.New(cat, cfg))
-		var links []string
-		for _, p := range sortedPaths(s.files) {
-			if strings.Contains(p, ".service.wants/msrpc-worker") {
-				links = append(links, p)
-				if got := s.files[p].Link; got != "../msrpc-worker-x@.socket" {
-					t.Errorf("%d spares: %s leads to %s", c.spares, p, got)
-				}
+		for path, f := range s.files {
+			if strings.Contains(path, "@.service.wants") || path != "msrpc-broker@x.service.d/10-listeners.conf" && strings.Contains(string(f.Data)+f.Link, "x@0.socket") {
+				t.Errorf("%d spares: there is a %s:\n%s", spares, path, f.Data)
 			}
 		}
-		if d := cmp.Diff(c.links, links); d != "" {
-			t.Errorf("%d spares: links (-want +got)\n%s", c.spares, d)
-		}
 		text := string(s.files["msrpc-broker@x.service.d/10-listeners.conf"].Data)
-		if !strings.Contains(text, "\nUpholds="+c.wants+"\n") {
-			t.Errorf("%d spares: the broker does not want %q:\n%s", c.spares, c.wants, text)
+		if !strings.Contains(text, "\nUpholds="+upholds+"\n") {
+			t.Errorf("%d spares: the broker does not want %q:\n%s", spares, upholds, text)
+		}
+		text = string(s.files["msrpc-worker-x@.service"].Data)
+		if !strings.Contains(text, "\nEnvironment=MSRPC_WORKERS=4\n") || !strings.Contains(text, fmt.Sprintf("\nEnvironment=MSRPC_SPARES=%d\n", spares)) {
+			t.Errorf("%d spares: the worker does not know how many there are:\n%s", spares, text)
 		}
 	}
 }

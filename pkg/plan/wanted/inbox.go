@@ -13,15 +13,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
 	"msrpcd/pkg/plan/plan"
 )
 
-// inboxes: all inboxes of one rpcd that are wanted now are open. The broker's
-// start opens those of ordinary workers and of two spares; a spare that runs
-// opens the next but one.
+// inboxes: all inboxes of one rpcd that are wanted now are open. Which they are is
+// in setting/inboxes.go.
 type inboxes struct{ r *plan.Rpcd }
 
 func (b inboxes) Check(_ context.Context, s *State) []Finding {
@@ -60,23 +60,28 @@ func (b inboxes) Check(_ context.Context, s *State) []Finding {
 // wanted are the indices whose inboxes should be open. While no broker has run
 // there are none; one that failed, or whose worker runs, counts in any case.
 func (b inboxes) wanted(s *State) []int {
-	open := 0
-	if s.up(b.r.Service()) {
-		open = ahead(b.r, b.r.Workers)
-	}
-	for i := b.r.Workers; i < b.r.Workers+b.r.Spares; i++ {
-		if s.up(layout.WorkerService(b.r.Name, i)) {
-			open = max(open, ahead(b.r, i+1))
-		}
-	}
 	var list []int
-	for i := range b.r.Workers + b.r.Spares {
+	opened := map[int]bool{}
+	for i := range b.r.Indices() {
+		worker := layout.WorkerService(b.r.Name, i)
+		if next, ok := b.r.Next(i); ok && s.served(worker) {
+			opened[next] = true
+		}
 		u := s.units[layout.WorkerSocket(b.r.Name, i)]
-		if i < open || u.Up() || u.Active == "failed" || s.up(layout.WorkerService(b.r.Name, i)) {
+		if opened[i] || b.r.FromStart(i) && s.up(b.r.Service()) || u.Up() || u.Active == "failed" || s.up(worker) {
 			list = append(list, i)
 		}
 	}
 	return list
+}
+
+// openTime is how long a worker that is ready has to open the next inbox.
+const openTime = 2 * time.Second
+
+// served reports whether a worker has been ready for so long that it has opened the
+// next inbox.
+func (s *State) served(worker string) bool {
+	return s.units[worker].Active == "active" && s.age(s.details[worker], "ActiveEnterTimestampMonotonic") > openTime
 }
 
 // inbox says what is wrong with an inbox, "" for nothing.

@@ -143,15 +143,11 @@ func unitsOf(r *plan.Rpcd) []string {
 	if r.Direct {
 		return names
 	}
-	for i := range ahead(r, r.Workers) {
+	for i := range min(r.Workers+2, r.Indices()) {
 		names = append(names, layout.WorkerSocket(r.Name, i), layout.WorkerService(r.Name, i))
 	}
 	return names
 }
-
-// ahead is the number of inboxes that are open while spares below index next are
-// in use: two more are.
-func ahead(r *plan.Rpcd, next int) int { return min(next+2, r.Workers+r.Spares) }
 
 // unit is what systemd says of a unit; ok: systemd could be asked.
 func (s *State) unit(name string) (u systemctl.Unit, ok bool) {
