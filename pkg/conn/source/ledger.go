@@ -11,13 +11,15 @@ import (
 type Resource uint8
 
 const (
-	Unbound   Resource = iota // connections without a complete bind
-	Bound                     // the other connections
-	Handles                   // context handles
-	Partial                   // bytes of unfinished PDUs and requests
-	Blocking                  // blocking operations that run
-	Unsent                    // bytes of answers that clients do not take
-	Resources                 // how many there are
+	Unbound    Resource = iota // connections without a complete bind
+	Bound                      // the other connections
+	Handles                    // context handles
+	Partial                    // bytes of unfinished PDUs and requests
+	Blocking                   // blocking operations that run
+	Unsent                     // bytes of answers that clients do not take
+	Securities                 // security contexts
+	Handshakes                 // of these, those that are not complete
+	Resources                  // how many there are
 )
 
 // Limit bounds a resource, in all and for each source; 0 is not a bound. The local

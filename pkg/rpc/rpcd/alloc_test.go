@@ -40,7 +40,7 @@ func warm(t testing.TB, level byte) (l *loop, c *conn, fd int) {
 	if level > dcerpc.LevelNone {
 		s := &security{Context: &openContext{toyContext{level: level}}, trailer: dcerpc.Auth{Type: toyService, Level: level, ContextID: 1}, done: true}
 		s.caller = c.callerOf(l, s)
-		c.addSecurity(l, s)
+		c.addSecurity(s)
 	}
 	drain(p[1])
 	return l, c, p[1]

@@ -18,13 +18,15 @@ import (
 // This file owns handshakes: tokens of clients in bind, alter_context and auth3, and
 // what is answered (C706 chapter 13, MS-RPCE 3.3.1.5.2). A mechanism may wait for a
 // domain controller, so each of its steps runs on a goroutine, for stepLimit at
-// most, counted as a blocking operation; its connection is not read meanwhile. A client that has begun a handshake
-// with its bind counts as unbound until the handshake is over.
+// most, counted as a blocking operation; its connection is not read meanwhile. No
+// more than stepsAtOnce of a source go on at the same time, so that others do not
+// wait for its steps. A client that has begun a handshake with its bind counts as
+// unbound until the handshake is over.
 
 const (
 	stepLimit     = 10 * time.Second
-	maxSecurities = 2049  // security contexts of a connection, as in Samba
-	maxAllSecured = 32768 // of all connections
+	stepsAtOnce   = 8
+	maxSecurities = 2049 // security contexts of a connection, as in Samba
 )
 
 var (
@@ -63,7 +65,7 @@ func (c *conn) secure(l *loop, a *dcerpc.Auth) (*security, *dcerpc.Reject) {
 		}
 		return s, nil
 	}
-	if len(c.state.securities) >= maxSecurities || l.secured >= maxAllSecured {
+	if len(c.state.securities) >= maxSecurities {
 		return nil, errAuthMany
 	}
 	ctx := l.begin(a.Type, a.Level, c)
@@ -73,8 +75,14 @@ func (c *conn) secure(l *loop, a *dcerpc.Auth) (*security, *dcerpc.Reject) {
 	if a.Level == dcerpc.LevelCall {
 		return nil, errAuthCall
 	}
+	if !c.claim(l, source.Securities, 1) {
+		return nil, errAuthMany
+	}
 	s := &security{Context: ctx, trailer: dcerpc.Auth{Type: a.Type, Level: a.Level, ContextID: a.ContextID}}
-	c.addSecurity(l, s)
+	c.addSecurity(s)
+	if _, ok := ctx.(*systemContext); !ok && !c.shake(l) {
+		return nil, errAuthBusy
+	}
 	return s, nil
 }
 
@@ -99,16 +107,17 @@ func (l *loop) begin(service, level byte, c *conn) auth.Context {
 
 // step is one token of a client, and what became of it.
 type step struct {
-	loop   *loop
-	conn   *conn
-	sec    *security
-	header dcerpc.Header
-	token  []byte
-	ack    []byte // the answer but for its token; nil of an auth3
-	cancel context.CancelFunc
-	reply  []byte
-	done   bool
-	err    error
+	loop    *loop
+	conn    *conn
+	sec     *security
+	header  dcerpc.Header
+	token   []byte
+	ack     []byte // the answer but for its token; nil of an auth3
+	context context.Context
+	cancel  context.CancelFunc
+	reply   []byte
+	done    bool
+	err     error
 }
 
 // handshake takes the token of a PDU. ack is the answer but for its own one.
@@ -130,11 +139,22 @@ func (c *conn) handshake(l *loop, p *dcerpc.PDU, s *security, ack []byte) *dcerp
 	c.stepping = st
 	c.running++
 	l.running++
-	go func() {
-		st.run(ctx)
-		l.deliver(st)
-	}()
+	st.context = ctx
+	if own := &c.from.Own; own.steps < stepsAtOnce {
+		own.steps++
+		st.start()
+	} else {
+		own.later = append(own.later, st)
+	}
 	return nil
+}
+
+// start has a goroutine do the step.
+func (st *step) start() {
+	go func() {
+		st.run(st.context)
+		st.loop.deliver(st)
+	}()
 }
 
 // run is the mechanism's part.
@@ -152,9 +172,16 @@ func (st *step) ended(l *loop) {
 	st.cancel()
 	l.running--
 	c := st.conn
+	if own := &c.from.Own; len(own.later) > 0 {
+		own.later[0].start()
+		own.later = own.later[1:]
+	} else {
+		own.steps--
+	}
 	c.running--
 	c.stepping = nil
 	if c.fd < 0 {
+		c.from.Own.gone--
 		if c.running == 0 {
 			c.leave(l)
 		}
@@ -169,9 +196,18 @@ func (st *step) ended(l *loop) {
 // denied.
 func (st *step) finish() {
 	c, s, l := st.conn, st.sec, st.loop
-	auth3 := st.ack == nil
+	auth3, failed := st.ack == nil, errAuthFailed
 	if st.err == nil && auth3 && (!st.done || len(st.reply) > 0) { // no way to answer
 		st.err = auth.ErrToken
+	}
+	if st.err != nil || st.done {
+		c.shaken(l, min(c.shaking, 1)) // 0 of the local system, which shakes no hands
+	}
+	if s.done = st.done && st.err == nil; s.done {
+		s.caller = c.callerOf(l, s)
+		if !l.vouch(c, s) {
+			st.err, failed = errNoGroup, errNoGroup
+		}
 	}
 	if st.err != nil {
 		cause, level := "handshake", journal.Notice
@@ -182,13 +218,12 @@ func (st *step) finish() {
 		s.dead = true
 		c.state.denied = true
 		if !auth3 {
-			c.reject(l, errAuthFailed, st.header, 0)
+			c.reject(l, failed, st.header, 0)
 		}
 		return
 	}
-	if s.done = st.done; s.done {
+	if s.done {
 		c.changed = true
-		s.caller = c.callerOf(l, s)
 		if s.trailer.Level == dcerpc.LevelConnect && !c.state.explicit {
 			c.state.implied = s
 		}
@@ -203,6 +238,36 @@ func (st *step) finish() {
 	a.Value = st.reply
 	l.out, _ = dcerpc.AppendAuth(l.out, start, a, len(st.reply))
 	c.frame(l, start)
+}
+
+// shake counts a handshake that begins. Of a source that has its share the oldest one
+// goes; false when c has that.
+func (c *conn) shake(l *loop) bool {
+	own := &c.from.Own
+	for !l.ledger.Take(c.from, source.Handshakes, 1) {
+		oldest := own.shaking.first
+		c.limit(l, source.Handshakes, true, "the oldest is given up")
+		if oldest == c || oldest == nil {
+			return false
+		}
+		oldest.close(l)
+	}
+	if c.shaking++; c.shaking == 1 {
+		own.shaking.by = byHandshake
+		own.shaking.push(c)
+	}
+	return true
+}
+
+// shaken counts n handshakes as over.
+func (c *conn) shaken(l *loop, n int) {
+	if n == 0 {
+		return
+	}
+	l.ledger.Give(c.from, source.Handshakes, n)
+	if c.shaking -= n; c.shaking == 0 {
+		c.from.Own.shaking.remove(c)
+	}
 }
 
 // admit counts the client as bound, when it is all that it said it would be.

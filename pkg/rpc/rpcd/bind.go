@@ -49,22 +49,17 @@ func (c *conn) bind(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return rej
 	}
 	e := &l.endpoints[c.endpoint]
-	g := (*group)(nil)
-	if offer.AssocGroup == 0 {
-		if g = l.groups.add(e.Transport, c.from); g == nil {
-			return errGroups
-		}
-	} else if g = l.join(c, offer.AssocGroup); g == nil {
-		return errNoGroup
+	if rej := l.join(c, offer.AssocGroup, p.AuthLength > 0); rej != nil {
+		return rej
 	}
-	c.state.group, c.state.maxFrag = g, dcerpc.ServerFragSize(e.Transport.FragSize(), offer)
+	c.state.maxFrag = dcerpc.ServerFragSize(e.Transport.FragSize(), offer)
 	results, rej := c.negotiate(l, list)
 	if rej != nil {
 		return rej
 	}
 	c.calls.Multiplex = p.Flags&dcerpc.FlagMultiplex != 0
 	c.signHeaders(p)
-	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: g.id, SecondaryAddr: []byte(e.Secondary())}
+	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.groupID, SecondaryAddr: []byte(e.Secondary())}
 	return c.acknowledge(l, &p, dcerpc.AppendBindAck(nil, ackHeader(p, dcerpc.FlagMultiplex), ack, results))
 }
 
@@ -107,7 +102,7 @@ func (c *conn) alter(l *loop, p dcerpc.PDU) *dcerpc.Reject {
 		return rej
 	}
 	c.signHeaders(p)
-	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.group.id}
+	ack := dcerpc.Ack{MaxXmit: c.state.maxFrag, MaxRecv: c.state.maxFrag, AssocGroup: c.state.groupID}
 	return c.acknowledge(l, &p, dcerpc.AppendAlterContextResp(nil, ackHeader(p, 0), ack, results))
 }
 
@@ -127,7 +122,7 @@ func (c *conn) signHeaders(p dcerpc.PDU) {
 
 var (
 	errGroups  = &dcerpc.Reject{Cause: "too many association groups", Nak: true, Reason: dcerpc.ReasonLocalLimit}
-	errNoGroup = &dcerpc.Reject{Cause: "no such association group", Nak: true, Reason: dcerpc.ReasonNotSpecified}
+	errNoGroup = &dcerpc.Reject{Cause: "no such association group", Nak: true, Reason: dcerpc.ReasonNotSpecified, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
 )
 
 // negotiate decides about presentation contexts. Of those of one PDU that have

@@ -65,7 +65,7 @@ func (c *Call) NewHandle(value any) (h ndr.ContextHandle, ok bool) {
 	l, g := c.loop, c.group
 	l.handles.Lock()
 	defer l.handles.Unlock()
-	if !l.ledger.Take(g.owner, source.Handles, 1) {
+	if !l.takeHandle(g) {
 		setting, text := l.limitText(g.owner, source.Handles, true, "another one is refused")
 		l.causes.Log(l.log, slog.LevelWarn, setting, journal.IDLimit, text)
 		return h, false
@@ -128,9 +128,8 @@ func (c *conn) request(l *loop, p dcerpc.PDU) {
 		return
 	}
 	if !done {
-		if !l.ledger.Take(c.from, source.Partial, len(q.Stub)) {
+		if !c.claim(l, source.Partial, len(q.Stub)) {
 			c.release(l)
-			c.limit(l, source.Partial, true, "the connection is closed")
 			c.reject(l, errPartial, p.Header, q.ContextID)
 			return
 		}
@@ -206,17 +205,19 @@ func (c *conn) run(l *loop, call dcerpc.Call) {
 }
 
 // mayBlock counts a blocking operation. Those whose client has gone may run on
-// for a while, uncounted, which has a bound, too.
+// for a while, for which no client can pay any more: they take up the share of
+// their source, and have a bound in all, too.
 func (l *loop) mayBlock(c *conn) bool {
 	if limit := l.env.Limits[source.Blocking].Total; limit > 0 && l.running >= 2*limit {
 		c.limit(l, source.Blocking, false, "the call is refused")
 		return false
 	}
-	if !l.ledger.Take(c.from, source.Blocking, 1) {
+	share := l.ledger.Limits[source.Blocking].Share(c.from.Source)
+	if gone := c.from.Own.gone; share > 0 && gone >= share {
 		c.limit(l, source.Blocking, true, "the call is refused")
 		return false
 	}
-	return true
+	return c.claim(l, source.Blocking, 1)
 }
 
 // ended goes on with the connection of a blocking operation, on the loop.
@@ -224,6 +225,7 @@ func (c *Call) ended(l *loop) {
 	l.running--
 	conn := c.conn
 	if conn.running--; conn.fd < 0 {
+		conn.from.Own.gone--
 		if conn.running == 0 {
 			conn.leave(l)
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
@@ -232,8 +233,8 @@ func TestPartialCallsHaveABound(t *testing.T) {
 	r.start()
 	other := r.bound(layout.TCP, 0)
 	// split makes a call of which the last fragment is kept back.
-	split := func(c *client) (begin, end []byte) {
-		pdus := c.request(opEcho, noise(60000))
+	split := func(c *client, n int) (begin, end []byte) {
+		pdus := c.request(opEcho, noise(n))
 		for len(pdus) > 0 {
 			h, _, _ := dcerpc.ParseHeader(pdus, 0)
 			if h.Flags&dcerpc.FlagLast != 0 {
@@ -244,18 +245,23 @@ func TestPartialCallsHaveABound(t *testing.T) {
 		return begin, pdus
 	}
 	first, second := r.bound(layout.TCP, 0), r.bound(layout.TCP, 0)
-	begin, end := split(first)
+	begin, _ := split(first, 60000)
 	first.send(begin)
-	other.works() // the server has read the first one's
-	begin, _ = split(second)
-	second.cut(begin, dcerpc.NcaServerTooBusy)
-	first.send(end)
-	if got, status := first.answer(); len(got) != 60000 || status != 0 {
+	for r.loop.ledger.Total(source.Partial) < 60000-dcerpc.FragSizeTCP {
+		time.Sleep(time.Millisecond)
+	}
+	begin, end := split(second, 60000)
+	second.send(begin)
+	first.over() // it had more
+	second.send(end)
+	if got, status := second.answer(); len(got) != 60000 || status != 0 {
 		t.Errorf("%d bytes, %v", len(got), status)
 	}
 	if got, status := other.call(opEcho, noise(60000)); len(got) != 60000 || status != 0 {
 		t.Errorf("after it: %d bytes, %v", len(got), status)
 	}
+	begin, _ = split(second, 120000)
+	second.cut(begin, dcerpc.NcaServerTooBusy)
 }
 
 // So have answers that are not taken.

@@ -31,42 +31,48 @@ const (
 // conn is one connection. What a restart has to keep of it is endpoint, npa,
 // in, out, state and calls: see keep.go.
 type conn struct {
-	fd       int // -1: closed
-	gen      uint32
-	endpoint int
-	phase    phase
-	running  int           // blocking operations
-	gone     chan struct{} // of these operations, closed with the connection
-	watching uint32        // what epoll looks for, 0: not registered
-	npa      []byte        // np: the auth request; once answered, its info until it is in the file of kept
-	npaLevel uint32
-	caller   *Caller
-	over     chan struct{} // of ServeConn: closed with the connection
-	in       []byte        // bytes that are not a whole PDU yet, or wait for a busy connection
-	out      []byte        // answers that the client has not taken yet
-	state    state
-	calls    dcerpc.Reassembler
-	from     *holder // whose it is
-	places   [nPlaces]place
-	queued   bool          // waits for its turn
-	more     bool          // there is a whole PDU in in
-	silent   bool          // in loop.unbound
-	counted  bool          // silent: among those of its source
-	security *security     // of the call that is being collected
-	stepping *step         // of a handshake
-	since    time.Duration // l.Now of its begin
-	active   time.Duration // l.Now of its last event
-	held     int           // bytes of an unfinished call
-	id       uint64        // in the parking
-	kept     *kept         // nil: not parked
-	changed  bool          // state is not what the file of kept says
+	fd        int // -1: closed
+	gen       uint32
+	endpoint  int
+	phase     phase
+	running   int           // blocking operations
+	gone      chan struct{} // of these operations, closed with the connection
+	watching  uint32        // what epoll looks for, 0: not registered
+	npa       []byte        // np: the auth request; once answered, its info until it is in the file of kept
+	npaLevel  uint32
+	caller    *Caller
+	over      chan struct{} // of ServeConn: closed with the connection
+	in        []byte        // bytes that are not a whole PDU yet, or wait for a busy connection
+	out       []byte        // answers that the client has not taken yet
+	sent      int           // bytes before them in the same memory
+	state     state
+	calls     dcerpc.Reassembler
+	from      *holder // whose it is
+	places    [nPlaces]place
+	queued    bool          // waits for its turn
+	sparse    bool          // before others
+	used      time.Duration // of turns, since usedSince
+	usedSince time.Duration
+	more      bool          // there is a whole PDU in in
+	silent    bool          // in loop.unbound
+	counted   bool          // silent: among those of its source
+	security  *security     // of the call that is being collected
+	stepping  *step         // of a handshake
+	shaking   int           // handshakes that are not over
+	since     time.Duration // l.Now of its begin
+	active    time.Duration // l.Now of its last event
+	held      int           // bytes of an unfinished call
+	id        uint64        // in the parking
+	kept      *kept         // nil: not parked
+	changed   bool          // state is not what the file of kept says
 }
 
 // state is what a bind negotiates.
 type state struct {
 	bound      bool
+	groupID    uint32
 	maxFrag    uint16 // both directions
-	group      *group
+	group      *group // nil: not before the client is authenticated, see join
 	contexts   []presentation
 	securities map[uint32]*security // by auth_context_id
 	implied    *security            // of calls without auth trailer, see choose
@@ -157,6 +163,9 @@ func (c *conn) close(l *loop) {
 	l.ledger.Give(c.from, source.Partial, len(c.in))
 	l.ledger.Give(c.from, source.Unsent, len(c.out))
 	l.ledger.Give(c.from, source.Blocking, c.running)
+	c.from.Own.gone += c.running
+	c.shaken(l, c.shaking)
+	l.ledger.Give(c.from, source.Securities, len(c.state.securities))
 	c.in, c.out = nil, nil
 	if c.stepping != nil {
 		c.stepping.cancel()
@@ -176,7 +185,7 @@ func (c *conn) close(l *loop) {
 // leave takes the connection out of its group and runs down what only it kept.
 func (c *conn) leave(l *loop) {
 	defer l.ledger.Leave(c.from)
-	c.endSecurity(l)
+	c.endSecurity()
 	if c.state.group == nil {
 		return
 	}

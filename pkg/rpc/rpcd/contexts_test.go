@@ -23,6 +23,13 @@ func (c *client) alter(id uint32, level byte, token string) []byte {
 	return pdu
 }
 
+// auth3 is the last token of a handshake that a bind began.
+func (c *client) auth3(service byte, token string) []byte {
+	pdu, _ := dcerpc.AppendAuth(dcerpc.AppendAuth3(nil, c.next()), 0,
+		dcerpc.Auth{Type: service, Level: dcerpc.LevelConnect, ContextID: 1, Value: []byte(token)}, len(token))
+	return pdu
+}
+
 // secured begins and ends the handshake of a security context.
 func (c *client) secured(id uint32, level byte) {
 	c.t.Helper()
@@ -113,7 +120,7 @@ func TestHandshakesThatWaitHoldUpNoOtherClient(t *testing.T) {
 	r.srv.Auth = []auth.Mechanism{toyAuth{wait: wait}}
 	r.env.BindTimeout = 300 * time.Millisecond
 	const most = 100
-	r.env.Limits[source.Blocking] = source.Limit{Address: most}
+	r.env.Limits[source.Blocking], r.env.Limits[source.Handshakes] = source.Limit{Address: most}, source.Limit{}
 	r.start()
 	waiting := make([]*client, most+1)
 	for i := range waiting {
@@ -144,6 +151,7 @@ func TestHandshakesThatWaitHoldUpNoOtherClient(t *testing.T) {
 func TestTooManySecurityContextsAreRefused(t *testing.T) {
 	r := newRig(t)
 	r.srv.Auth = []auth.Mechanism{toyAuth{}}
+	r.env.Limits[source.Handshakes] = source.Limit{}
 	r.start()
 	c := r.bound(layout.TCP, 0)
 	for id := range uint32(maxSecurities) {

@@ -11,7 +11,6 @@ import (
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/npa"
 )
 
 // group is an association group (C706 9.3.3.6.3, MS-RPCE 3.3.1.5.6): the
@@ -23,6 +22,7 @@ type group struct {
 	conns     int
 	handles   map[[16]byte]handle
 	owner     *holder // that made it: its handles count for that source
+	user      string  // the first of its clients that is authenticated, "": none is known
 
 	// Of keep.go:
 	kept       int         // of conns, those that are parked
@@ -105,41 +105,77 @@ func (gs *groups) resume(id uint32, t layout.Transport) *group {
 	return g
 }
 
-// join adds a connection to the group id. There is no such group for one of
-// another transport, or of another source, unless both are authenticated as the
-// same user.
-func (l *loop) join(c *conn, id uint32) *group {
+// join adds a connection to the group id, or to a new one. There is no such group for
+// one of another transport, or of another source, unless both are authenticated as the
+// same user. Who that is a client may tell with its bind, and is not known before the
+// handshake is over: until then it is in no group, and makes no call.
+func (l *loop) join(c *conn, id uint32, later bool) *dcerpc.Reject {
+	t := l.endpoints[c.endpoint].Transport
 	g := l.groups.byID[id]
-	if g == nil || g.transport != l.endpoints[c.endpoint].Transport || g.owner != c.from && !l.sameUser(g, c) {
+	switch {
+	case id == 0:
+		if g = l.groups.add(t, c.from); g == nil {
+			return errGroups
+		}
+		c.state.group, c.state.groupID = g, g.id
 		return nil
+	case g == nil || g.transport != t:
+		return errNoGroup
+	case g.owner == c.from:
+	case l.user(g) == "":
+		return errNoGroup
+	case userOf(c.identify(l)) == l.user(g):
+	case later:
+		c.state.groupID = id
+		return nil
+	default:
+		return errNoGroup
 	}
 	g.conns++
-	return g
+	c.state.group, c.state.groupID = g, id
+	return nil
 }
 
-// sameUser reports whether c is authenticated as the user of a group.
-func (l *loop) sameUser(g *group, c *conn) bool {
-	user := c.user(l)
-	for _, other := range l.conns {
-		if user != "" && other != nil && other.state.group == g {
-			return other.user(l) == user
+// vouch is called when a client is authenticated. It may be in its group from then on;
+// false when it is not of the group's user.
+func (l *loop) vouch(c *conn, s *security) bool {
+	g, user := c.state.group, userOf(s.caller)
+	if g == nil {
+		g = l.groups.byID[c.state.groupID]
+		if g == nil || g.transport != l.endpoints[c.endpoint].Transport || user == "" || user != l.user(g) {
+			return false
+		}
+		g.conns++
+		c.state.group = g
+	}
+	if g.user == "" {
+		g.user = user
+	}
+	return true
+}
+
+// user is the user of a group. What the transport says is looked at when it matters.
+func (l *loop) user(g *group) string {
+	for i := 0; g.user == "" && (!g.transport.IP() || l.srv.embedded) && i < len(l.conns); i++ {
+		if c := l.conns[i]; c != nil && c.state.group == g {
+			g.user = userOf(c.identify(l))
 		}
 	}
-	return false
+	return g.user
 }
 
-// user is the client as the SMB server, or the only security context of the
-// connection, has authenticated it; "" when it is not. That of a bind comes too late
-// for the group that the bind names.
-func (c *conn) user(l *loop) npa.SID {
-	who := c.identify(l)
-	if s := c.state.implied; s != nil {
-		who = s.caller
-	}
-	if who.anonymous || len(who.SIDs) == 0 {
+// userOf is what two connections of the same user have in common; "" of those that
+// nothing vouches for.
+func userOf(who *Caller) string {
+	switch {
+	case who.anonymous:
 		return ""
+	case len(who.SIDs) > 0:
+		return string(who.SIDs[0])
+	case who.Account != "":
+		return who.Domain + `\` + who.Account
 	}
-	return who.SIDs[0]
+	return ""
 }
 
 // leave takes a connection out. With the last one it returns what is to be run

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"msrpcd/pkg/conn/source"
+	"msrpcd/pkg/rpc/auth"
+	"msrpcd/pkg/wire/dcerpc"
 )
 
 // held is what all connections and groups of a loop hold, counted one by one.
@@ -34,6 +36,12 @@ func (l *loop) held() map[*holder]*[source.Resources]int {
 		use[source.Partial] += len(c.in) + c.held
 		use[source.Blocking] += c.running
 		use[source.Unsent] += len(c.out)
+		use[source.Securities] += len(c.state.securities)
+		for _, s := range c.state.securities {
+			if !s.done && !s.dead {
+				use[source.Handshakes]++
+			}
+		}
 	}
 	for _, g := range l.groups.byID {
 		of(g.owner)[source.Handles] += len(g.handles)
@@ -72,6 +80,7 @@ func (l *loop) checkLedger() error {
 // they can, and looks at each step.
 func TestLedgerIsWhatConnectionsHold(t *testing.T) {
 	r := newRig(t)
+	r.srv.Auth = []auth.Mechanism{toyAuth{}}
 	for n := range source.Resources {
 		r.env.Limits[n] = source.Limit{Total: 14, Address: 6}
 	}
@@ -152,7 +161,7 @@ func (a *actor) act(random *rand.Rand) (over bool) {
 	a.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
 	pdus := a.rest
 	a.rest = nil
-	switch n := random.IntN(12); {
+	switch n := random.IntN(15); {
 	case n == 0:
 		a.Close()
 		return true
@@ -169,6 +178,9 @@ func (a *actor) act(random *rand.Rand) (over bool) {
 		pdus = a.request(opEcho, noise(9000))
 		k := random.IntN(len(pdus))
 		pdus, a.rest = pdus[:k], pdus[k:]
+	case n < 13 && n >= 10:
+		token := []string{"token1", "token1", "token2", "wrong"}[random.IntN(4)]
+		pdus = a.alter(uint32(random.IntN(9)), dcerpc.LevelConnect, token)
 	case n < 10:
 		pdus = a.request(opBig, number(8<<20))
 	default:

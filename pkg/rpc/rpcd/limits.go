@@ -25,9 +25,16 @@ type holder = source.Holder[crowd]
 type crowd struct {
 	silent queue // connections that wait for their bind, the oldest first
 	bound  queue // the longest idle first
+	gone   int   // blocking operations that run on without their client
+
+	// Of auth.go.
+	shaking queue   // handshakes that are not over, of the oldest one first
+	steps   int     // that go on
+	later   []*step // wait for their end
 
 	// Of turn.go.
 	ready  queue
+	sparse queue   // come before these
 	next   *holder // in loop.turns
 	listed bool    // there
 	round  uint64  // of spent
@@ -36,12 +43,14 @@ type crowd struct {
 
 // limited has the names of resources in messages about limits.
 var limited = [source.Resources]struct{ what, setting string }{
-	source.Unbound:  {"connections without a bind", "MaxUnbound"},
-	source.Bound:    {"bound connections", "MaxBound"},
-	source.Handles:  {"context handles", "MaxHandles"},
-	source.Partial:  {"bytes of unfinished requests", "MaxPartial"},
-	source.Blocking: {"blocking operations", "MaxBlocking"},
-	source.Unsent:   {"bytes of answers that clients do not take", "MaxUnsent"},
+	source.Unbound:    {"connections without a bind", "MaxUnbound"},
+	source.Bound:      {"bound connections", "MaxBound"},
+	source.Handles:    {"context handles", "MaxHandles"},
+	source.Partial:    {"bytes of unfinished requests", "MaxPartial"},
+	source.Blocking:   {"blocking operations", "MaxBlocking"},
+	source.Securities: {"security contexts", "MaxSecurityContexts"},
+	source.Handshakes: {"unfinished handshakes", "MaxHandshakes"},
+	source.Unsent:     {"bytes of answers that clients do not take", "MaxUnsent"},
 }
 
 // limitText says which limit was reached and what happens then.
@@ -82,8 +91,47 @@ func (l *loop) bound(c *conn, resumed bool) {
 	c.from.Own.bound.push(c)
 }
 
+// claim takes n more of r for c. When its source has its share, the connection of that
+// source that has the most pays, if it is not c: more than one client may be behind
+// an address. false: c gets no more.
+func (c *conn) claim(l *loop, r source.Resource, n int) bool {
+	for !l.ledger.Take(c.from, r, n) {
+		most, size := c, c.amount(r)+n
+		for _, q := range []*queue{&c.from.Own.silent, &c.from.Own.bound} {
+			for k := q.first; k != nil; k = k.places[q.by].after {
+				if k != c && k.amount(r) > size {
+					most, size = k, k.amount(r)
+				}
+			}
+		}
+		if most == c {
+			c.limit(l, r, true, "it is refused")
+			return false
+		}
+		most.limit(l, r, true, "the connection that has the most of them is closed")
+		most.close(l)
+	}
+	return true
+}
+
+// amount is what a connection has of r that closing it gives back.
+func (c *conn) amount(r source.Resource) int {
+	switch r {
+	case source.Partial:
+		return len(c.in) + c.held
+	case source.Blocking:
+		return c.running
+	case source.Unsent:
+		return len(c.out)
+	case source.Securities:
+		return len(c.state.securities)
+	}
+	return 0
+}
+
 // reclaim has the largest holders give up what is held beyond the totals.
 func (l *loop) reclaim() {
+	l.shrink()
 	for r := range source.Resources {
 		for l.ledger.Over(r) {
 			before := l.ledger.Total(r)
@@ -107,6 +155,8 @@ func (l *loop) pay(r source.Resource) bool {
 		c = h.Own.silent.first
 	case r == source.Bound:
 		c = h.Own.bound.first
+	case r == source.Handshakes:
+		c = h.Own.shaking.first
 	default:
 		c = l.idlestHolding(h, r)
 	}
@@ -114,12 +164,8 @@ func (l *loop) pay(r source.Resource) bool {
 		return false
 	}
 	c.limit(l, r, false, "the longest idle one of the source that has the most is closed")
-	if g := c.state.group; r == source.Handles && g.conns > 1 {
-		for _, other := range l.conns {
-			if other != nil && other != c && other.state.group == g {
-				other.close(l)
-			}
-		}
+	if r == source.Handles {
+		l.closeGroup(c.state.group)
 	}
 	c.close(l)
 	return true
@@ -145,16 +191,7 @@ func (c *conn) holds(l *loop, h *holder, r source.Resource) bool {
 		defer l.handles.Unlock()
 		return len(g.handles) > 0
 	}
-	if c.from != h {
-		return false
-	}
-	switch r {
-	case source.Partial:
-		return len(c.in)+c.held > 0
-	case source.Blocking:
-		return c.running > 0
-	}
-	return len(c.out) > 0
+	return c.from == h && c.amount(r) > 0
 }
 
 // room reports whether there is a descriptor for one more connection. Where

@@ -5,10 +5,12 @@ package rpcd
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
 )
 
@@ -83,7 +85,7 @@ func TestTheLargestHolderMakesRoomWhenDescriptorsRunOut(t *testing.T) {
 
 func TestTheLargestHolderOfHandlesMakesRoom(t *testing.T) {
 	r := newRig(t)
-	r.env.Limits[source.Handles] = source.Limit{Total: 10, Address: 9}
+	r.env.Limits[source.Handles] = source.Limit{Total: 20, Address: 18}
 	r.start()
 	open := func(c *client) []byte {
 		t.Helper()
@@ -95,20 +97,20 @@ func TestTheLargestHolderOfHandlesMakesRoom(t *testing.T) {
 	}
 	many, second := r.boundFrom("127.0.0.3", 0), r.boundFrom("127.0.0.3", 0)
 	joined := r.boundFrom("127.0.0.3", many.group)
-	for range 5 {
+	for range 9 {
 		open(many)
 	}
-	for range 4 {
+	for range 9 {
 		open(second)
 	}
 	if _, status := second.call(opOpen, number(1)); status != dcerpc.NcaServerTooBusy {
 		t.Errorf("one more than the share: %v", status)
 	}
 	other := r.boundFrom("127.0.0.2", 0)
-	mine := [][]byte{open(other), open(other)}
+	mine := [][]byte{open(other), open(other), open(other)}
 	many.over()
 	joined.over()
-	for range 5 {
+	for range 9 {
 		<-r.hooks.ran // they are run down
 	}
 	for _, h := range mine {
@@ -172,5 +174,101 @@ func TestALimitThatIsLoggedNamesItsSetting(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Behind one address there may be many clients: the one that has the most pays.
+func TestOfOneSourceTheConnectionThatHasTheMostPays(t *testing.T) {
+	r := newRig(t)
+	r.srv.Auth = []auth.Mechanism{toyAuth{}}
+	r.env.Limits[source.Blocking] = source.Limit{Address: 4}
+	r.env.Limits[source.Partial] = source.Limit{Address: 10000}
+	r.env.Limits[source.Handles] = source.Limit{Address: 16}
+	r.env.Limits[source.Securities] = source.Limit{Address: 5}
+	r.env.Limits[source.Handshakes] = source.Limit{Address: 3}
+	r.start()
+
+	hog := r.dial(layout.TCP)
+	hog.h.Flags |= dcerpc.FlagMultiplex
+	hog.exchange(hog.bind(0, presentTest))
+	hog.h.Flags &^= dcerpc.FlagMultiplex
+	for range 4 {
+		hog.send(hog.request(opWait, nil))
+		<-r.hooks.runs
+	}
+	other := r.bound(layout.TCP, 0)
+	other.send(other.request(opWait, nil))
+	<-r.hooks.runs
+	hog.over()
+	close(r.hooks.wait)
+	other.answer()
+
+	hog = r.bound(layout.TCP, 0)
+	pdus := hog.request(opEcho, noise(9000))
+	hog.send(pdus[:len(pdus)-100])
+	for r.loop.ledger.Total(source.Partial) < 8000 {
+		time.Sleep(time.Millisecond)
+	}
+	pdus = other.request(opEcho, noise(6000))
+	other.send(pdus[:len(pdus)-100])
+	hog.over()
+	other.send(pdus[len(pdus)-100:])
+	if _, status := other.answer(); status != 0 {
+		t.Errorf("a call in two pieces: %v", status)
+	}
+
+	hog = r.bound(layout.TCP, 0)
+	for range 16 {
+		hog.call(opCounter, number(1))
+	}
+	if _, status := hog.call(opCounter, number(1)); status != dcerpc.NcaServerTooBusy {
+		t.Errorf("one more than the share: %v", status)
+	}
+	if _, status := other.call(opCounter, number(1)); status != 0 {
+		t.Errorf("a handle of another client: %v", status)
+	}
+	hog.over()
+	other.works()
+
+	hog = r.bound(layout.TCP, 0)
+	for id := range uint32(5) {
+		hog.secured(id, dcerpc.LevelConnect)
+	}
+	other.secured(1, dcerpc.LevelConnect)
+	hog.over()
+	for range 3 {
+		hog = r.bound(layout.TCP, 0)
+		hog.exchange(hog.alter(1, dcerpc.LevelConnect, "token1"))
+	}
+	late := r.bound(layout.TCP, 0)
+	late.secured(1, dcerpc.LevelConnect) // after the oldest of these
+	other.works()
+}
+
+// A client that takes nearly all of an answer gives its memory back.
+func TestWhatIsSentTakesNoMemory(t *testing.T) {
+	r := newRig(t)
+	l := r.make()
+	c := r.dialFrom("127.0.0.3")
+	c.send(c.bind(0, presentTest))
+	l.serveAll()
+	c.receive()
+	c.send(c.request(opBig, number(8<<20)))
+	var server *conn
+	for server == nil || len(server.out) == 0 {
+		l.serveAll()
+		for _, k := range l.conns {
+			if k != nil {
+				server = k
+			}
+		}
+	}
+	for buf := make([]byte, 1<<16); len(server.out) > 1<<17; l.serveAll() {
+		if _, err := c.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := server.sent + cap(server.out); n > 1<<20 {
+		t.Errorf("%d bytes of memory for %d that are not sent", n, len(server.out))
 	}
 }

@@ -61,12 +61,12 @@ type loop struct {
 	ids       []ifID     // of mgmt, reused
 	stats     [4]uint32  // of mgmt: calls in, calls out, PDUs in, PDUs out
 	handles   sync.Mutex // of all groups
+	crowded   []*holder  // have more handles than their share, under handles
 
 	mu   sync.Mutex
 	done []interface{ ended(*loop) } // blocking calls and steps of handshakes that have ended, under mu
 
 	running    int // blocking calls and steps of handshakes
-	secured    int // security contexts of all connections
 	gen        uint32
 	lastActive time.Duration
 	draining   bool // no new connections; ends when no call runs

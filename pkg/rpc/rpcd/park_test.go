@@ -39,7 +39,7 @@ func parkedHere(t *testing.T) (*loop, *conn) {
 // crash.
 func TestSecurityContextIsNotKept(t *testing.T) {
 	l, c := parkedHere(t)
-	c.addSecurity(l, &security{Context: &toyContext{}})
+	c.addSecurity(&security{Context: &toyContext{}})
 	c.settle(l)
 	if c.kept != nil || l.lot.Len() != 0 {
 		t.Error("it is still parked")

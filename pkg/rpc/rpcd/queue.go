@@ -13,9 +13,10 @@ type queue struct {
 
 // places of a connection.
 const (
-	bySource = iota // among those of its source that are silent, or bound
-	byAge           // among all that are unbound
-	byTurn          // among those of its source that wait for their turn
+	bySource    = iota // among those of its source that are silent, or bound
+	byAge              // among all that are unbound
+	byTurn             // among those of its source that wait for their turn
+	byHandshake        // among those of its source with a handshake that is not over
 	nPlaces
 )
 

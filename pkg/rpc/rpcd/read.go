@@ -75,7 +75,7 @@ func (c *conn) proceed(l *loop, stream []byte) {
 	if c.fd < 0 {
 		return
 	}
-	l.spend(c.from, start)
+	l.spend(c, start)
 	if c.more && c.phase == serving && len(c.out) == 0 {
 		l.enqueue(c)
 	} else {
@@ -98,10 +98,12 @@ func (c *conn) keep(l *loop, stream []byte) {
 		c.in = nil
 		return
 	}
-	if !l.ledger.Take(c.from, source.Partial, len(stream)) {
-		c.limit(l, source.Partial, true, "the connection is closed")
+	if !c.claim(l, source.Partial, len(stream)) {
 		c.in, c.phase = nil, ending
 		return
+	}
+	if cap(c.in) > 2*len(stream)+maxRead {
+		c.in = nil // the ledger does not know of that memory
 	}
 	c.in = append(c.in[:0], stream...)
 }

@@ -127,12 +127,16 @@ func (l *loop) resumeOne(p parked, inCall uint64) (*conn, saved, error) {
 			return nil, s, errNotGroup
 		}
 		g.kept++
-		c.state.group = g
+		c.state.group, c.state.groupID = g, g.id
 	}
 	l.enter(c)
 	if g != nil && g.owner == nil {
 		g.owner = l.ledger.Again(c.from)
 	}
+	for _, s := range c.state.securities {
+		l.vouch(c, s)
+	}
+	l.ledger.Force(c.from, source.Securities, len(c.state.securities))
 	l.ledger.Force(c.from, source.Partial, c.held)
 	c.since = p.entry.Accepted // without a bind it gets no more time
 	c.in, c.out = append([]byte(nil), s.in...), append([]byte(nil), s.out...)

@@ -59,7 +59,7 @@ func (c *conn) saveSecurities() (all []savedSecurity, ok bool) {
 func (l *loop) resumeSecurities(c *conn, s *saved) (err error) {
 	defer func() {
 		if err != nil {
-			c.endSecurity(l)
+			c.endSecurity()
 		}
 	}()
 	c.state.explicit = s.flags&savedExplicit != 0
@@ -81,7 +81,7 @@ func (l *loop) resumeSecurities(c *conn, s *saved) (err error) {
 			return errSaved
 		}
 		n.caller = c.callerOf(l, n)
-		c.addSecurity(l, n)
+		c.addSecurity(n)
 		if w.implied {
 			c.state.implied = n
 		}

@@ -28,21 +28,19 @@ var (
 	errSignature = &dcerpc.Reject{Cause: "a fragment's signature is wrong", Fault: dcerpc.FaultSecurityPackage}
 )
 
-func (c *conn) addSecurity(l *loop, s *security) {
+func (c *conn) addSecurity(s *security) {
 	if c.state.securities == nil {
 		c.state.securities = map[uint32]*security{}
 	}
 	c.state.securities[s.trailer.ContextID] = s
 	c.changed = true
-	l.secured++
 }
 
 // endSecurity zeroes all keys. No step and no call runs any more.
-func (c *conn) endSecurity(l *loop) {
+func (c *conn) endSecurity() {
 	for _, s := range c.state.securities {
 		s.Close()
 	}
-	l.secured -= len(c.state.securities)
 	c.state.securities, c.state.implied, c.security = nil, nil, nil
 }
 

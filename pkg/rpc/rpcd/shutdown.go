@@ -43,7 +43,7 @@ func (l *loop) shutdown() {
 	for _, c := range keep {
 		if c.fd >= 0 {
 			l.conns[c.fd] = nil
-			c.endSecurity(l)
+			c.endSecurity()
 			sys.Close(c.fd)
 			l.open--
 			l.passedOn = true

@@ -149,7 +149,7 @@ func TestTheSystemOutlivesTheProcess(t *testing.T) {
 func TestWhoIsNotRootIsNotTakenUpAsTheSystem(t *testing.T) {
 	l, c := parkedHere(t)
 	l.rootUID = uint32(os.Geteuid())
-	c.addSecurity(l, &security{Context: &systemContext{}, done: true, trailer: systemTrailer})
+	c.addSecurity(&security{Context: &systemContext{}, done: true, trailer: systemTrailer})
 	c.state.signHeader = true
 	if c.settle(l); c.kept == nil || !l.save(c) {
 		t.Fatal("it is not kept")

@@ -17,6 +17,7 @@ import (
 // an exclusive or as cipher: enough to see what is signed and enciphered.
 type toyAuth struct {
 	service byte
+	account string        // "": somebody
 	wait    chan struct{} // nil: a step waits for nothing
 	last    string        // the server's answer to the second token
 }
@@ -66,6 +67,9 @@ func (t *toyContext) Step(ctx context.Context, token []byte) ([]byte, bool, erro
 }
 
 func (t *toyContext) Caller() *auth.Caller {
+	if t.account != "" {
+		return &auth.Caller{Service: t.Service(), Domain: "TOY", Account: t.account}
+	}
 	return &auth.Caller{Service: t.Service(), Domain: "TOY", Account: "somebody", SIDs: []npa.SID{npa.SIDAdministrators}, SessionKey: []byte("key")}
 }
 

@@ -9,13 +9,17 @@ import "time"
 // this round of the loop, waits in the queue of its source, and nothing more is
 // read of it. Sources take turns, and in each round those who wait get turnTime
 // altogether: one who calls now and then waits for at most that long, however
-// many calls others have sent ahead, and on however many connections.
+// many calls others have sent ahead, and on however many connections. Of a source
+// those come first that had less than turnTime in the last sparseTime and left
+// nothing unserved: behind one address there may be many clients.
 //
 // A source that is in the list is held in the ledger.
 
 const (
 	turnPDUs = 16
 	turnTime = 100 * time.Microsecond
+
+	sparseTime = 10 * time.Millisecond
 )
 
 // turns is the list of the sources with connections that wait for a turn.
@@ -31,7 +35,7 @@ func (c *conn) turn(l *loop) {
 		return
 	}
 	own, t := &c.from.Own, &l.turns
-	if own.round == t.round && own.spent > 0 && (own.spent >= turnTime || t.spent >= 2*turnTime) {
+	if own.listed || own.round == t.round && own.spent > 0 && (own.spent >= turnTime || t.spent >= 2*turnTime) {
 		l.enqueue(c)
 		c.watch(l)
 		return
@@ -39,14 +43,18 @@ func (c *conn) turn(l *loop) {
 	c.readable(l)
 }
 
-// spend counts the time since start for a source.
-func (l *loop) spend(h *holder, start time.Duration) {
-	own, t := &h.Own, &l.turns
+// spend counts the time since start for a connection and its source.
+func (l *loop) spend(c *conn, start time.Duration) {
+	own, t := &c.from.Own, &l.turns
 	if own.round != t.round {
 		own.round, own.spent = t.round, 0
 	}
 	d := l.Tick() - start
 	own.spent += d
+	if l.Now-c.usedSince > sparseTime {
+		c.usedSince, c.used = l.Now, 0
+	}
+	c.used += d
 	t.spent += d
 }
 
@@ -55,9 +63,14 @@ func (l *loop) enqueue(c *conn) {
 	if c.queued {
 		return
 	}
+	own := &c.from.Own
+	own.ready.by, own.sparse.by = byTurn, byTurn
+	if c.sparse = !c.more && (c.used < turnTime || l.Now-c.usedSince > sparseTime); c.sparse {
+		own.sparse.push(c)
+	} else {
+		own.ready.push(c)
+	}
 	c.queued = true
-	c.from.Own.ready.by = byTurn
-	c.from.Own.ready.push(c)
 	l.list(c.from)
 }
 
@@ -65,7 +78,11 @@ func (l *loop) enqueue(c *conn) {
 func (c *conn) dequeue() {
 	if c.queued {
 		c.queued = false
-		c.from.Own.ready.remove(c)
+		if c.sparse {
+			c.from.Own.sparse.remove(c)
+		} else {
+			c.from.Own.ready.remove(c)
+		}
 	}
 }
 
@@ -94,8 +111,12 @@ func (l *loop) serveQueued() {
 			t.last = nil
 		}
 		h.Own.next, h.Own.listed = nil, false
-		if c := h.Own.ready.first; c != nil {
-			if c.dequeue(); h.Own.ready.n > 0 {
+		c := h.Own.sparse.first
+		if c == nil {
+			c = h.Own.ready.first
+		}
+		if c != nil {
+			if c.dequeue(); h.Own.ready.n+h.Own.sparse.n > 0 {
 				l.list(h)
 			}
 			if c.more {

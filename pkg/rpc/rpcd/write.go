@@ -3,6 +3,8 @@
 package rpcd
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/source"
@@ -70,8 +72,7 @@ func (c *conn) send(l *loop) {
 			out = out[n:]
 		}
 	}
-	if !l.ledger.Take(c.from, source.Unsent, len(out)) {
-		c.limit(l, source.Unsent, true, "the connection is closed")
+	if !c.claim(l, source.Unsent, len(out)) {
 		c.close(l)
 		return
 	}
@@ -89,10 +90,14 @@ func (c *conn) drainOut(l *loop) {
 		return
 	}
 	l.ledger.Give(c.from, source.Unsent, n)
+	c.sent += n
 	if c.out = c.out[n:]; len(c.out) > 0 {
+		if c.sent >= len(c.out) { // one who takes all but a byte holds the memory of a byte
+			c.out, c.sent = slices.Clone(c.out), 0
+		}
 		return
 	}
-	c.out = nil
+	c.out, c.sent = nil, 0
 	if c.phase == ending {
 		c.linger(l)
 		return
