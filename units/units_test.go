@@ -129,7 +129,7 @@ func TestSystemdAcceptsEveryUnit(t *testing.T) {
 	dir := installed(t)
 	names := []string{
 		"msrpc.target", "msrpc.slice", "msrpc-preflight.service", "msrpc-scripts.service", "msrpc-refresh.service", "msrpc-refresh.path",
-		"msrpc-auth.socket", "msrpc-auth.service",
+		"msrpc-auth.socket", "msrpc-auth.service", "msrpc-auth-keys.path", "msrpc-auth-keys.service",
 		unitgen.ProblemService, layout.BgqdService,
 	}
 	for _, name := range []string{"spoolss", "native"} {
@@ -200,7 +200,7 @@ func TestExposure(t *testing.T) {
 
 func TestEveryUnitHasNoStartLimitAndIsPartOfTheTarget(t *testing.T) {
 	templates, err := filepath.Glob("msrpc[^d]*.in")
-	if err != nil || len(templates) != 13 {
+	if err != nil || len(templates) != 15 {
 		t.Fatalf("templates %v, %v", templates, err)
 	}
 	for _, name := range templates {

@@ -17,10 +17,10 @@ const authUnit = "msrpc-auth.service"
 // levels are how Samba's clients name the levels.
 var levels = []string{"connect", "packet", "sign", "seal"}
 
-// credentials gives msrpc-auth credentials, from the next handshake on.
-func (h *host) credentials(lines ...string) {
+// authSettings are lines of a drop-in for msrpc-auth, from the next handshake on.
+func (h *host) authSettings(lines ...string) {
 	h.t.Helper()
-	h.MustWrite(h.t, "/etc/systemd/system/"+authUnit+".d/credentials.conf", "[Service]\n"+strings.Join(lines, "\n")+"\n")
+	h.MustWrite(h.t, "/etc/systemd/system/"+authUnit+".d/test.conf", "[Service]\n"+strings.Join(lines, "\n")+"\n")
 	h.run("systemctl", "daemon-reload")
 	h.run("systemctl", "stop", authUnit)
 }
@@ -28,8 +28,7 @@ func (h *host) credentials(lines ...string) {
 // hashes lets msrpc-auth know the users of this host.
 func (h *host) hashes() {
 	h.t.Helper()
-	h.sh("mkdir -p -m 700 /etc/credstore; pdbedit -L -w >/etc/credstore/msrpc.nthashes; chmod 600 /etc/credstore/msrpc.nthashes")
-	h.credentials("LoadCredential=msrpc.nthashes:/etc/credstore/msrpc.nthashes")
+	h.sh("mkdir -p -m 700 /etc/credstore; pdbedit -L -w >/etc/credstore/msrpc.nthashes; systemctl stop " + authUnit)
 }
 
 // echoes calls rpcecho by rpcclient, which has to succeed as user with these
@@ -74,7 +73,7 @@ func TestClientsOfNativeRpcdsAuthenticateWithNTLM(t *testing.T) {
 		}
 	})
 	t.Run("winbindd", func(t *testing.T) {
-		h.credentials()
+		h.sh("rm /etc/credstore/msrpc.nthashes; systemctl stop " + authUnit)
 		h.denied("root%" + password) // no winbindd
 		h.run("systemctl", "start", "winbind.service")
 		h.echoes("127.0.0.1", "seal", "-U", `MSRPCTEST\root%`+password)
@@ -119,7 +118,7 @@ func (h *host) authenticatesDomain(dc *host) {
 	h.t.Helper()
 	const name = "member1.ad.example.com"
 	dc.sh("echo 192.0.2.20 " + name + " >>/etc/hosts")
-	h.credentials("LoadCredential=krb5.keytab:/etc/krb5.keytab")
+	h.authSettings("LoadCredential=krb5.keytab:/etc/krb5.keytab")
 	for _, options := range []string{"connect,krb5", "packet,krb5", "sign,krb5", "seal,krb5", "connect,spnego", "packet,spnego", "sign,spnego", "seal,spnego,bigendian"} {
 		out, rc := dc.try("smbtorture", "ncacn_ip_tcp:"+name+"["+echoPort+","+options+"]", "-U", admin, "--use-kerberos=required", "--option=torture:quick=yes", "rpc.echo")
 		if rc != 0 || !strings.Contains(out, "success: echo.echodata") {

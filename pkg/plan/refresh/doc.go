@@ -23,6 +23,7 @@
 //	network addresses                 msrpc-network.socket, Stale, verify
 //	an rpcd that could not be listed  msrpc-retry.timer, msrpc-network.socket, Stale
 //	a refresh that failed             OnFailure=msrpc-retry.timer
+//	keys of msrpc-auth                msrpc-auth-keys.path
 //	masks of listeners                systemd's reload, which runs the generator
 //	ports that others use             each refresh, verify
 //	directories, users, groups        msrpc-preflight.service at each start, verify

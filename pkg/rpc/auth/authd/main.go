@@ -11,8 +11,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/journal"
@@ -62,6 +65,13 @@ func run(log *slog.Logger) error {
 	if !ok {
 		return errors.New("msrpc-auth.socket is not a unix socket of datagrams")
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, unix.SIGTERM)
+	go func() { // no one handshake is worth waiting for; clients try again
+		<-stop
+		journal.Flush()
+		os.Exit(0)
+	}()
 	opt := setting.Defaults()
 	if err := opt.Environ(setting.Auth, os.Getenv); err != nil {
 		return err
