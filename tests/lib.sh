@@ -12,7 +12,7 @@ export HOME="${HOME:-/root}"
 packages=(
     systemd dbus util-linux iproute2 procps
     samba samba-common-bin smbclient samba-testsuite winbind libnss-winbind samba-ad-dc samba-ad-provision
-    python3-impacket python3-gssapi
+    python3-impacket python3-gssapi krb5-kdc krb5-admin-server krb5-user
     meson ninja-build pkgconf gcc libc6-dev ca-certificates
 )
 programs=(meson ninja pkg-config gcc nsenter ip smbd smbclient rpcclient smbtorture) # of these packages

@@ -7,9 +7,6 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -190,12 +187,7 @@ func TestEndpointsAreThoseOfTheCatalogue(t *testing.T) {
 // TestGoMsrpcListsEveryEndpoint is about a client that shares no code with
 // msrpcd.
 func TestGoMsrpcListsEveryEndpoint(t *testing.T) {
-	// The newest Go that the module needs is fetched where there is none.
-	build := exec.Command("go", "build", "-C", "../tools/gomsrpc", "-o", filepath.Join(tools, "gomsrpc"), ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTOOLCHAIN=auto")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build gomsrpc: %v\n%s", err, out)
-	}
+	buildGoMsrpc(t)
 	h := boot(t).install()
 	want := h.planned()
 	for _, args := range [][]string{{}, {"-max", "7"}, {"-max", "1"}, {"-ndr64"}, {"-ndr64", "-max", "7"}} {

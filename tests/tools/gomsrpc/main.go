@@ -7,8 +7,11 @@
 //	    UUID MAJOR.MINOR BINDING
 //	gomsrpc [-ndr64] -map UUID/MAJOR.MINOR BINDING    ept_map, over TCP
 //	    BINDING
+//	gomsrpc [-ndr64] -mgmt BINDING                    mgmt_inq_if_ids of any server
+//	    UUID MAJOR.MINOR
 //
-// BINDING is the mapper's, such as ncacn_ip_tcp:127.0.0.1[135].
+// BINDING is the mapper's, such as ncacn_ip_tcp:127.0.0.1[135]. Options of auth.go say
+// how it authenticates itself.
 package main
 
 import (
@@ -30,6 +33,8 @@ import (
 
 // notRegistered is ept_s_not_registered (C706 appendix E): nothing more.
 const notRegistered = 0x16c9a0d6
+
+var manage = flag.Bool("mgmt", false, "list the interfaces of a server")
 
 func main() {
 	max := flag.Uint("max", 500, "entries to ask for at once")
@@ -54,6 +59,10 @@ func ask(ctx context.Context, binding string, ndr64 bool, iface string, max uint
 	if !ok {
 		return nil, fmt.Errorf("%q is not a binding with a port", binding)
 	}
+	ctx, options, err := authenticated(ctx)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := dcerpc.Dial(ctx, host, dcerpc.WithEndpoint(binding))
 	if err != nil {
 		return nil, err
@@ -63,7 +72,11 @@ func ask(ctx context.Context, binding string, ndr64 bool, iface string, max uint
 	if ndr64 {
 		syntax = dcerpc.WithNDR64()
 	}
-	mapper, err := epm.NewEpmClient(ctx, conn, dcerpc.WithInsecure(), syntax)
+	options = append(options, syntax)
+	if *manage {
+		return interfaces(ctx, conn, options)
+	}
+	mapper, err := epm.NewEpmClient(ctx, conn, options...)
 	if err != nil {
 		return nil, err
 	}
