@@ -21,8 +21,7 @@ import (
 // (sockets.go), beside its loop, and shuts down the longest idle ones of the
 // sources that have too many. To the rpcd it is as if the client had left.
 //
-// A quarter of the descriptors is for clients of named pipes, whose source is up
-// to smbd, for root, and for the rpcd itself.
+// A quarter of the descriptors is for root and for the rpcd itself.
 
 // shedder knows when to look.
 type shedder struct {

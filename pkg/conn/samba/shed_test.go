@@ -88,6 +88,26 @@ func TestASourceHasItsShareOfAWorker(t *testing.T) {
 	}
 }
 
+// A process of smbd is one client, whatever it says who that is.
+func TestAClientOfSmbdHasItsShareOfAWorker(t *testing.T) {
+	f := newFixture(t)
+	f.extra = append(f.extra, "MSRPC_MAX_BOUND_PER_SOURCE=8")
+	f.startReady()
+	var flood []*client
+	for range 60 {
+		flood = append(flood, f.pipeClient())
+	}
+	for late := time.Now().Add(deadline); open(flood) > 16; {
+		if time.Now().After(late) {
+			t.Fatalf("one process of smbd has %d connections, its share is 8", open(flood))
+		}
+		f.pipeClient().Close()
+	}
+	if open(flood[:20]) > 0 {
+		t.Error("the newest connections were closed, not the oldest")
+	}
+}
+
 func TestLimitsFitDescriptors(t *testing.T) {
 	for _, tt := range []struct {
 		descriptors, total, address int

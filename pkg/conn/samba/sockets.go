@@ -20,7 +20,8 @@ import (
 // This file owns the look at the rpcd's connections, through copies of its
 // descriptors (pidfd_getfd(2)) that live as long as the look at one. Only those of
 // clients are looked at: TCP at a port that clients were handed over from, and the
-// endpoints of ncalrpc.
+// endpoints of ncalrpc and of named pipes. A client of smbd has a process of smbd to
+// itself, which the kernel knows, unless it is in a namespace of its own.
 
 // socket is a connection of the rpcd.
 type socket struct {
@@ -104,6 +105,9 @@ func (s *shedder) identify(pidfd, fd int, ports []uint16) (k socket, copied int,
 		// Nothing tells when it was used last: older ones have smaller numbers.
 		k.from, k.node, k.idle = source.User(peer.Cred.Uid), st.Ino, ^st.Ino
 		return k, copied, nil
+	case peer.Transport.Relayed() && peer.Cred.Pid > 0:
+		k.from, k.node, k.idle = source.Process(peer.Cred.Pid), st.Ino, ^st.Ino
+		return k, copied, nil
 	}
 	unix.Close(copied)
 	return k, -1, errNotClient
@@ -134,6 +138,7 @@ func choose(list []socket, limit source.Limit) (victims []socket, left int) {
 	for from, n := range count {
 		shares[from] = limit.Share(from)
 		if n > shares[from] {
+			left = min(left, shares[from]/8) // what it has again
 			shares[from] -= shares[from] / 8
 		} else {
 			left = min(left, shares[from]-n)

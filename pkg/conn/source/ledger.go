@@ -29,7 +29,7 @@ type Limit struct{ Total, Address, User int }
 // Share is that of a source.
 func (l Limit) Share(s Source) int {
 	switch s.kind {
-	case fromAddress:
+	case fromAddress, fromProcess:
 		return l.Address
 	case fromUser:
 		return l.User

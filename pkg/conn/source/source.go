@@ -27,6 +27,7 @@ type Source struct {
 const (
 	fromAddress = 1 + iota
 	fromUser
+	fromProcess
 )
 
 // IsUser reports whether s is a user.
@@ -74,6 +75,13 @@ func Address(a netip.Addr) Source {
 	if a.Is6() && !a.IsLinkLocalUnicast() && !a.IsLoopback() {
 		clear(s.id[8:])
 	}
+	return s
+}
+
+// Process is a process that speaks for one client.
+func Process(pid int32) Source {
+	s := Source{kind: fromProcess}
+	binary.LittleEndian.PutUint32(s.id[:], uint32(pid))
 	return s
 }
 

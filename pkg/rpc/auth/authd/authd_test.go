@@ -164,32 +164,6 @@ func TestOthersThanPairsOfPacketsAreLetGo(t *testing.T) {
 	}
 }
 
-func TestAThousandHandshakesThatStopHalfWayLeaveRoom(t *testing.T) {
-	socket := start(t, nil)
-	var all []auth.Context
-	refused := 0
-	for range 1000 {
-		s, _ := Mechanisms(socket)[0].Begin(dcerpc.LevelPrivacy)
-		if _, _, err := s.Step(context.Background(), user().Negotiate()); err != nil {
-			refused++
-		}
-		all = append(all, s)
-	}
-	if refused == 0 || refused == 1000 {
-		t.Errorf("%d of 1000 are refused", refused)
-	}
-	for _, s := range all {
-		s.Close()
-	}
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := handshake(t, socket, user()); err == nil {
-			break
-		} else if time.Now().After(end) {
-			t.Fatalf("no room after they are gone: %v", err)
-		}
-	}
-}
-
 func TestAServerWithoutHandshakesEnds(t *testing.T) {
 	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "socket"), Net: "unixgram"})
 	if err != nil {
@@ -212,4 +186,28 @@ func FuzzMessages(f *testing.F) {
 			t.Error("an answer is not what it was")
 		}
 	})
+}
+
+// When there are too many handshakes the oldest one makes room.
+func TestANewHandshakeIsNeverRefusedForOldOnes(t *testing.T) {
+	socket := start(t, nil)
+	m := Mechanisms(socket)[0]
+	var waiting []auth.Context
+	for range 3 * maxHandshakes {
+		s, err := m.Begin(dcerpc.LevelPrivacy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if _, _, err := s.Step(context.Background(), user().Negotiate()); err != nil {
+			t.Fatalf("handshake %d: %v", len(waiting), err)
+		}
+		waiting = append(waiting, s)
+	}
+	if _, err := handshake(t, socket, user()); err != nil {
+		t.Errorf("one that does not wait: %v", err)
+	}
+	if _, _, err := waiting[0].Step(context.Background(), []byte("x")); !errors.Is(err, auth.ErrUnavailable) {
+		t.Errorf("the oldest: %v", err)
+	}
 }

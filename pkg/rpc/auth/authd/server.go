@@ -6,6 +6,7 @@ package authd
 // that is not answered for any reason is closed, which the rpcd sees.
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 // Bounds.
 const (
 	maxHandshakes = 512 // at once; each holds a descriptor and at most one packet
+	maxEnding     = 64  // that have been closed to make room, and are still there
 	handshakeTime = 60 * time.Second
 	stepTime      = 15 * time.Second
 )
@@ -32,8 +34,10 @@ type Server struct {
 	Mechanisms []auth.Mechanism
 	Idle       time.Duration // without a handshake, after which Serve returns
 
-	active atomic.Int32
-	wait   sync.WaitGroup
+	active  atomic.Int32
+	mu      sync.Mutex
+	waiting list.List // of connections, under mu: the longest waiting for a token first
+	wait    sync.WaitGroup
 }
 
 // Serve takes handshakes from a socket of datagrams until it is idle.
@@ -81,7 +85,7 @@ func connOf(oob []byte) (conn *net.UnixConn) {
 }
 
 func (s *Server) begin(ctx context.Context, conn *net.UnixConn) {
-	if s.active.Add(1) > maxHandshakes {
+	if n := s.active.Add(1); n > maxHandshakes+maxEnding || n > maxHandshakes && !s.makeRoom() {
 		s.active.Add(-1)
 		conn.Close()
 		return
@@ -99,13 +103,36 @@ func (s *Server) begin(ctx context.Context, conn *net.UnixConn) {
 	}()
 }
 
+// makeRoom ends the handshake that has waited for its client the longest.
+func (s *Server) makeRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.waiting.Front()
+	if e != nil {
+		s.waiting.Remove(e).(*net.UnixConn).Close()
+	}
+	return e != nil
+}
+
+// read waits for a packet.
+func (s *Server) read(conn *net.UnixConn, b []byte) (int, error) {
+	s.mu.Lock()
+	e := s.waiting.PushBack(conn)
+	s.mu.Unlock()
+	n, err := conn.Read(b)
+	s.mu.Lock()
+	s.waiting.Remove(e)
+	s.mu.Unlock()
+	return n, err
+}
+
 // handshake answers the tokens of one security context.
 func (s *Server) handshake(ctx context.Context, conn *net.UnixConn) {
 	var first request
 	var c auth.Context
 	b := make([]byte, headSize+auth.MaxToken+1)
 	for range auth.MaxSteps {
-		n, err := conn.Read(b)
+		n, err := s.read(conn, b)
 		q, ok := parseRequest(b[:n])
 		if err != nil || !ok || c != nil && (q.service != first.service || q.level != first.level) {
 			return
