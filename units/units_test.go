@@ -41,8 +41,7 @@ var variable = regexp.MustCompile(`@([a-z0-9]+)@`)
 // render returns the text of a template; an unknown name is an error.
 func render(t *testing.T, name, programs string) string {
 	t.Helper()
-	text, err := os.ReadFile(name)
-	check.OK(t, err)
+	text := check.File(t, name)
 	values := substitutions(programs)
 	return variable.ReplaceAllStringFunc(string(text), func(v string) string {
 		s, ok := values[strings.Trim(v, "@")]

@@ -4,7 +4,6 @@ package ctl
 
 import (
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +18,7 @@ import (
 
 // msrpcctl(8) has every command, option and check, and no other.
 func TestManPage(t *testing.T) {
-	text, err := os.ReadFile("../../packaging/man/msrpcctl.8")
-	check.OK(t, err)
+	text := check.File(t, "../../packaging/man/msrpcctl.8")
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	find := func(section, pattern string) []string {
 		_, part, _ := strings.Cut(page, section+"\n")

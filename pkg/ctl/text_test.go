@@ -96,10 +96,6 @@ func TestMemory(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "smaps_rollup")
 	check.OK(t, os.WriteFile(path, []byte("00400000-7fff [rollup]\nRss:   4000 kB\nPss:   1024 kB\nPss_Anon: 3 kB\n"), 0o644))
-	if got := pss(path); got != 1<<20 {
-		t.Errorf("pss %d", got)
-	}
-	if got := pss(path + "-gone"); got != 0 {
-		t.Errorf("pss of nothing %d", got)
-	}
+	check.Is(t, "pss", 1<<20, pss(path))
+	check.Is(t, "pss of nothing", 0, pss(path+"-gone"))
 }

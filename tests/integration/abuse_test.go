@@ -107,9 +107,7 @@ func TestLocksOfALocalUserHinderNobody(t *testing.T) {
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc, "-c", "5", "-n", "5"); r.Conns != 5 {
 		t.Errorf("clients: %+v", r)
 	}
-	if n := h.property("msrpc-worker-winreg@0.service", "NRestarts"); n != "0" {
-		t.Errorf("%s restarts of a worker", n)
-	}
+	check.Is(t, "restarts of a worker", "0", h.property("msrpc-worker-winreg@0.service", "NRestarts"))
 	end.Close()
 	cmd.Wait()
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -109,9 +110,7 @@ func TestTakenPortIsToldAndOthersServe(t *testing.T) {
 	out, _ := h.try("msrpcctl", "refresh")
 	_, _ = h.try("systemctl", "start", "msrpc.target")
 	verify, rc := h.try("msrpcctl", "verify")
-	if rc != 1 {
-		t.Errorf("msrpcctl verify: exit status %d, want 1", rc)
-	}
+	check.Is(t, "msrpcctl verify: exit status", 1, rc)
 	h.contains(out+verify, "445")
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc); r.Conns != 1 {
 		t.Errorf("winreg over ncalrpc: %+v", r)
@@ -133,9 +132,7 @@ func TestHelpersOnDemandAreRefused(t *testing.T) {
 		t.Errorf("named pipes although smbd would take them away: %v", left)
 	}
 	out, rc := h.try("msrpcctl", "verify")
-	if rc != 1 {
-		t.Errorf("msrpcctl verify: exit status %d, want 1", rc)
-	}
+	check.Is(t, "msrpcctl verify: exit status", 1, rc)
 	h.contains(out, "rpc start on demand helpers = no")
 }
 

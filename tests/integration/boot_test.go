@@ -39,9 +39,7 @@ func (h *host) servesAfterBoot() {
 	if r := h.load("-net", "unix", "-addr", winregNcalrpc); r.Conns != 1 {
 		h.t.Errorf("%+v", r)
 	}
-	if failed := strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")); failed != "" {
-		h.t.Errorf("failed: %s", failed)
-	}
+	check.Is(h.t, "failed", "", strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")))
 }
 
 func TestBootWithoutCatalogue(t *testing.T) {
@@ -87,9 +85,7 @@ func TestUpgradeUnderRunningWorkers(t *testing.T) {
 	old := worker.ChildPID.Load()
 	h.sh("cp -p " + rpcd + " " + rpcd + ".new; mv " + rpcd + ".new " + rpcd)
 	member := h.dial(winregNcalrpc)
-	if got := bindTo(t, member, group); got != group {
-		t.Errorf("a client of a held group: group %#x, want %#x", got, group)
-	}
+	check.Is(t, "a client of a held group: group", group, bindTo(t, member, group))
 	h.eventually(func() error { // a busy adaptor looks at the program a moment later
 		if log := h.journal("-u", "msrpc-worker-winreg@0.service", "-o", "cat"); !strings.Contains(log, "replaced") {
 			return fmt.Errorf("no word of the replaced program in:\n%s", log)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/tests/tools/check"
 )
 
 // Workers drain: sessions that are open are served to their end, new clients
@@ -240,9 +241,7 @@ func TestMembersOfAGroupComeToAWorkerThatDrains(t *testing.T) {
 	c := h.dial(winregNcalrpc)
 	group := bindOn(t, c)
 	h.try("msrpcctl", "drain", "winreg", "--timeout", "300ms")
-	if got := bindTo(t, h.dial(winregNcalrpc), group); got != group {
-		t.Errorf("group %08x, want %08x", got, group)
-	}
+	check.Is(t, "group", group, bindTo(t, h.dial(winregNcalrpc), group))
 	if got := bindOn(t, h.dial(winregNcalrpc)); got>>16 == group>>16 {
 		t.Errorf("a new client came to the worker that drains: group %08x", got)
 	}

@@ -112,12 +112,8 @@ func (h *host) sendTo(inbox string, data []byte, fds []int) {
 // tcpPair is the server's end of a connection that has said nothing.
 func tcpPair(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check.OK(t, err)
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	check.OK(t, err)
-	t.Cleanup(func() { c.Close() })
+	l := check.Listen(t, "tcp", "127.0.0.1:0")
+	check.Dial(t, "tcp", l.Addr().String())
 	s, err := l.Accept()
 	check.OK(t, err)
 	return descriptor(t, s)

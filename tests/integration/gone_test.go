@@ -41,9 +41,7 @@ func TestNamingGroupsStartsNoWorker(t *testing.T) {
 	if after := h.processes(); len(after) != len(before) {
 		t.Errorf("%d processes before, %d after:\n%s", len(before), len(after), strings.Join(after, "\n"))
 	}
-	if got := bindTo(t, h.dial(winregNcalrpc), group); got != group {
-		t.Errorf("the group that is there: joined %#x, want %#x", got, group)
-	}
+	check.Is(t, "the group that is there: joined", group, bindTo(t, h.dial(winregNcalrpc), group))
 }
 
 // TestGroupsOfANativeWorkerAreReachedWhileItIsReplaced: it keeps them over a

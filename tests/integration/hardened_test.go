@@ -6,7 +6,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -16,8 +15,7 @@ import (
 // TestHardenedWorkersOfSambaServeAllThatNeedsNoScript: the example for hosts whose
 // smb.conf names no scripts, on all workers.
 func TestHardenedWorkersOfSambaServeAllThatNeedsNoScript(t *testing.T) {
-	job, err := os.ReadFile("testdata/printjob.py")
-	check.OK(t, err)
+	job := check.File(t, "testdata/printjob.py")
 	h := boot(t, global("load printers = yes"), global("printcap name = /etc/printcap.test"), global("lpq command = true"),
 		global("print command = cat %s >>/srv/out/job; rm %s"),
 		file("/etc/printcap.test", "lp1|one\n"), file("/srv/printjob.py", string(job)), func(o *sandboxOptions) {

@@ -67,8 +67,7 @@ type host struct {
 // it enabled or started.
 func boot(t testing.TB, change ...func(*sandboxOptions)) *host {
 	t.Helper()
-	conf, err := os.ReadFile("testdata/smb.conf")
-	check.OK(t, err)
+	conf := check.File(t, "testdata/smb.conf")
 	o := sandbox.Options{
 		Stage: os.Getenv("MSRPCD_STAGE"),
 		Binds: []string{tools + ":/tools"},

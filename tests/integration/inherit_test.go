@@ -7,7 +7,6 @@ package integration
 import (
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -121,8 +120,7 @@ func (h *host) inherited() map[string]map[string]string {
 }
 
 func TestRpcdsAndTheirScriptsInheritWhatTheyDoWithStockSamba(t *testing.T) {
-	job, err := os.ReadFile("testdata/printjob.py")
-	check.OK(t, err)
+	job := check.File(t, "testdata/printjob.py")
 	scripts := func(o *sandboxOptions) {
 		for _, line := range []string{"load printers = yes", "printcap name = /etc/printcap.test", "lpq command = true",
 			"print command = /srv/print %s", "add share command = /srv/add-share"} {

@@ -27,9 +27,7 @@ const (
 // dial connects to a unix listener of the box from outside.
 func (h *host) dial(path string) net.Conn {
 	h.t.Helper()
-	c, err := net.Dial("unix", h.Path(path))
-	check.OK(h.t, err)
-	h.t.Cleanup(func() { c.Close() })
+	c := check.Dial(h.t, "unix", h.Path(path))
 	c.SetDeadline(time.Now().Add(30 * time.Second))
 	return c
 }
@@ -113,9 +111,7 @@ func TestStopOfTheTargetLeavesNothing(t *testing.T) {
 		}
 		return nil
 	})
-	if n := h.property("msrpc-broker@winreg.service", "NFileDescriptorStore"); n != "0" {
-		t.Errorf("%s stored descriptors", n)
-	}
+	check.Is(t, "stored descriptors", "0", h.property("msrpc-broker@winreg.service", "NFileDescriptorStore"))
 	if _, err := os.Stat(h.Path(winregPipe)); err == nil {
 		t.Error("the node of a pipe is left")
 	}
@@ -137,9 +133,7 @@ func TestTenRestartsOfTheTarget(t *testing.T) {
 	if before != after || before == 0 {
 		t.Errorf("%d listener units before, %d after", before, after)
 	}
-	if failed := strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")); failed != "" {
-		t.Errorf("failed: %s", failed)
-	}
+	check.Is(t, "failed", "", strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")))
 	h.works()
 }
 
@@ -258,9 +252,7 @@ func TestRpcdWithoutInterfaceServesNothing(t *testing.T) {
 	if units := h.sh("ls /run/systemd/generator | grep nothing || true"); units != "" {
 		t.Errorf("units for an rpcd without interface: %s", units)
 	}
-	if failed := strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")); failed != "" {
-		t.Errorf("failed: %s", failed)
-	}
+	check.Is(t, "failed", "", strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")))
 	h.contains(h.run("msrpcctl", "list"), "nothing")
 }
 
@@ -273,7 +265,5 @@ func TestChangeDuringARefreshIsSeen(t *testing.T) {
 	printf '[Rpcd]\nExec=/opt/rpcd/rpcd_late\n' >/etc/msrpcd/rpcd.d/late.conf
 }
 `+listingHead+` ncalrpc:[first]\n'`)).install()
-	if n := len(h.active("msrpc-ncalrpc-first.socket", "msrpc-ncalrpc-late.socket")); n != 2 {
-		t.Errorf("%d of 2 listeners after one refresh", n)
-	}
+	check.Is(t, "of 2 listeners after one refresh", 2, len(h.active("msrpc-ncalrpc-first.socket", "msrpc-ncalrpc-late.socket")))
 }

@@ -132,9 +132,7 @@ func TestNativeRpcdEndsWhenIdleAndComesBack(t *testing.T) {
 	if second := h.seen(h.dial(probeLocal), false); second.PID == first.PID {
 		t.Error("it did not end")
 	}
-	if n := h.statusFile("probe").Worker(0).Received.Load(); n != 2 {
-		t.Errorf("its line has %d connections, want 2", n)
-	}
+	check.Is(t, "its line has connections", 2, h.statusFile("probe").Worker(0).Received.Load())
 }
 
 func TestNativeRpcdBehindABroker(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // With "bind interfaces only" listeners have the addresses that the host's
@@ -114,9 +116,7 @@ func TestAddressesThatStayAreServedWithoutAGap(t *testing.T) {
 	h.sh("ip addr del 2001:db8::50/128 dev lo; ip addr add 198.51.100.1/24 dev eth7")
 	h.listens("127.0.0.1", "[::1]", "198.51.100.1")
 	h.sh("touch /run/enough")
-	if rc := load.Wait(); rc != 0 {
-		t.Errorf("the load ended with %v", rc)
-	}
+	check.Is(t, "the load ended with", 0, load.Wait())
 	text := h.sh("cat /run/load")
 	if n := strings.Count(text, " 0 failed"); n < 2 || n != strings.Count(text, " tried, ") {
 		t.Errorf("clients of an address that stayed were lost: %d of %d rounds without\n%.2000s", n, strings.Count(text, " tried, "), text)
@@ -137,9 +137,7 @@ func TestALeaseThatFlapsIsLookedAtSeldom(t *testing.T) {
 	if runs > 8 {
 		t.Errorf("%d refreshes", runs)
 	}
-	if s := h.property("msrpc-network.socket", "SubState"); s != "listening" {
-		t.Errorf("msrpc-network.socket is %s", s)
-	}
+	check.Is(t, "msrpc-network.socket is", "listening", h.property("msrpc-network.socket", "SubState"))
 }
 
 func TestTransportOffHoldsForAddressesThatCome(t *testing.T) {
@@ -171,8 +169,6 @@ func TestThreeHundredAddressesWorkUpToTheCap(t *testing.T) {
 		t.Fatalf("exit status %d:\n%s", rc, out)
 	}
 	h.run("systemctl", "start", "msrpc.target")
-	if n := len(h.listensOn(mapperPort)); n != 256 {
-		t.Errorf("%d addresses are listened on", n)
-	}
+	check.Is(t, "addresses are listened on", 256, len(h.listensOn(mapperPort)))
 	h.contains(h.run("msrpcctl", "ping", "ncacn_ip_tcp:10.0.0.200", "samr"), "1 answered")
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -104,9 +105,7 @@ func TestPipeWithoutDCERPC(t *testing.T) {
 	c.Close()
 	long.Close()
 	h.endsWithoutTrace(t)
-	if open := worker.Open(); open != 0 {
-		t.Errorf("%d connections are counted after the last one", open)
-	}
+	check.Is(t, "connections are counted after the last one", 0, worker.Open())
 }
 
 // passesThrough shows that neither smbd's side nor the broker takes what a client

@@ -7,7 +7,6 @@ package integration
 import (
 	"io"
 	"net"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -24,8 +23,7 @@ import (
 func TestBindInPiecesOverUnixSocketsIsServed(t *testing.T) {
 	h := boot(t, file("/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf", "[Rpcd]\nTransports=np tcp ncalrpc\nPort="+echoPort+"\nWorkers=2\nActivation=broker\n")).install()
 	h.pipeClient()
-	request, err := os.ReadFile(h.Path(npaRequest))
-	check.OK(t, err)
+	request := check.File(t, h.Path(npaRequest))
 	echo := winregBind(0)
 	copy(echo[32:], []byte{0xc5, 0x5e, 0xa1, 0x60, 0xe8, 0x4d, 0xd7, 0x11, 0xa6, 0x37, 0, 0x50, 0x56, 0xa2, 1, 0x82, 1, 0, 0, 0})
 	epm := winregBind(0)

@@ -12,6 +12,7 @@ import (
 
 	rpc "msrpcd/pkg/rpc/rpcclient"
 	"msrpcd/pkg/servers/epm"
+	"msrpcd/tests/tools/check"
 )
 
 // Programs and settings that change while sessions are open: who is there is
@@ -50,9 +51,7 @@ func TestBusyProgramsOfMsrpcdNoticeThatTheyWereReplaced(t *testing.T) {
 		if now := h.property(brokerUnit, "NRestarts"); now == restarts {
 			t.Error("the broker was not restarted by systemd")
 		}
-		if result := h.property(brokerUnit, "Result"); result != "success" {
-			t.Errorf("result of the broker: %s", result)
-		}
+		check.Is(t, "result of the broker", "success", h.property(brokerUnit, "Result"))
 		s.kept()
 		for i, c := range mapper {
 			var out epm.LookupResponse
@@ -68,9 +67,7 @@ func TestBusyProgramsOfMsrpcdNoticeThatTheyWereReplaced(t *testing.T) {
 			return nil
 		})
 	})
-	if failed := strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")); failed != "" {
-		t.Errorf("failed: %s", failed)
-	}
+	check.Is(t, "failed", "", strings.TrimSpace(h.run("systemctl", "list-units", "--failed", "--plain", "--no-legend", "msrpc*")))
 	h.works()
 }
 

@@ -205,8 +205,7 @@ func (c counter) next(handle []byte) (uint32, error) {
 func TestRpcdOfTheReaderServes(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	check.OK(t, err)
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	check.OK(t, err)
+	text := check.File(t, filepath.Join(root, "README.md"))
 	block := func(language string, n int) string {
 		b, err := readme.Block(string(text), "Write your own rpcd", language, n)
 		check.OK(t, err)

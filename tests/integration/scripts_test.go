@@ -6,7 +6,6 @@ package integration
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,8 +21,7 @@ import (
 // the background: the first until /srv/go is there, then the job is printed.
 func withScripts(t *testing.T) *host {
 	t.Helper()
-	job, err := os.ReadFile("testdata/printjob.py")
-	check.OK(t, err)
+	job := check.File(t, "testdata/printjob.py")
 	h := boot(t,
 		global("load printers = yes"), global("printcap name = /etc/printcap.test"),
 		global("print command = /srv/print %s"), global("add share command = /srv/add-share"),
@@ -215,9 +213,7 @@ func TestWhatScriptsLeftRunningEndsWithTheTarget(t *testing.T) {
 			h.run("systemctl", "restart", "msrpc-worker-classic@0.service") // one is kept already
 			h.addShare()                                                    // one is in the worker still
 			h.printJob()
-			if n := len(h.cgroups(adding)); n != 4 {
-				t.Errorf("%d processes are left running, want 4", n)
-			}
+			check.Is(t, "processes are left running", 4, len(h.cgroups(adding)))
 			h.run("systemctl", verb, "msrpc.target")
 			gone()
 		})

@@ -191,9 +191,7 @@ func TestASubvertedProcessReachesNoFile(t *testing.T) {
 		}
 		return nil
 	})
-	if n := h.winreg().Worker(0).Received.Load() - received; n != 1 {
-		t.Errorf("the worker of winreg got %d datagrams, want 1", n)
-	}
+	check.Is(t, "the worker of winreg datagrams", 1, h.winreg().Worker(0).Received.Load()-received)
 	h.works()
 }
 
@@ -209,9 +207,7 @@ func TestASubvertedWorkerEndsNoOtherProcess(t *testing.T) {
 	pids := h.mainProcess(broker, "msrpc-broker") + h.mainProcess(other, "rpcd_rpcecho")
 	results := h.subvert("msrpc-worker-rpcecho@0.service", "50910", append([]string{"confine"}, attempts("empty shrink punch remove-page grow open-up", "/run/msrpc/rpcecho/status")...))
 	refusedBut(t, "msrpc-worker-rpcecho@0.service", results, "confine")
-	if now := h.mainProcess(broker, "msrpc-broker") + h.mainProcess(other, "rpcd_rpcecho"); now != pids {
-		t.Errorf("processes %s were %s", now, pids)
-	}
+	check.Is(t, "processes were", pids, h.mainProcess(broker, "msrpc-broker")+h.mainProcess(other, "rpcd_rpcecho"))
 	if p := h.ping("ncalrpc:[rpcd_rpcecho]", echoID+"/1.0"); p.Answered != 1 {
 		t.Errorf("%+v", p)
 	}

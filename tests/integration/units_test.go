@@ -101,9 +101,7 @@ func TestBrokerIsHardened(t *testing.T) {
 	h.load("-net", "unix", "-addr", winregNcalrpc)
 	h.exposedAtMost("msrpc-broker@winreg.service", 0.4)
 	// A user namespace would let it pretend to be root to a worker.
-	if v := h.property("msrpc-broker@winreg.service", "RestrictNamespaces"); v != "yes" {
-		t.Errorf("RestrictNamespaces=%s", v)
-	}
+	check.Is(t, "RestrictNamespaces", "yes", h.property("msrpc-broker@winreg.service", "RestrictNamespaces"))
 	// What the sandbox promises, seen from inside it.
 	pid := h.property("msrpc-broker@winreg.service", "MainPID")
 	other := h.run("ls", "/proc/"+pid+"/root/run/msrpc")

@@ -97,7 +97,5 @@ func TestATurnDoesNotAllocate(t *testing.T) {
 		}
 		m.Tell(l.Now)
 	})
-	if allocs != 0 {
-		t.Errorf("%v allocations", allocs)
-	}
+	check.Is(t, "allocations", 0, allocs)
 }

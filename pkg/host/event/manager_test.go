@@ -41,9 +41,7 @@ func (s *service) told(want string) {
 	s.t.Helper()
 	var b [256]byte
 	n, _ := unix.Read(s.socket, b[:])
-	if got := string(b[:max(n, 0)]); got != want {
-		s.t.Errorf("the manager reads %q, want %q", got, want)
-	}
+	check.Is(s.t, "the manager reads", want, string(b[:max(n, 0)]))
 }
 
 func TestReadyIsSaidUntilTheManagerTakesIt(t *testing.T) {
@@ -57,9 +55,7 @@ func TestReadyIsSaidUntilTheManagerTakesIt(t *testing.T) {
 	}
 	now := 2 * time.Hour
 	check.OK(t, s.Ready(now))
-	if due := s.Due(); due != now+readyRetry {
-		t.Errorf("the next try is at %v", due)
-	}
+	check.Is(t, "the next try is at", now+readyRetry, s.Due())
 	for range queued {
 		s.told("full")
 	}

@@ -6,7 +6,6 @@ package journal
 // code.
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,8 +14,7 @@ import (
 )
 
 func TestPageListsFieldsAndMessageIDs(t *testing.T) {
-	text, err := os.ReadFile("../../../packaging/man/msrpcd.7")
-	check.OK(t, err)
+	text := check.File(t, "../../../packaging/man/msrpcd.7")
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	letter := map[string]bool{}
 	for _, field := range []string{Rpcd, Worker, Transport, Client, AssocGroup, Binding, Error} {

@@ -109,9 +109,7 @@ func TestKeysAreThoseThatTheJournalKeeps(t *testing.T) {
 	for in, want := range map[string]string{
 		"uid": "UID", "some-key": "SOME_KEY", "__x": "X", "9a": "A", "ä": "", "": "", strings.Repeat("x", 70): strings.Repeat("X", 64),
 	} {
-		if got := key(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
+		check.Is(t, fmt.Sprint(in), want, key(in))
 	}
 }
 
@@ -210,8 +208,7 @@ func (j *fakeJournal) rebind() int {
 
 // TestStreamToAJournalThatDoesNotRead: standard error waits a second in all.
 func TestStreamToAJournalThatDoesNotRead(t *testing.T) {
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	check.OK(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM)
 	f := os.NewFile(uintptr(p[0]), "stderr")
 	defer f.Close()
 	defer unix.Close(p[1])

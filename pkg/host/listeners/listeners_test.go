@@ -109,9 +109,7 @@ func TestUnitOf(t *testing.T) {
 		"":                                                                      "",
 		"rubbish":                                                               "",
 	} {
-		if got := unitOf(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
+		check.Is(t, fmt.Sprint(text), want, unitOf(text))
 	}
 }
 
@@ -153,9 +151,7 @@ func TestBound(t *testing.T) {
 func listen(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "node")
-	l, err := net.Listen("unix", path)
-	check.OK(t, err)
-	t.Cleanup(func() { l.Close() })
+	l := check.Listen(t, "unix", path)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return path
 }
@@ -163,9 +159,7 @@ func listen(t *testing.T) (path string) {
 // A live kernel agrees with all of the above.
 func TestTakeSeesListenersAndTheirHolders(t *testing.T) {
 	path := listen(t)
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	check.OK(t, err)
-	defer tcp.Close()
+	tcp := check.Listen(t, "tcp", "127.0.0.1:0")
 
 	s, err := Read()
 	check.OK(t, err)
@@ -208,8 +202,7 @@ func TestTakeSeesANodeThatWasTakenOver(t *testing.T) {
 }
 
 func comm(t *testing.T) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", os.Getpid()))
-	check.OK(t, err)
+	b := check.File(t, fmt.Sprintf("/proc/%d/comm", os.Getpid()))
 	return string(b[:len(b)-1])
 }
 

@@ -47,8 +47,7 @@ func TestReplacedProgramIsNoticed(t *testing.T) {
 func TestProgramReplacedBeforeTheFirstLook(t *testing.T) {
 	sleep, err := exec.LookPath("sleep")
 	must(t, err)
-	b, err := os.ReadFile(sleep)
-	must(t, err)
+	b := check.File(t, sleep)
 	path := filepath.Join(t.TempDir(), "sleep")
 	must(t, os.WriteFile(path, b, 0o755))
 	cmd := exec.Command(path, "60")
@@ -79,16 +78,10 @@ func TestLibraries(t *testing.T) {
 7f0000002000-7f0000003000 r-xp 00001000 fe:01 78     /usr/lib/libtdb.so.1.4.8
 7f0000003000-7f0000004000 r-xp 00000000 00:00 0      [vdso]
 `
-	if got := deletedLibrary([]byte(lines)); got != "" {
-		t.Errorf("%q counts as a replaced library", got)
-	}
+	check.Is(t, "counts as a replaced library", "", deletedLibrary([]byte(lines)))
 	const gone = "7f0000005000-7f0000006000 r-xp 00001000 fe:01 79     /usr/lib/a b/libtalloc.so.2.3.4 (deleted)\n"
-	if got := deletedLibrary([]byte(lines + gone)); got != "/usr/lib/a b/libtalloc.so.2.3.4" {
-		t.Errorf("replaced library %q", got)
-	}
-	if got := ReplacedLibrary(os.Getpid()); got != "" {
-		t.Errorf("this test runs a replaced library %q", got)
-	}
+	check.Is(t, "replaced library", "/usr/lib/a b/libtalloc.so.2.3.4", deletedLibrary([]byte(lines+gone)))
+	check.Is(t, "this test runs a replaced library", "", ReplacedLibrary(os.Getpid()))
 }
 
 func FuzzLibraries(f *testing.F) {

@@ -55,8 +55,7 @@ func TestRunKillsTheWholeGroup(t *testing.T) {
 	if _, err := Run(context.Background(), 300*time.Millisecond, 64, "/bin/sh", "-c", script); err == nil {
 		t.Fatal("no error")
 	}
-	pid, err := os.ReadFile(pidFile)
-	check.OK(t, err)
+	pid := check.File(t, pidFile)
 	stat := filepath.Join("/proc", strings.TrimSpace(string(pid)), "stat")
 	deadline := time.Now().Add(10 * time.Second)
 	for {

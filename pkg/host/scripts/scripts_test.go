@@ -60,8 +60,7 @@ func TestTheProgramIsKilledAndOthersAreListed(t *testing.T) {
 	if sleep, err = filepath.EvalSymlinks(sleep); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(sleep)
-	check.OK(t, err)
+	text := check.File(t, sleep)
 	rpcd := filepath.Join(t.TempDir(), "sleep")
 	check.OK(t, os.WriteFile(rpcd, text, 0o755))
 	hung, replaced, script := start(rpcd), start(rpcd), start(sleep)
@@ -84,9 +83,7 @@ func TestTheProgramIsKilledAndOthersAreListed(t *testing.T) {
 			t.Errorf("a process of the program: %v", err)
 		}
 	}
-	if got := g.command(left[0]); got != sleep+" 60" {
-		t.Errorf("command %q", got)
-	}
+	check.Is(t, "command", sleep+" 60", g.command(left[0]))
 }
 
 func waitFor(t *testing.T, cond func() bool) {

@@ -17,8 +17,7 @@ import (
 
 func pair(t *testing.T, typ int) (a, b int) {
 	t.Helper()
-	p, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
-	check.OK(t, err)
+	p := check.Pair(t, typ)
 	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
 	return p[0], p[1]
 }
@@ -74,9 +73,7 @@ func TestSendToNeedsNoConnection(t *testing.T) {
 		l, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		check.OK(t, err)
 		check.OK(t, unix.Bind(l, &unix.SockaddrUnix{Name: name}))
-		if e := m.SendTo(fd, to, []byte("hello"), nil); e != 0 {
-			t.Errorf("%s: %v", name, e)
-		}
+		check.Is(t, name, 0, m.SendTo(fd, to, []byte("hello"), nil))
 		buf := make([]byte, 16)
 		if n, _, e := m.Recv(l, buf, 0); e != 0 || string(buf[:n]) != "hello" {
 			t.Errorf("%s: received %q, %v", name, buf[:max(n, 0)], e)
@@ -132,9 +129,7 @@ func TestWarmPathDoesNotAllocate(t *testing.T) {
 			t.Errorf("peer %+v", cred)
 		}
 	})
-	if allocs != 0 {
-		t.Errorf("%v allocations", allocs)
-	}
+	check.Is(t, "allocations", 0, allocs)
 }
 
 // TestSpin: a wait whose last sleep was short finds an event without one, and a
@@ -188,8 +183,7 @@ func TestPassedFDs(t *testing.T) {
 
 // TestDescriptorLimitWithoutPrlimit: both ways say the same.
 func TestDescriptorLimitWithoutPrlimit(t *testing.T) {
-	text, err := os.ReadFile("/proc/self/limits")
-	check.OK(t, err)
+	text := check.File(t, "/proc/self/limits")
 	want, err := DescriptorLimit()
 	check.OK(t, err)
 	if n, err := parseLimits(text); err != nil || n != want {

@@ -22,9 +22,7 @@ func TestProperties(t *testing.T) {
 		"MemoryCurrent": ^uint64(0),
 		"TasksCurrent":  godbus.MakeVariant(uint64(3)),
 	}
-	if got := p.Text("Id") + p.Text("After") + p.Text("gone"); got != "msrpc.target" {
-		t.Errorf("Text: %q", got)
-	}
+	check.Is(t, "Text", "msrpc.target", p.Text("Id")+p.Text("After")+p.Text("gone"))
 	check.Same(t, []string{"basic.target"}, p.Texts("After"))
 	if !p.Flag("CanReload") || p.Flag("Id") {
 		t.Error("Flag")

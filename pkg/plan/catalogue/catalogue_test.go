@@ -89,9 +89,7 @@ func TestANativeRpcdKeepsOutWhereSambasListsNothing(t *testing.T) {
 		{"Samba's own", config.KindSamba, &Twin{Listing: listing.Listing{Workers: 1}}, false},
 	} {
 		e := Entry{Name: "epmapper", Kind: c.kind, SambaTwin: c.twin}
-		if got := e.KeepsOut(); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
-		}
+		check.Is(t, c.name, c.want, e.KeepsOut())
 	}
 }
 
@@ -99,8 +97,7 @@ func TestReadTellsWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
 	check.OK(t, Write(good, sample(t)))
-	whole, err := os.ReadFile(good)
-	check.OK(t, err)
+	whole := check.File(t, good)
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)/2] ^= 1
 	for _, c := range []struct {
@@ -139,8 +136,7 @@ func sealed(t *testing.T, data []byte) []byte {
 	path := filepath.Join(t.TempDir(), "x")
 	check.OK(t, os.WriteFile(path, data, 0o644))
 	check.OK(t, seal(path))
-	b, err := os.ReadFile(path)
-	check.OK(t, err)
+	b := check.File(t, path)
 	return b
 }
 

@@ -45,9 +45,7 @@ func TestIncludesAreBounded(t *testing.T) {
 		text += fmt.Sprintf("include = /x/%d\n", i)
 	}
 	check.OK(t, os.WriteFile(path, []byte(text+strings.Repeat("x", 2*maxConfSize)), 0o600))
-	if n := len(includes(path, (&Samba{}).macros())); n != MaxIncludes {
-		t.Errorf("%d files, want %d", n, MaxIncludes)
-	}
+	check.Is(t, "files", MaxIncludes, len(includes(path, (&Samba{}).macros())))
 }
 
 func FuzzIncludes(f *testing.F) {

@@ -122,9 +122,7 @@ func TestFilesDropInsAndMasks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := load(t, tt.files)
 			noProblems(t, c)
-			if got := names(c); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
+			check.Is(t, "names", tt.want, names(c))
 		})
 	}
 }
@@ -146,9 +144,7 @@ func TestUnreadableFilesAreProblems(t *testing.T) {
 		{File: place("a:rpcd.d/huge.conf"), What: "is longer than 65536 bytes; it is ignored"},
 	}
 	check.Same(t, want, c.Problems)
-	if got := names(c); got != "good@/etc/" {
-		t.Errorf("got %q", got)
-	}
+	check.Is(t, "names", "good@/etc/", names(c))
 }
 
 func TestTooManyFiles(t *testing.T) {
@@ -160,7 +156,5 @@ func TestTooManyFiles(t *testing.T) {
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].String(), "more than 512 files") {
 		t.Errorf("got %v", c.Problems)
 	}
-	if got := names(c); got != "a@/usr/" {
-		t.Errorf("got %q", got)
-	}
+	check.Is(t, "names", "a@/usr/", names(c))
 }

@@ -5,7 +5,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +18,7 @@ import (
 // entries are the settings of a page, by name.
 func entries(t *testing.T, page string) map[string]string {
 	t.Helper()
-	b, err := os.ReadFile("../../../packaging/man/" + page)
-	check.OK(t, err)
+	b := check.File(t, "../../../packaging/man/"+page)
 	found := map[string]string{}
 	for _, e := range strings.Split(string(b), "\n.TP\n.B ")[1:] {
 		if name, text, ok := strings.Cut(e, "=\n"); ok {

@@ -5,7 +5,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -197,9 +196,7 @@ func TestGlobFailsAndTooManyRpcds(t *testing.T) {
 		h = append(h, fmt.Sprintf("/a/rpcd_x%04d", i))
 	}
 	rs, more := c.Rpcds(h.glob)
-	if n := len(rs); n != MaxRpcds {
-		t.Errorf("%d rpcds", n)
-	}
+	check.Is(t, "rpcds", MaxRpcds, len(rs))
 	ps = append(ps, more...)
 	want := []Problem{
 		{File: place("v:rpcd.d/50-samba.conf"), What: "Exec=/a/rpcd_*: broken"},
@@ -219,8 +216,7 @@ func TestVendorFiles(t *testing.T) {
 		t.Fatal(paths, err)
 	}
 	for _, p := range paths {
-		b, err := os.ReadFile(p)
-		check.OK(t, err)
+		b := check.File(t, p)
 		name := strings.TrimSuffix(filepath.Base(p), ".in") // meson's template
 		files["v:rpcd.d/"+name] = strings.ReplaceAll(string(b), "@libexecdir@", libexec)
 	}

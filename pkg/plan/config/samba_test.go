@@ -17,8 +17,7 @@ import (
 
 func testparmOutput(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	check.OK(t, err)
+	b := check.File(t, filepath.Join("testdata", name))
 	return b
 }
 

@@ -122,9 +122,7 @@ func TestNumbers(t *testing.T) {
 func TestVersionOfTheProgram(t *testing.T) {
 	cat := &catalogue.Catalogue{Samba: plantest.Samba("4.22.0")}
 	plantest.Add(t, cat, "rpcd_x", plantest.Lists("ncalrpc:")).SambaVersion = "4.17.12"
-	if got := plan.New(cat, plantest.Defaults()).Rpcds[0].IndexBits; got != 8 {
-		t.Errorf("%d index bits, want 8", got)
-	}
+	check.Is(t, "index bits", 8, plan.New(cat, plantest.Defaults()).Rpcds[0].IndexBits)
 }
 
 func TestALongPathIsLeftOut(t *testing.T) {

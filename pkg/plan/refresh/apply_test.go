@@ -208,9 +208,7 @@ func TestApply(t *testing.T) {
 			rep := &Report{}
 			a := &applier{m: f, plan: tc.plan, rep: rep, log: slog.New(slog.NewTextHandler(io.Discard, nil)), generatorDir: dir}
 			err := a.apply(context.Background(), tc.new)
-			if got := errText(err); got != tc.err {
-				t.Errorf("error %q, want %q", got, tc.err)
-			}
+			check.Is(t, "error", tc.err, errText(err))
 			check.Same(t, tc.want, f.log)
 			if len(rep.Problems) != tc.problems {
 				t.Errorf("problems %q", rep.Problems)

@@ -47,9 +47,7 @@ func TestMessagingDir(t *testing.T) {
 
 	// Without an answer a directory that is there decides.
 	check.OK(t, os.Mkdir(filepath.Join(samba.PrivateDir, msgSock), 0o700))
-	if dir := guessMessagingDir(samba); dir != samba.PrivateDir {
-		t.Errorf("guessed %s", dir)
-	}
+	check.Is(t, "guessed", samba.PrivateDir, guessMessagingDir(samba))
 }
 
 // The probe leaves nothing behind.

@@ -36,9 +36,7 @@ func TestOwnerOf(t *testing.T) {
 		"msrpc.slice":                                                      {},
 		"other.socket":                                                     {},
 	} {
-		if got := ownerOf(path); got != want {
-			t.Errorf("%s: %+v, want %+v", path, got, want)
-		}
+		check.Is(t, path, want, ownerOf(path))
 	}
 }
 

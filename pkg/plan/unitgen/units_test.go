@@ -33,8 +33,7 @@ func TestUnitsOfRealListings(t *testing.T) {
 		if *update {
 			check.OK(t, os.WriteFile(golden, got, 0o644))
 		}
-		want, err := os.ReadFile(golden)
-		check.OK(t, err)
+		want := check.File(t, golden)
 		if d := cmp.Diff(string(want), string(got)); d != "" {
 			t.Errorf("%s differs from %s (-want +got), see -update:\n%s", version, golden, d)
 		}

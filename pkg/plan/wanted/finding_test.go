@@ -38,18 +38,14 @@ func TestGroupByCause(t *testing.T) {
 		{"many of one name", []Finding{f("a", "a"), f("a", "a"), f("a", "a")}, "a(a a)"},
 		{"without a name", []Finding{f(""), f("", "")}, "() ()"},
 	} {
-		if got := shape(GroupByCause(tc.in)); got != tc.want {
-			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
-		}
+		check.Is(t, tc.name, tc.want, shape(GroupByCause(tc.in)))
 	}
 	// A circle loses no finding.
 	n := 0
 	for _, g := range GroupByCause([]Finding{f("a", "b"), f("b", "a"), f("c", "a")}) {
 		n += 1 + len(g.Consequences)
 	}
-	if n != 3 {
-		t.Errorf("%d findings of a circle of 3", n)
-	}
+	check.Is(t, "findings of a circle of 3", 3, n)
 }
 
 func TestJSONOfAGroup(t *testing.T) {

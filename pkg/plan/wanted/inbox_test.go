@@ -16,9 +16,7 @@ import (
 // A worker that ends while verify looks has no socket any more, which is no
 // finding: whether it is there is told apart from whether it holds the inbox.
 func TestAProcessThatEndedHoldsNothingAndIsNoFinding(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check.OK(t, err)
-	defer l.Close()
+	l := check.Listen(t, "tcp", "127.0.0.1:0")
 	f, err := l.(*net.TCPListener).File()
 	check.OK(t, err)
 	defer f.Close()

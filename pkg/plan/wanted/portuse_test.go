@@ -3,6 +3,7 @@
 package wanted
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,16 +38,10 @@ func conflict(s Sockets, in PortRange, port int) string {
 // with a remedy, and not taken for systemd's.
 func TestPortConflict(t *testing.T) {
 	loopback.Need(t)
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	check.OK(t, err)
-	defer tcp.Close()
-	out, err := net.Dial("tcp", tcp.Addr().String())
-	check.OK(t, err)
-	defer out.Close()
+	tcp := check.Listen(t, "tcp", "127.0.0.1:0")
+	out := check.Dial(t, "tcp", tcp.Addr().String())
 	path := filepath.Join(t.TempDir(), "node")
-	node, err := net.Listen("unix", path)
-	check.OK(t, err)
-	defer node.Close()
+	check.Listen(t, "unix", path)
 
 	s, err := listeners.Read()
 	check.OK(t, err)
@@ -63,16 +58,10 @@ func TestPortConflict(t *testing.T) {
 	if s, err = listeners.Read(); err != nil {
 		t.Fatal(err)
 	}
-	if got := conflict(s, PortRange{}, 1); got != "" {
-		t.Errorf("free: %q", got)
-	}
+	check.Is(t, "free", "", conflict(s, PortRange{}, 1))
 
-	if n := len(Listeners(s, layout.NP, path)); n != 1 {
-		t.Errorf("%d listeners on the node", n)
-	}
-	if n := len(Listeners(s, layout.NP, path+"-gone")); n != 0 {
-		t.Errorf("%d listeners on no node", n)
-	}
+	check.Is(t, "listeners on the node", 1, len(Listeners(s, layout.NP, path)))
+	check.Is(t, "listeners on no node", 0, len(Listeners(s, layout.NP, path+"-gone")))
 }
 
 func TestListenersOnAddresses(t *testing.T) {
@@ -84,9 +73,7 @@ func TestListenersOnAddresses(t *testing.T) {
 		":1": 1, "127.0.0.1:1": 1, ":2": 0, "127.0.0.1:2": 1, "127.0.0.2:2": 0,
 		"[2001:db8::1]:3": 1, "127.0.0.1:4": 0, "": 0, "127.0.0.1:x": 0,
 	} {
-		if got := len(Listeners(s, layout.TCP, node)); got != want {
-			t.Errorf("%q: %d, want %d", node, got, want)
-		}
+		check.Is(t, fmt.Sprint(node), want, len(Listeners(s, layout.TCP, node)))
 	}
 }
 

@@ -165,9 +165,7 @@ func TestHostileAnswersToACall(t *testing.T) {
 			if !errors.Is(err, ErrAnswer) {
 				t.Fatal(err)
 			}
-			if again := c.Call(soon(t), Operation{Interface: echo}, nil, nil); again != err {
-				t.Errorf("the connection goes on: %v", again)
-			}
+			check.Is(t, "the connection goes on", err, c.Call(soon(t), Operation{Interface: echo}, nil, nil))
 		})
 	}
 }
@@ -243,9 +241,7 @@ func TestDial(t *testing.T) {
 		t.Error(err)
 	}
 	dir := t.TempDir()
-	u, err := net.Listen("unix", dir+"/echo")
-	check.OK(t, err)
-	defer u.Close()
+	check.Listen(t, "unix", dir+"/echo")
 	for _, endpoint := range []string{"echo", dir + "/echo"} {
 		c, err = Dial(soon(t), binding.Binding{Protseq: "ncalrpc", Endpoint: endpoint}, Options{NcalrpcDir: dir})
 		check.OK(t, err)

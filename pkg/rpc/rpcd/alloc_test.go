@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // openContext signs with zeros and enciphers nothing: what is measured is the loop.
@@ -28,8 +29,7 @@ func warm(t testing.TB, level byte) (l *loop, c *conn, fd int) {
 	s, _ := newTestServer()
 	l, err := newLoop(s, setting.Defaults(), slog.New(slog.DiscardHandler))
 	must(t, err)
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 	t.Cleanup(func() { unix.Close(p[1]) })
 	c = l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"}))
 	cl := &client{t: t, h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}}

@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/tools/check"
 )
 
 // callAt is a call of identity at a level, in a security context of that number.
@@ -54,9 +55,7 @@ func TestTheProtectionOfAnonymousClientsDoesNotCount(t *testing.T) {
 		{Transport: layout.TCP, Level: dcerpc.LevelPrivacy, Service: dcerpc.AuthNTLM, anonymous: true},
 		{Transport: layout.NP, Level: dcerpc.LevelPrivacy, Service: dcerpc.AuthNTLM, anonymous: true, Session: &npa.Session{}},
 	} {
-		if level := who.strength(); level != dcerpc.LevelNone {
-			t.Errorf("%s: %d", who.Transport, level)
-		}
+		check.Is(t, string(who.Transport), dcerpc.LevelNone, who.strength())
 	}
 }
 

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 func TestBindIsAnswered(t *testing.T) {
@@ -63,9 +62,7 @@ func TestEachContextHasItsAnswer(t *testing.T) {
 		dcerpc.Refuse(dcerpc.WhyAbstract), dcerpc.Refuse(dcerpc.WhyTransfer), dcerpc.Accept(dcerpc.NDR),
 		dcerpc.Refuse(dcerpc.WhyTransfer),
 	}
-	if d := cmp.Diff(want, results(t, p)); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, results(t, p))
 	c.works()
 }
 
@@ -218,9 +215,7 @@ func TestTenThousandBindsOnOneConnection(t *testing.T) {
 		for p, err := c.receive(); err == nil; p, err = c.receive() {
 			types = append(types, dcerpc.TypeName(p.Type))
 		}
-		if d := cmp.Diff([]string{"bind_ack", "bind_nak"}, types); d != "" {
-			t.Error(d)
-		}
+		check.Same(t, []string{"bind_ack", "bind_nak"}, types)
 		other.works()
 	})
 }
@@ -237,9 +232,7 @@ func TestBigEndianClient(t *testing.T) {
 			t.Fatalf("%+v, %+v", p, ack)
 		}
 		second := r.bound(tr, ack.AssocGroup) // the same number in the other order
-		if second.group != ack.AssocGroup {
-			t.Errorf("group %x, not %x", second.group, ack.AssocGroup)
-		}
+		check.Is(t, "group", ack.AssocGroup, second.group)
 		got, status := c.call(opArray, []byte("\x00\x00\x00\x03abc"))
 		if string(got) != "\x00\x00\x00\x03" || status != 0 {
 			t.Errorf("%x, %v", got, status)

@@ -11,6 +11,7 @@ import (
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 func TestBlockingOperationHoldsUpOnlyItsConnection(t *testing.T) {
@@ -156,9 +157,7 @@ func TestGoneIsTold(t *testing.T) {
 	c := r.bound(layout.TCP, 0)
 	c.send(c.request(uint16(len(*ops)-1), nil))
 	for _, want := range []string{"runs", "gone"} {
-		if got := <-told; got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		check.Is(t, "operation", want, <-told)
 		c.Close()
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -46,8 +47,7 @@ func FuzzStream(f *testing.F) {
 	}
 	buf := make([]byte, 1<<20)
 	f.Fuzz(func(t *testing.T, tr uint8, stream []byte) {
-		p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		must(t, err)
+		p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 		defer unix.Close(p[1])
 		c := l.add(p[0], min(int(tr&3), 2))
 		handshake := tr&3 == 3

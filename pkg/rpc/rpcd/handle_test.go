@@ -9,6 +9,7 @@ import (
 
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // open opens a handle with a number.
@@ -34,9 +35,7 @@ func (r *rig) ranDown(n uint32) {
 	r.t.Helper()
 	select {
 	case got := <-r.hooks.ran:
-		if got != n {
-			r.t.Errorf("%d ran down, want %d", got, n)
-		}
+		check.Is(r.t, "ran down", n, got)
 	case <-time.After(10 * time.Second):
 		r.t.Fatalf("%d did not run down", n)
 	}

@@ -5,7 +5,6 @@ package rpcd
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -44,9 +44,7 @@ func TestProgramStartedByHandServes(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
 		network, address, _ := strings.Cut(strings.TrimPrefix(line, "listening on "), ":")
 		network = map[string]string{"tcp": "tcp", "ncalrpc": "unix"}[network]
-		conn, err := net.Dial(network, address)
-		must(t, err)
-		defer conn.Close()
+		conn := check.Dial(t, network, address)
 		c := &client{Conn: conn, t: t, max: dcerpc.FragSizeTCP, h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}}
 		if got := results(t, c.exchange(c.bind(0, presentTest, presentOther))); got[0] != dcerpc.Accept(dcerpc.NDR) || got[1] != got[0] {
 			t.Errorf("%s: %v", line, got)

@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 )
 
 // parkedHere is a parked connection of a loop that does not run.
@@ -25,8 +26,7 @@ func parkedHere(t *testing.T) (*loop, *conn) {
 	l, err := newLoop(s, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	l.lot = parking.New(func(int, int, int) bool { return true })
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 	t.Cleanup(func() { unix.Close(p[1]) })
 	c := l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"}))
 	if errno := l.park(c); errno != 0 || c.kept == nil || l.lot.Len() != 1 {

@@ -20,6 +20,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // The tests of this file start the server as a process of its own, as systemd
@@ -69,9 +70,7 @@ func spawn(t *testing.T, env ...string) *process {
 	t.Cleanup(func() { layout.Runtime = old })
 	must(t, os.Mkdir(layout.RpcdDir("test"), 0o755))
 	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getuid(), os.Getgid()))
-	l, err := net.Listen("unix", filepath.Join(dir, "TEST"))
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
+	l := check.Listen(t, "unix", filepath.Join(dir, "TEST"))
 	file, err := l.(*net.UnixListener).File()
 	must(t, err)
 	defer file.Close()
@@ -141,8 +140,7 @@ func (p *process) memory(c *client) int {
 	if _, status := c.call(opCollect, nil); status != 0 {
 		p.t.Fatal(status)
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
-	must(p.t, err)
+	text := check.File(p.t, fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	m := regexp.MustCompile(`RssAnon:\s+(\d+) kB`).FindSubmatch(text)
 	if m == nil {
 		p.t.Fatalf("no RssAnon in:\n%s", text)

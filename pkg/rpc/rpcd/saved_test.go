@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 var savedStates = map[string]saved{
@@ -32,9 +33,7 @@ func TestStateRoundTrip(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if d := cmp.Diff(s, got, savedOptions); d != "" {
-			t.Errorf("%s: %s", name, d)
-		}
+		check.SameIn(t, name, s, got, savedOptions)
 		for cut := range b {
 			if _, err := parseSaved(b[:cut]); err == nil {
 				t.Errorf("%s: %d of %d bytes were accepted", name, cut, len(b))

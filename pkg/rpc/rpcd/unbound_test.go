@@ -18,6 +18,7 @@ import (
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -144,17 +145,14 @@ func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
 	m.vars = []string{"MSRPC_MAX_UNBOUND=8", "MSRPC_MAX_UNBOUND_SOURCE=4"}
 	m.again(syscall.SIGTERM)
 	bound.works()
-	if open := m.line.Received.Load() - m.line.Closed.Load(); open != 5 {
-		t.Errorf("the status file has %d connections, want 5", open)
-	}
+	check.Is(t, "the status file has connections", 5, m.line.Received.Load()-m.line.Closed.Load())
 }
 
 func TestWaitingCostsNoAllocation(t *testing.T) {
 	s, _ := newTestServer()
 	l, err := newLoop(s, setting.Defaults(), slog.New(slog.DiscardHandler))
 	must(t, err)
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 	defer unix.Close(p[1])
 	c := l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"}))
 	if n := testing.AllocsPerRun(100, func() {

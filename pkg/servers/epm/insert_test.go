@@ -60,9 +60,7 @@ func TestOnlyTheLocalAdministratorChangesTheMap(t *testing.T) {
 		}
 	}
 	if os.Geteuid() != 0 {
-		if got := s.dial(true, 0, 0).status(OpInsert, &InsertRequest{es, 0}); got != CantPerformOp {
-			t.Errorf("insert by another user: %s", got)
-		}
+		check.Is(t, "insert by another user", CantPerformOp, s.dial(true, 0, 0).status(OpInsert, &InsertRequest{es, 0}))
 	}
 }
 
@@ -83,14 +81,10 @@ func TestInsertedEntriesAreMappedAndReplaced(t *testing.T) {
 		{"delete without a tower", OpDelete, &noTower, InvalidEntry},
 		{"insert another", OpInsert, &InsertRequest{entriesFor(t, "5001"), 0}, OK},
 	} {
-		if got := c.status(step.opnum, step.in); got != step.want {
-			t.Errorf("%s: %s, want %s", step.what, got, step.want)
-		}
+		check.Is(t, step.what, step.want, c.status(step.opnum, step.in))
 	}
 	s.mapped("ncacn_ip_tcp:127.0.0.1[5000]", "ncacn_ip_tcp:127.0.0.1[5001]")
-	if got := c.status(OpInsert, &InsertRequest{entriesFor(t, "5002"), 1}); got != OK {
-		t.Errorf("insert and replace: %s", got)
-	}
+	check.Is(t, "insert and replace", OK, c.status(OpInsert, &InsertRequest{entriesFor(t, "5002"), 1}))
 	s.mapped("ncacn_ip_tcp:127.0.0.1[5002]")
 }
 
@@ -106,13 +100,9 @@ func TestInsertedEntriesOutliveTheServerUntilTheyAreDeleted(t *testing.T) {
 	s.mapped("ncacn_ip_tcp:127.0.0.1[5002]")
 	c := s.dial(true, 0, 0)
 	mgmt := &MgmtDeleteRequest{ObjectSpecified: 1, HasObject: true, Object: ndr.UUID(uuid.New()), Tower: es.Elem[0].Tower}
-	if got := c.status(OpMgmtDelete, mgmt); got != NotRegistered {
-		t.Errorf("mgmt_delete of another object: %s", got)
-	}
+	check.Is(t, "mgmt_delete of another object", NotRegistered, c.status(OpMgmtDelete, mgmt))
 	mgmt.ObjectSpecified = 0
-	if got := c.status(OpMgmtDelete, mgmt); got != OK {
-		t.Errorf("mgmt_delete: %s", got)
-	}
+	check.Is(t, "mgmt_delete", OK, c.status(OpMgmtDelete, mgmt))
 	s.mapped()
 }
 
@@ -122,7 +112,5 @@ func TestWhatMsrpcdServesIsNotDeleted(t *testing.T) {
 	c := privileged(t, s)
 	var out LookupResponse
 	c.call(OpLookup, &LookupRequest{MaxEntries: 1}, &out)
-	if got := c.status(OpDelete, &Entries{out.Entries.Elem}); got != CantPerformOp {
-		t.Errorf("delete of what msrpcd serves: %s", got)
-	}
+	check.Is(t, "delete of what msrpcd serves", CantPerformOp, c.status(OpDelete, &Entries{out.Entries.Elem}))
 }

@@ -4,7 +4,6 @@ package epm
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -13,8 +12,7 @@ import (
 
 // rpcd_epmapper(8) has the operations and the bounds of the program.
 func TestManPage(t *testing.T) {
-	text, err := os.ReadFile("../../../packaging/man/rpcd_epmapper.8")
-	check.OK(t, err)
+	text := check.File(t, "../../../packaging/man/rpcd_epmapper.8")
 	page := strings.Join(strings.Fields(strings.ReplaceAll(string(text), `\-`, "-")), " ")
 	want := []string{
 		Interface.UUID.String() + " version 3.0", fmt.Sprintf("in pages, %d at most", MaxPage),

@@ -108,9 +108,7 @@ func TestInquiries(t *testing.T) {
 		{"no such version option", LookupRequest{Inquiry: MatchByBoth, HasInterface: true, Versions: 6}, "", InvalidVersionOption},
 	} {
 		q, status := newInquiry(&tt.in)
-		if status != tt.status {
-			t.Errorf("%s: %s, want %s", tt.name, status, tt.status)
-		}
+		check.Is(t, tt.name, tt.status, status)
 		if got := annotations(cursor[inquiry]{table: table, q: q}); status == OK && got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
@@ -139,9 +137,7 @@ func TestMap(t *testing.T) {
 		{"other protocols, as many", uuid.UUID{}, ask(2, dcerpc.NDR, binding.NP), ""},
 	} {
 		c := table.find(tt.object, tt.tower)
-		if got := annotations(c); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
-		}
+		check.Is(t, tt.name, tt.want, annotations(c))
 		c.q.tower = tt.tower.clone()
 		if got := annotations(c); got != tt.want {
 			t.Errorf("%s, kept: %q, want %q", tt.name, got, tt.want)

@@ -2,7 +2,11 @@
 
 package dcerpc
 
-import "testing"
+import (
+	"testing"
+
+	"msrpcd/tests/tools/check"
+)
 
 // TestACallAllocatesNothing plays a connection from bind to fault as a server
 // does, with buffers that are there already.
@@ -44,9 +48,7 @@ func TestACallAllocatesNothing(t *testing.T) {
 			out = ErrOpnum.AppendAnswer(out, call.Header, call.ContextID)
 		}
 	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	check.Is(t, "allocations", 0, n)
 }
 
 func BenchmarkCall(b *testing.B) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 // gen makes values of all kinds, the same in each run.
@@ -202,9 +203,7 @@ func TestExtendedErrorOfABindNak(t *testing.T) {
 
 func TestReply(t *testing.T) {
 	h := Header{PTypeBind, 0xff, Drep{0x11, 3}, 100, 20, 9}
-	if got := h.Reply(FlagMultiplex); got != (Header{Flags: FlagMultiplex, Drep: LittleEndian, CallID: 9}) {
-		t.Errorf("%+v", got)
-	}
+	check.Is(t, "reply", (Header{Flags: FlagMultiplex, Drep: LittleEndian, CallID: 9}), h.Reply(FlagMultiplex))
 }
 
 func TestFeatures(t *testing.T) {

@@ -5,6 +5,8 @@ package dcerpc
 import (
 	"bytes"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 var fragmented = []struct {
@@ -70,9 +72,7 @@ func TestFragmenter(t *testing.T) {
 						t.Fatalf("%v, %v", done, rej)
 					}
 				}
-				if n != c.fragments {
-					t.Errorf("%d fragments", n)
-				}
+				check.Is(t, "fragments", c.fragments, n)
 			})
 		}
 	}

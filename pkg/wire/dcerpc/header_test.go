@@ -200,15 +200,9 @@ func TestFirstAnswersAreBindNaks(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if s := NcaOpRange.String(); s != "nca_s_op_rng_error" {
-		t.Error(s)
-	}
-	if s := Status(0xabc).Error(); s != "rpc fault 0x00000abc" {
-		t.Error(s)
-	}
-	if s := FaultAccessDenied.Error(); s != "rpc fault error_access_denied" {
-		t.Error(s)
-	}
+	check.Is(t, "text", "nca_s_op_rng_error", NcaOpRange.String())
+	check.Is(t, "text", "rpc fault 0x00000abc", Status(0xabc).Error())
+	check.Is(t, "text", "rpc fault error_access_denied", FaultAccessDenied.Error())
 	if a, b := ReasonName(8), ReasonName(77); a != "authentication type not recognized" || b != "reason 77" {
 		t.Error(a, b)
 	}
@@ -224,8 +218,6 @@ func TestNames(t *testing.T) {
 		"refused by the server's program: local limit exceeded":  {Result: ResultUserRejection, Reason: WhyLimit},
 		"result 7: reason not specified":                         {Result: 7},
 	} {
-		if got := r.String(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+		check.Is(t, "text", want, r.String())
 	}
 }

@@ -213,9 +213,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		}
 		buf = AppendBindNak(buf[:0], bind.BigEndian, bind.CallID, rej.Reason)
 	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	check.Is(t, "allocations", 0, n)
 }
 
 func BenchmarkValidate(b *testing.B) {

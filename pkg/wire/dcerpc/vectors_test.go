@@ -133,9 +133,7 @@ func TestCapturedBinds(t *testing.T) {
 		t.Errorf("%+v, %v", a, rej)
 	}
 	check.Same(t, []Result{Accept(NDR), Refuse(WhyTransfer), FeatureResult(3)}, results(rl))
-	if n := ServerFragSize(FragSizeTCP, o); n != a.MaxXmit {
-		t.Errorf("fragments of %d bytes", n)
-	}
+	check.Is(t, "fragments bytes", a.MaxXmit, ServerFragSize(FragSizeTCP, o))
 
 	p = parse(t, read(t, "seal.bind.sent"))
 	if p.Flags&FlagSignHeader == 0 || p.Auth.Type != AuthNTLM || p.Auth.Level != LevelPrivacy || len(p.Auth.Value) != 40 {

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"testing"
 
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/vectors"
 )
 
@@ -224,9 +225,7 @@ func TestNewClientOfSamba(t *testing.T) {
 		s := &n.NPA.Session.V.Session.V
 		got := []string{string(n.Binding), string(n.NPA.ClientAddr.V), string(s.Info.V.Account.V), string(s.UnixInfo.V.Name.V)}
 		for i, want := range []string{c.binding, c.client, c.account, c.unix} {
-			if got[i] != want {
-				t.Errorf("%s: %q, want %q", c.file, got[i], want)
-			}
+			check.Is(t, c.file, want, got[i])
 		}
 		if len(s.Token.V.SIDs) != c.sids || len(s.Unix.V.Groups) != c.groups || len(s.Key) != 16 {
 			t.Errorf("%s: %d sids, %d groups, key of %d bytes", c.file, len(s.Token.V.SIDs), len(s.Unix.V.Groups), len(s.Key))

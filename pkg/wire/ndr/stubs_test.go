@@ -75,9 +75,7 @@ func TestStubsOfSamba(t *testing.T) {
 			t.Errorf("%s %s: is not what little-endian NDR says: %s", f[0], f[1], diff)
 		}
 	}
-	if n != 47 {
-		t.Errorf("%d stubs", n)
-	}
+	check.Is(t, "stubs", 47, n)
 }
 
 // TestStubValues says what is in some of the stubs.

@@ -210,9 +210,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			t.Fatal(n, rej)
 		}
 	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	check.Is(t, "allocations", 0, n)
 }
 
 func BenchmarkParse(b *testing.B) {

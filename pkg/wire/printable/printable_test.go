@@ -5,6 +5,7 @@ package printable
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -27,22 +28,14 @@ func TestText(t *testing.T) {
 		`C:\x`:                  `C:\x`,
 		"\u00a0":                `\u00a0`,
 	} {
-		if got := Text(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
+		check.Is(t, fmt.Sprint(in), want, Text(in))
 	}
 }
 
 func TestCutQuoteAndLine(t *testing.T) {
-	if got := Cut("äää", 3); got != "ä..." {
-		t.Errorf("cut: %q", got)
-	}
-	if got := Quote("a\"\x1b", 60); got != `"a\"\x1b"` {
-		t.Errorf("quote: %s", got)
-	}
-	if got := Line(" a\r\n\tb  \x1bc\n"); got != `a b \x1bc` {
-		t.Errorf("line: %q", got)
-	}
+	check.Is(t, "cut", "ä...", Cut("äää", 3))
+	check.Is(t, "quote", `"a\"\x1b"`, Quote("a\"\x1b", 60))
+	check.Is(t, "line", `a b \x1bc`, Line(" a\r\n\tb  \x1bc\n"))
 }
 
 func TestWriterKeepsLineEnds(t *testing.T) {

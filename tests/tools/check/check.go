@@ -4,6 +4,7 @@
 package check
 
 import (
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,4 +30,20 @@ func SameIn(t testing.TB, where string, want, got any, opts ...cmp.Option) {
 	if d := cmp.Diff(want, got, opts...); d != "" {
 		t.Errorf("%s differ (-want +got):\n%s", where, d)
 	}
+}
+
+// Is fails the test when what it is about is not as wanted.
+func Is[T comparable](t testing.TB, what string, want, got T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// File is what a file has.
+func File(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	OK(t, err)
+	return b
 }

@@ -126,11 +126,11 @@ func (p *parent) send(typ uint32, body []byte, fds ...int) (datagrams int) {
 // client gives a new connection to the program and returns its other end.
 func (p *parent) client(body []byte) (c *net.UnixConn, datagrams int) {
 	p.t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	check.OK(p.t, err)
+	pair := check.Pair(p.t, unix.SOCK_STREAM)
 	datagrams = p.send(samba.MsgNewClient, body, pair[1])
 	unix.Close(pair[1])
-	if c, err = connOf(pair[0]); err != nil {
+	c, err := connOf(pair[0])
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { c.Close() })
@@ -189,9 +189,7 @@ func TestServesClients(t *testing.T) {
 			break
 		}
 	}
-	if got := p.dump(); got != "" {
-		t.Errorf("clients %q after the last one", got)
-	}
+	check.Is(t, "clients after the last one", "", p.dump())
 	p.send(msgPing, []byte("hello"))
 	if m := p.receive(msgPong); string(m.Body) != "hello" {
 		t.Errorf("pong %q", m.Body)

@@ -18,8 +18,7 @@ const chapter = "Write your own rpcd"
 
 func block(t *testing.T, language string, n int) string {
 	t.Helper()
-	text, err := os.ReadFile("../../../README.md")
-	check.OK(t, err)
+	text := check.File(t, "../../../README.md")
 	b, err := Block(string(text), chapter, language, n)
 	check.OK(t, err)
 	return b

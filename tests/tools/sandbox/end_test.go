@@ -31,9 +31,7 @@ func TestBoxesInParallelEndWithoutATrace(t *testing.T) {
 			t.Parallel()
 			box, err := sandbox.Boot(sandbox.Options{Hostname: name})
 			check.OK(t, err)
-			if got := strings.TrimSpace(box.MustRun(t, "cat", "/proc/sys/kernel/hostname")); got != name {
-				t.Errorf("host name is %q", got)
-			}
+			check.Is(t, "host name is", name, strings.TrimSpace(box.MustRun(t, "cat", "/proc/sys/kernel/hostname")))
 			p, err := box.Start(context.Background(), "sleep", "infinity")
 			check.OK(t, err)
 			pid, traces := box.PID(), []string{box.Out(), cgroupOf(t, box.PID())}
@@ -41,9 +39,7 @@ func TestBoxesInParallelEndWithoutATrace(t *testing.T) {
 				t.Error(err)
 			}
 			p.Wait()
-			if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
-				t.Errorf("PID 1 of the box: %v", err)
-			}
+			check.Is(t, "PID 1 of the box", error(syscall.ESRCH), syscall.Kill(pid, 0))
 			for _, trace := range traces {
 				if _, err := os.Stat(trace); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%s is left: %v", trace, err)

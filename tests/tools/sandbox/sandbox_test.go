@@ -26,8 +26,7 @@ func cgroupOf(t *testing.T, pid int) string {
 	t.Helper()
 	mount, err := supervise.CgroupMount()
 	check.OK(t, err)
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	check.OK(t, err)
+	text := check.File(t, fmt.Sprintf("/proc/%d/cgroup", pid))
 	for line := range strings.Lines(string(text)) {
 		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
 			return filepath.Join(mount, strings.TrimSuffix(path, "/init.scope"))
@@ -39,20 +38,14 @@ func cgroupOf(t *testing.T, pid int) string {
 
 func TestBoxRunsSystemdAndNothingThatTheHostEnabled(t *testing.T) {
 	box := sandbox.New(t, sandbox.Options{Hostname: "boxed", Mask: []string{"systemd-update-utmp.service"}})
-	if got := strings.TrimSpace(box.MustRun(t, "systemctl", "is-system-running")); got != "running" {
-		t.Errorf("system is %q", got)
-	}
-	if got := strings.TrimSpace(box.MustRun(t, "uname", "-n")); got != "boxed" {
-		t.Errorf("host name is %q", got)
-	}
+	check.Is(t, "system is", "running", strings.TrimSpace(box.MustRun(t, "systemctl", "is-system-running")))
+	check.Is(t, "host name is", "boxed", strings.TrimSpace(box.MustRun(t, "uname", "-n")))
 	for _, unit := range []string{"smbd.service", "nmbd.service", "winbind.service", "apt-daily.timer"} {
 		if _, _, rc := box.Run(t.Context(), "systemctl", "is-active", unit); rc == 0 {
 			t.Errorf("%s runs by itself", unit)
 		}
 	}
-	if got := strings.TrimSpace(box.MustRun(t, "systemctl", "show", "-P", "LoadState", "systemd-update-utmp.service")); got != "masked" {
-		t.Errorf("masked unit is %q", got)
-	}
+	check.Is(t, "masked unit is", "masked", strings.TrimSpace(box.MustRun(t, "systemctl", "show", "-P", "LoadState", "systemd-update-utmp.service")))
 	journal, err := box.Journal("-u", "init.scope", "-o", "cat")
 	if err != nil || !strings.Contains(journal, "basic.target") {
 		t.Errorf("journal: %v\n%s", err, journal)
@@ -85,9 +78,7 @@ func TestRunTellsStatusAndStreams(t *testing.T) {
 		return nil
 	})
 	cancel()
-	if rc := p.Wait(); rc != 128+int(syscall.SIGKILL) {
-		t.Errorf("killed command: exit status %d", rc)
-	}
+	check.Is(t, "killed command: exit status", 128+int(syscall.SIGKILL), p.Wait())
 }
 
 func TestFilesSetupBindsAndAddresses(t *testing.T) {
@@ -141,7 +132,5 @@ func TestFirstBootAppliesPresets(t *testing.T) {
 			"/etc/systemd/system-preset/00-mine.preset": "enable mine.service\ndisable *\n",
 		},
 	})
-	if got := box.MustRun(t, "systemctl", "is-enabled", "mine.service"); got != "enabled\n" {
-		t.Errorf("preset unit is %q", got)
-	}
+	check.Is(t, "preset unit is", "enabled\n", box.MustRun(t, "systemctl", "is-enabled", "mine.service"))
 }
