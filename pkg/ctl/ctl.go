@@ -18,11 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
-	"msrpcd/pkg/host/listeners"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/host/systemctl"
-	"msrpcd/pkg/plan/config"
 	"msrpcd/pkg/plan/refresh"
 	"msrpcd/pkg/plan/wanted"
 	"msrpcd/pkg/wire/printable"
@@ -42,33 +39,16 @@ type manager interface {
 
 // env is the host as the commands see it; tests have their own.
 type env struct {
-	out, err  io.Writer
-	json      bool
-	proc      string // "/proc"
-	generator string // directory of the generator's output
-	connect   func(context.Context) (manager, error)
-	samba     func(context.Context, config.Global) (*config.Samba, error)
-	snapshot  func() (*listeners.Snapshot, error)
-	root      bool // everything can be looked at
-	addresses func(*config.Samba) ([]string, error)
-}
-
-// host is where package wanted looks, without a manager.
-func (e *env) host() wanted.Host {
-	return wanted.Host{
-		Proc: e.proc, Generator: e.generator, Root: e.root, Samba: e.samba, Addresses: e.addresses,
-		Sockets: func() (wanted.Sockets, error) { return e.snapshot() },
-	}
+	out, err io.Writer
+	json     bool
+	connect  func(context.Context) (manager, error)
+	host     wanted.Host // without a manager
 }
 
 func hostEnv(out, err io.Writer) *env {
 	return &env{
-		out: printable.Writer{W: out}, err: printable.Writer{W: err}, proc: "/proc", generator: layout.GeneratorUnits,
-		connect: func(ctx context.Context) (manager, error) {
-			return systemctl.Connect(ctx)
-		},
-		samba:    config.ReadSamba,
-		snapshot: listeners.Read, root: os.Geteuid() == 0, addresses: refresh.Addresses,
+		out: printable.Writer{W: out}, err: printable.Writer{W: err}, host: refresh.Host(),
+		connect: func(ctx context.Context) (manager, error) { return systemctl.Connect(ctx) },
 	}
 }
 

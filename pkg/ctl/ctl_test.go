@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/listeners"
 	"msrpcd/pkg/host/systemctl"
+	"msrpcd/pkg/plan/wanted"
 )
 
 // The command line is pinned by testdata/*.txtar. Scripts run msrpcctl on
@@ -40,12 +41,12 @@ func script() {
 	drainUnheard = 300 * time.Millisecond
 	root := os.Getenv("ROOT")
 	e := hostEnv(os.Stdout, os.Stderr)
-	e.proc, e.generator = filepath.Join(root, "proc"), filepath.Join(root, "generator")
+	e.host.Proc, e.host.Generator = filepath.Join(root, "proc"), filepath.Join(root, "generator")
 	e.connect = func(context.Context) (manager, error) { return nil, systemctl.ErrNotBooted }
 	if path := os.Getenv("SYSTEMD"); path != "" {
-		e.connect = func(context.Context) (manager, error) { return openFake(path, e.generator) }
+		e.connect = func(context.Context) (manager, error) { return openFake(path, e.host.Generator) }
 	}
-	e.snapshot = func() (*listeners.Snapshot, error) { return &listeners.Snapshot{}, nil }
+	e.host.Sockets = func() (wanted.Sockets, error) { return &listeners.Snapshot{}, nil }
 	os.Exit(e.run(context.Background(), os.Args[1:]))
 }
 

@@ -47,7 +47,7 @@ that systemd passes, when the network changes.`,
 // it, so that the next look is at its result.
 func (e *env) look(ctx context.Context, network bool) error {
 	r := refresh.New()
-	r.Host = e.host()
+	r.Host = e.host
 	why, err := r.Stale(ctx, network)
 	if err != nil || why == "" {
 		return err

@@ -36,7 +36,7 @@ msrpc-preflight.service.`,
 			if err != nil {
 				return err
 			}
-			rep, err := preflight.Run(cmd.Context(), layout.Catalogue(), cfg, e.samba)
+			rep, err := preflight.Run(cmd.Context(), layout.Catalogue(), cfg, e.host.Samba)
 			if err != nil {
 				var refused *preflight.OnDemandError
 				if errors.As(err, &refused) {

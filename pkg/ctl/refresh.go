@@ -32,10 +32,9 @@ func (e *env) refreshCommand() *cobra.Command {
 		Args:  args(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := refresh.New()
-			r.GeneratorDir = e.generator
 			r.Connect = func(ctx context.Context) (refresh.Manager, error) { return e.connect(ctx) }
 			r.Log = e.logger()
-			r.Host = e.host()
+			r.Host = e.host
 			r.Patient = os.Getenv("INVOCATION_ID") != "" && journal.IsStream(os.Stderr)
 			rep, err := r.Run(cmd.Context())
 			if journal.IsStream(os.Stderr) && !e.json {

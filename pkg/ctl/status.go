@@ -222,7 +222,7 @@ func (e *env) memory(ctx context.Context, m manager, unit string, pids ...uint32
 	var sum uint64
 	for _, pid := range pids {
 		if pid != 0 {
-			sum += pss(filepath.Join(e.proc, strconv.Itoa(int(pid)), "smaps_rollup"))
+			sum += pss(filepath.Join(e.host.Proc, strconv.Itoa(int(pid)), "smaps_rollup"))
 		}
 	}
 	return sum

@@ -234,12 +234,12 @@ func (e *env) explainPort(err error, r *plan.Rpcd, t layout.Transport) error {
 	if !errors.As(err, &job) {
 		return err
 	}
-	s, snapErr := e.snapshot()
+	s, snapErr := e.host.Sockets()
 	if snapErr != nil {
 		return err
 	}
 	for _, port := range listener(r, t).Ports {
-		if c := wanted.PortConflict(s, e.proc, wanted.LocalPorts(), r.Name, port); c != nil {
+		if c := wanted.PortConflict(s, e.host.Proc, wanted.LocalPorts(), r.Name, port); c != nil {
 			return errors.New(c.String())
 		}
 	}

@@ -76,7 +76,7 @@ func (e *env) verify(ctx context.Context) (*verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := e.host()
+	host := e.host
 	m, err := e.connect(ctx)
 	if err == nil {
 		defer m.Close()

@@ -119,6 +119,11 @@ func (c *Conn) job(ctx context.Context, verb, unit string, wait bool) error {
 	if !wait {
 		return nil
 	}
+	return await(ctx, verb, unit, done)
+}
+
+// await waits for the end of a job.
+func await(ctx context.Context, verb, unit string, done <-chan string) error {
 	select {
 	case result := <-done:
 		if result != "done" {

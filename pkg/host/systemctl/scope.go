@@ -40,13 +40,5 @@ func (c *Conn) StartScope(ctx context.Context, s Scope) error {
 	if err != nil {
 		return fmt.Errorf("make %s: %w", s.Name, explain(err))
 	}
-	select {
-	case result := <-done:
-		if result != "done" {
-			return &JobError{Verb: "start", Unit: s.Name, Result: result}
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("make %s: wait for the job: %w; look at systemctl list-jobs", s.Name, ctx.Err())
-	}
+	return await(ctx, "start", s.Name, done)
 }

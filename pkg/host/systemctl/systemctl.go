@@ -12,6 +12,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/host/layout"
 )
 
 // ErrNotBooted says that PID 1 is not systemd (sd_booted(3)).
@@ -26,16 +28,10 @@ type Conn struct {
 	bus *dbus.Conn
 }
 
-// Booted reports whether PID 1 is systemd.
-func Booted() bool {
-	st, err := os.Lstat("/run/systemd/system")
-	return err == nil && st.IsDir()
-}
-
 // Connect connects to systemd; the connection ends with ctx or with Close.
 // ErrNotBooted: there is no systemd to talk to.
 func Connect(ctx context.Context) (*Conn, error) {
-	if !Booted() {
+	if st, err := os.Lstat(layout.RuntimeUnits); err != nil || !st.IsDir() { // sd_booted(3)
 		return nil, ErrNotBooted
 	}
 	if os.Geteuid() == 0 {
@@ -76,15 +72,13 @@ func (c *Conn) DaemonReload(ctx context.Context) error {
 func (c *Conn) Mask(ctx context.Context, runtime bool, units ...string) error {
 	if _, err := c.bus.MaskUnitFilesContext(ctx, units, runtime, true); err != nil {
 		if busError(err) == errNoSpace {
-			err = &fs.PathError{Op: "write", Path: unitDirs[runtime], Err: unix.ENOSPC}
+			dir := map[bool]string{true: layout.RuntimeUnits, false: layout.AdminUnits}[runtime]
+			err = &fs.PathError{Op: "write", Path: dir, Err: unix.ENOSPC}
 		}
 		return fmt.Errorf("mask %s: %w", join(units), explain(err))
 	}
 	return nil
 }
-
-// unitDirs are where systemd puts masks: those until the next boot, and the others.
-var unitDirs = map[bool]string{true: "/run/systemd/system", false: "/etc/systemd/system"}
 
 // Unmask undoes Mask, and a mask that holds until the next boot. A
 // daemon-reload makes it known.

@@ -18,6 +18,7 @@ import (
 
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/wanted"
 )
 
 // Interface is a network interface of this host.
@@ -95,21 +96,12 @@ func BindAddresses(only bool, entries []string, host []Interface) (addrs []strin
 		addrs = addrs[:catalogue.MaxAddresses]
 		problem("name fewer, or say bind interfaces only = no and restrict msrpc-tcp-.socket.d with IPAddressAllow=",
 			"bind interfaces only = yes and interfaces of smb.conf name %d addresses, and rpcds listen on %d at most: %s are left out",
-			n+catalogue.MaxAddresses, catalogue.MaxAddresses, some(left))
+			n+catalogue.MaxAddresses, catalogue.MaxAddresses, wanted.Some(left))
 	}
 	if len(addrs) == 0 {
 		problem("name an interface in interfaces =", "bind interfaces only = yes of smb.conf leaves no address to listen on: no rpcd has a TCP listener")
 	}
 	return addrs, problems
-}
-
-// some names the first of many.
-func some(list []string) string {
-	const shown = 8
-	if n := len(list) - shown; n > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(list[:shown], ", "), n)
-	}
-	return strings.Join(list, ", ")
 }
 
 func (i Interface) addrs() []netip.Addr {

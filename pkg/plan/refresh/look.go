@@ -12,11 +12,11 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 
 	"msrpcd/pkg/plan/catalogue"
 	"msrpcd/pkg/plan/config"
+	"msrpcd/pkg/plan/wanted"
 )
 
 // Stale says what of the catalogue does not follow from this host any more, ""
@@ -40,23 +40,13 @@ func (r *Refresher) Stale(ctx context.Context, network bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !sameAddresses(c.Addresses, now) {
+	if !wanted.SameAddresses(c.Addresses, now) {
 		return fmt.Sprintf("TCP listeners are to have the addresses %s", strings.Join(now, ", ")), nil
 	}
 	if network {
 		return "", nil
 	}
 	return r.staleFiles(ctx, c)
-}
-
-func sameAddresses(a, b []string) bool {
-	if (a == nil) != (b == nil) {
-		return false
-	}
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(a, b)
 }
 
 // staleFiles compares with programs, configuration and smb.conf.

@@ -28,14 +28,13 @@ var ErrNoRpcd = errors.New("no rpcd is installed; install samba 4.16 or newer, o
 // Refresher holds what a refresh depends on; the zero value is not usable, New
 // is. Tests replace fields.
 type Refresher struct {
-	Root         string // of the configuration, "" = "/"
-	Catalogue    string
-	Lock         string
-	GeneratorDir string
-	Connect      func(context.Context) (Manager, error)
-	Log          *slog.Logger
-	Host         wanted.Host // where to look for what is to be mended
-	Patient      bool        // nothing waits for it: rpcds that were slow get more time
+	Root      string // of the configuration, "" = "/"
+	Catalogue string
+	Lock      string
+	Connect   func(context.Context) (Manager, error)
+	Log       *slog.Logger
+	Host      wanted.Host // where to look for units and for what is to be mended
+	Patient   bool        // nothing waits for it: rpcds that were slow get more time
 
 	clock clock
 }
@@ -43,15 +42,12 @@ type Refresher struct {
 // New returns a Refresher for this host.
 func New() *Refresher {
 	return &Refresher{
-		Catalogue:    layout.Catalogue(),
-		Lock:         filepath.Join(layout.State, "refresh.lock"),
-		GeneratorDir: layout.GeneratorUnits,
-		Connect: func(ctx context.Context) (Manager, error) {
-			return systemctl.Connect(ctx)
-		},
-		Log:   slog.Default(),
-		Host:  Host(),
-		clock: systemClock,
+		Catalogue: layout.Catalogue(),
+		Lock:      filepath.Join(layout.State, "refresh.lock"),
+		Connect:   func(ctx context.Context) (Manager, error) { return systemctl.Connect(ctx) },
+		Log:       slog.Default(),
+		Host:      Host(),
+		clock:     systemClock,
 	}
 }
 
@@ -163,8 +159,8 @@ func (r *Refresher) apply(ctx context.Context, p *plan.Plan, rep *Report) error 
 		return err
 	}
 	host := r.Host
-	host.Manager, host.Generator = m, r.GeneratorDir
-	a := &applier{m: m, plan: p, rep: rep, log: r.Log, generatorDir: r.GeneratorDir,
+	host.Manager = m
+	a := &applier{m: m, plan: p, rep: rep, log: r.Log, generatorDir: host.Generator,
 		look: func(ctx context.Context) *wanted.State { return wanted.Look(ctx, host, p) }}
 	return errors.Join(a.run(ctx), a.retry(ctx, p.Catalogue.Pending()))
 }

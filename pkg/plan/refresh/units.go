@@ -6,8 +6,9 @@
 package refresh
 
 import (
+	"maps"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"msrpcd/pkg/host/layout"
@@ -45,7 +46,10 @@ func compare(old, new map[string]string) changes {
 			is[o.name] = true
 		}
 	}
-	for _, path := range union(old, new) {
+	all := map[string]string{}
+	maps.Copy(all, old)
+	maps.Copy(all, new)
+	for _, path := range slices.Sorted(maps.Keys(all)) {
 		before, had := old[path]
 		after, has := new[path]
 		if had && has && before == after {
@@ -82,11 +86,10 @@ func compare(old, new map[string]string) changes {
 			c.removed = append(c.removed, name)
 		}
 	}
-	sort.Strings(c.removed)
-	for _, r := range byName {
-		c.rpcds = append(c.rpcds, *r)
+	slices.Sort(c.removed)
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		c.rpcds = append(c.rpcds, *byName[name])
 	}
-	sort.Slice(c.rpcds, func(i, j int) bool { return c.rpcds[i].name < c.rpcds[j].name })
 	return c
 }
 
@@ -116,20 +119,6 @@ func onlyFewer(before, after string) bool {
 		}
 	}
 	return true
-}
-
-func union(a, b map[string]string) []string {
-	var paths []string
-	for p := range a {
-		paths = append(paths, p)
-	}
-	for p := range b {
-		if _, ok := a[p]; !ok {
-			paths = append(paths, p)
-		}
-	}
-	sort.Strings(paths)
-	return paths
 }
 
 // part is what a generated file is for an rpcd.

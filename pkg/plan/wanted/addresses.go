@@ -25,7 +25,7 @@ func (addresses) Check(_ context.Context, s *State) []Finding {
 		return nil
 	}
 	was := s.Plan.Catalogue.Addresses
-	if (was == nil) == (now == nil) && slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(now))) {
+	if SameAddresses(was, now) {
 		return nil
 	}
 	return []Finding{found(checkAddresses, "TCP listeners have %s; `interfaces` of smb.conf means %s now", list(was), list(now)).
@@ -38,10 +38,22 @@ func list(addresses []string) string {
 		return "all addresses"
 	case len(addresses) == 0:
 		return "no address"
-	case len(addresses) > 8:
-		return fmt.Sprintf("%s and %d more", strings.Join(addresses[:8], ", "), len(addresses)-8)
 	}
-	return strings.Join(addresses, ", ")
+	return Some(addresses)
+}
+
+// SameAddresses compares those of listeners; nil, for all, is not none.
+func SameAddresses(a, b []string) bool {
+	return (a == nil) == (b == nil) && slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// Some names the first of many.
+func Some(list []string) string {
+	const shown = 8
+	if n := len(list) - shown; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:shown], ", "), n)
+	}
+	return strings.Join(list, ", ")
 }
 
 // Reachable is a TCP endpoint that other hosts can reach, as far as no firewall
