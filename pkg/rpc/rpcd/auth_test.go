@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,5 +229,17 @@ func TestWhoIsNotAuthenticatedIsRefused(t *testing.T) {
 				t.Errorf("the connection goes on: %v", err)
 			}
 		})
+	}
+}
+
+// TestTokensAreAsLongAsAPDU is about tickets of users in many groups: binds are not
+// split, and longer than fragments of calls may be.
+func TestTokensAreAsLongAsAPDU(t *testing.T) {
+	for _, n := range []int{6000, 48000, 65000} {
+		c := serveToy(t, toyAuth{})
+		p := exchange(t, c, toyBind(dcerpc.LevelConnect, 0, "token1"+strings.Repeat("\x00", n)))
+		if p.Type != dcerpc.PTypeBindAck || string(p.Auth.Value) != "answer" {
+			t.Errorf("%d bytes: %s", n, dcerpc.TypeName(p.Type))
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
@@ -50,7 +51,7 @@ func (t toyAuth) Restore(state []byte) (auth.Context, error) {
 }
 
 func (t *toyContext) Step(ctx context.Context, token []byte) ([]byte, bool, error) {
-	if t.steps++; string(token) != fmt.Sprint("token", t.steps) {
+	if t.steps++; strings.TrimRight(string(token), "\x00") != fmt.Sprint("token", t.steps) {
 		return nil, false, auth.ErrToken
 	}
 	if t.wait != nil {
