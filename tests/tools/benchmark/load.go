@@ -24,7 +24,7 @@ type contender struct {
 	who   string // of package report
 	box   *sandbox.Box
 	group string   // control group of its servers
-	args  []string // of bindload: where to connect, what to bind to
+	args  []string // of bindload: where to connect, what to bind to; or a program of its kind, and its arguments
 }
 
 // loadResult is what bindload prints.
@@ -38,6 +38,9 @@ type loadResult struct {
 }
 
 func (c contender) bindload(args ...string) []string {
+	if c.args[0][0] != '-' {
+		return slices.Concat(c.args[:1], args, c.args[1:])
+	}
 	return slices.Concat([]string{"bindload"}, args, c.args)
 }
 

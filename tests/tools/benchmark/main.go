@@ -92,6 +92,7 @@ func (b *bench) parts() []part {
 		{titleNP, b.bindNP},
 		{titleEpmapper, b.bindEpmapper},
 		{titleCalls, b.calls},
+		{titleSecured, b.securedCalls},
 		{titleCold, b.coldStart},
 		{titleIdle, b.idleMemory},
 		{titleDisturbed, b.disturb},

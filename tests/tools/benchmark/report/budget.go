@@ -97,6 +97,7 @@ func (r *Result) Judge() []Budget {
 			r.bind("rate", t.id, WhoSamba, toStock(rateOf), Clients, true, t.rate...)))
 	}
 	return append(all,
+		r.secured(),
 		judge("cold start of an unmodified rpcd, to samba-dcerpcd", r.coldStart()),
 		judge("private memory of the broker, idle and for each of 10,000 unbound connections",
 			r.idle("MiB", ProcBroker, 1.5), r.perConnection()),

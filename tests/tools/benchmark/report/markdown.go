@@ -48,6 +48,9 @@ func (r *Result) Markdown(w io.Writer) {
 	if r.Calls != nil {
 		r.Calls.markdown(w)
 	}
+	for i := range r.Secured {
+		r.Secured[i].markdown(w)
+	}
 	if len(r.ColdStart) > 0 {
 		title(w, "Cold start: first bind to its bind_ack")
 		table(w, "what", "msrpcd ms", "samba-dcerpcd ms", "ratio")

@@ -29,6 +29,7 @@ type Result struct {
 	Serving   []Serving    `json:"serving_memory,omitempty"`
 	Binds     []Comparison `json:"binds,omitempty"`
 	Calls     *Comparison  `json:"calls,omitempty"`
+	Secured   []Comparison `json:"secured_calls,omitempty"`
 	ColdStart []ColdStart  `json:"cold_start,omitempty"`
 	Idle      []Process    `json:"idle_memory,omitempty"`
 	Held      []Held       `json:"held,omitempty"`
