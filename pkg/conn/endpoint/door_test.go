@@ -4,7 +4,6 @@ package endpoint
 
 import (
 	"log/slog"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
@@ -64,9 +63,7 @@ func newDoor(t *testing.T) *doorRig {
 
 func (r *doorRig) dial() {
 	r.t.Helper()
-	c, err := net.Dial("unix", r.path)
-	check.OK(r.t, err)
-	r.t.Cleanup(func() { c.Close() })
+	check.Dial(r.t, "unix", r.path)
 }
 
 // turn is one of the loop. It reports whether the listener has an event.

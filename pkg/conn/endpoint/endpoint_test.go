@@ -31,9 +31,7 @@ func TestBindingStrings(t *testing.T) {
 			t.Errorf("%q was taken for %+v", bad, e)
 		}
 	}
-	if p := (Endpoint{layout.NP, `\pipe\lsarpc`}).Node(); p != "lsarpc" {
-		t.Errorf("pipe %q", p)
-	}
+	check.Is(t, "pipe", "lsarpc", (Endpoint{layout.NP, `\pipe\lsarpc`}).Node())
 }
 
 // passed is a descriptor of a listener, as systemd passes it.
@@ -46,12 +44,8 @@ func passed(t *testing.T, l interface{ File() (*os.File, error) }, name string) 
 }
 
 func TestListeners(t *testing.T) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	check.OK(t, err)
-	defer tcp.Close()
-	pipe, err := net.Listen("unix", filepath.Join(t.TempDir(), "winreg"))
-	check.OK(t, err)
-	defer pipe.Close()
+	tcp := check.Listen(t, "tcp", "127.0.0.1:0")
+	pipe := check.Listen(t, "unix", filepath.Join(t.TempDir(), "winreg"))
 	tcpFD, pipeFD := tcp.(*net.TCPListener), pipe.(*net.UnixListener)
 	_, port, _ := net.SplitHostPort(tcp.Addr().String())
 	ls, err := Listeners([]sys.PassedFD{

@@ -64,9 +64,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			t.Fatal("accepted")
 		}
 	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	check.Is(t, "allocations", 0, n)
 }
 
 // FuzzParse checks that what Parse takes is what Append makes.

@@ -38,8 +38,7 @@ type vector struct {
 
 // readPage takes the examples (.EX to .EE) out of the page, by their heading.
 func readPage(t testing.TB) page {
-	text, err := os.ReadFile("../../../packaging/man/msrpc-handoff.7")
-	check.OK(t, err)
+	text := check.File(t, "../../../packaging/man/msrpc-handoff.7")
 	p := page{vectors: map[string]vector{}}
 	heading, example := "", false
 	for line := range strings.Lines(strings.NewReplacer(`\e`, `\`, `\-`, `-`).Replace(string(text))) {
@@ -124,9 +123,7 @@ func TestRefusedOfThePage(t *testing.T) {
 			}
 		}
 		var m Message
-		if err := m.Parse(b); err != cause {
-			t.Errorf("%s: %v", line, err)
-		}
+		check.Is(t, line, cause, m.Parse(b))
 	}
 }
 
@@ -183,8 +180,7 @@ func TestHeaderOfThePage(t *testing.T) {
 }
 
 func TestLimitsOfThePage(t *testing.T) {
-	text, err := os.ReadFile("../../../packaging/man/msrpc-handoff.7")
-	check.OK(t, err)
+	text := check.File(t, "../../../packaging/man/msrpc-handoff.7")
 	for _, s := range []string{
 		fmt.Sprintf("at most %d bytes", MaxDatagram),
 		fmt.Sprintf("%d bytes of header", HeaderSize),

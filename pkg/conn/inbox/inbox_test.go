@@ -30,8 +30,7 @@ func newRig(t *testing.T) *rig {
 	dir := t.TempDir()
 	r := &rig{t: t, dirs: Directories{NP: []byte(dir + "/np"), Ncalrpc: []byte(dir)}}
 	r.must(os.Mkdir(dir+"/np", 0o700))
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	r.must(err)
+	pair := check.Pair(r.t, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK)
 	r.must(unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
 	r.in, r.sender = New(pair[0], r.dirs), pair[1]
 	t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
@@ -53,18 +52,14 @@ func (r *rig) descriptor(f interface{ File() (*os.File, error) }) int32 {
 
 // listener listens at address.
 func (r *rig) listener(network, address string) net.Listener {
-	l, err := net.Listen(network, address)
-	r.must(err)
-	r.t.Cleanup(func() { l.Close() })
+	l := check.Listen(r.t, network, address)
 	return l
 }
 
 // accepted is the server's end of a connection to address.
 func (r *rig) accepted(network, address string) int32 {
 	l := r.listener(network, address)
-	client, err := net.Dial(network, l.Addr().String())
-	r.must(err)
-	r.t.Cleanup(func() { client.Close() })
+	check.Dial(r.t, network, l.Addr().String())
 	c, err := l.Accept()
 	r.must(err)
 	r.t.Cleanup(func() { c.Close() })
@@ -194,8 +189,7 @@ func (r *rig) listening(network, address string) int32 {
 
 // nameless is one end of a socket pair, which has no node.
 func (r *rig) nameless() int32 {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	r.must(err)
+	pair := check.Pair(r.t, unix.SOCK_STREAM)
 	r.t.Cleanup(func() { unix.Close(pair[0]); unix.Close(pair[1]) })
 	return int32(pair[0])
 }

@@ -53,9 +53,7 @@ func TestFullLotSaysSo(t *testing.T) {
 	n := uint64(0)
 	for ; ; n++ {
 		if _, errno := l.Put(Entry{ID: n}, c, npa); errno != 0 {
-			if errno != unix.EAGAIN {
-				t.Error(errno)
-			}
+			check.Is(t, "error", unix.EAGAIN, errno)
 			break
 		}
 	}

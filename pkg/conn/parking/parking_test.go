@@ -41,9 +41,7 @@ func TestMessageRoundTrip(t *testing.T) {
 		b := message(some[:n])
 		got, fds, err := parseMessage(b)
 		check.OK(t, err)
-		if d := same(some[:n], got); d != "" {
-			t.Error(d)
-		}
+		check.Is(t, "difference", "", same(some[:n], got))
 		if want := n + min(n/3, 1); fds != want {
 			t.Errorf("%d descriptors, want %d", fds, want)
 		}
@@ -85,8 +83,7 @@ func (s *store) add(_, out, in int) bool {
 // client makes a connection and returns the end to park and its peer.
 func client(t *testing.T) (parked, peer int) {
 	t.Helper()
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	check.OK(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 	t.Cleanup(func() { unix.Close(p[1]) })
 	return p[0], p[1]
 }

@@ -57,9 +57,7 @@ func TestShedAndMend(t *testing.T) {
 	if n != 10 || !l.Shed() || !l.Unkept() || l.Shed() || l.Len() != 10 {
 		t.Fatalf("%d of 10 were put; after Shed unkept %t, %d members", n, l.Unkept(), l.Len())
 	}
-	if got := queued(t, (*ends)[0][0]); got != 0 {
-		t.Errorf("%d bytes are left in the queue", got)
-	}
+	check.Is(t, "bytes are left in the queue", 0, queued(t, (*ends)[0][0]))
 	if !l.Mend() || l.Unkept() || queued(t, (*ends)[0][0]) == 0 {
 		t.Error("Mend did not bring them back")
 	}

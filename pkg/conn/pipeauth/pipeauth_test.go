@@ -22,8 +22,7 @@ func request(t testing.TB) []byte {
 
 func pair(t testing.TB) (client, server int) {
 	t.Helper()
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	check.OK(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
 	return p[0], p[1]
 }

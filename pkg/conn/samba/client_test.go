@@ -199,7 +199,5 @@ func TestBodiesAreBuiltWithoutAllocation(t *testing.T) {
 		a.AppendLocal(body, binding, path, true)
 		AppendClient(body, binding, npa)
 	})
-	if n != 0 {
-		t.Errorf("%v allocations for three bodies, want none", n)
-	}
+	check.Is(t, "allocations for three bodies", 0, n)
 }

@@ -15,6 +15,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -37,9 +38,8 @@ func (f *fixture) connect(t layout.Transport, node string) *client {
 		loopback.Need(f.t)
 		network, addr = "tcp", "127.0.0.1:0"
 	}
-	l, err := net.Listen(network, addr)
-	f.must(err)
-	defer l.Close()
+	l := check.Listen(f.t, network, addr)
+	defer l.Close() // its address is used again
 	c, err := net.Dial(network, l.Addr().String())
 	f.must(err)
 	s, err := l.Accept()

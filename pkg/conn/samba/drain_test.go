@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/systemctl"
+	"msrpcd/tests/tools/check"
 )
 
 func TestReplacedProgram(t *testing.T) {
@@ -223,8 +224,6 @@ func TestStopOfTheTargetIsKnown(t *testing.T) {
 		{"restarted long ago", at("active", 50), false},
 		{"not said", systemctl.Properties{}, true},
 	} {
-		if got := targetStops(tt.p, now); got != tt.want {
-			t.Errorf("%s: %v", tt.name, got)
-		}
+		check.Is(t, tt.name, tt.want, targetStops(tt.p, now))
 	}
 }

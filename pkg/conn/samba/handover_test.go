@@ -90,9 +90,7 @@ func TestClientsOfPipesReachTheRpcd(t *testing.T) {
 // received asserts how many clients were taken out of the inbox.
 func (f *fixture) received(want uint64) {
 	f.t.Helper()
-	if got := f.line().Received.Load(); got != want {
-		f.t.Errorf("%d received, want %d", got, want)
-	}
+	check.Is(f.t, "received", want, f.line().Received.Load())
 }
 
 func TestBytesThatWereReadAlreadyReachTheRpcd(t *testing.T) {
@@ -235,9 +233,7 @@ func TestDatagramsThatAreNoHandOverAreClosed(t *testing.T) {
 		t.Errorf("descriptors are kept: read %d, %v", n, err)
 	}
 	f.pipeClient().body()
-	if got := f.counts(); got != "received 6 closed 5" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 6 closed 5", f.counts())
 	for _, e := range []error{handoff.ErrMagic, inbox.ErrTruncated, inbox.ErrDescriptors, inbox.ErrSocket} {
 		if !f.output.has("refused: "+e.Error()) || strings.Count(f.output.String(), "refused: "+e.Error()) != 1 {
 			t.Errorf("%q is not logged once:\n%s", e, f.output.String())

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/status"
+	"msrpcd/tests/tools/check"
 )
 
 // bus lists what is left of Samba's messaging.
@@ -80,9 +81,7 @@ func TestStatusesOfEveryLayoutAreCounted(t *testing.T) {
 			a, b := f.pipeClient(), f.pipeClient()
 			a.body()
 			b.body()
-			if got := f.counts(); got != "received 2 closed 0" {
-				t.Error(got)
-			}
+			check.Is(t, "connections", "received 2 closed 0", f.counts())
 			a.Close()
 			if m := f.waitNotify("STATUS=Serving, connections: 1"); strings.Contains(m, "association") != (version == "4.22.0") {
 				t.Errorf("told %q", m)
@@ -107,9 +106,7 @@ func TestIdleWorkerExits(t *testing.T) {
 	c.Close()
 	f.waitNotify("STOPPING=1")
 	f.ended(0)
-	if got := f.counts(); got != "received 1 closed 1" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 1 closed 1", f.counts())
 }
 
 func TestClientsThatEndWithoutAStatusAreSettled(t *testing.T) {
@@ -119,13 +116,9 @@ func TestClientsThatEndWithoutAStatusAreSettled(t *testing.T) {
 	f.startReady()
 	c := f.pipeClient()
 	c.closed()
-	if got := f.counts(); got != "received 1 closed 0" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 1 closed 0", f.counts())
 	f.ended(0)
-	if got := f.counts(); got != "received 1 closed 1" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 1 closed 1", f.counts())
 }
 
 func TestHandOversLostWithAnEarlierInstanceAreSettled(t *testing.T) {
@@ -138,9 +131,7 @@ func TestHandOversLostWithAnEarlierInstanceAreSettled(t *testing.T) {
 	f.startReady()
 	c.body()
 	f.waitNotify("STATUS=Serving, connections: 1")
-	if got := f.counts(); got != "received 13 closed 12" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 13 closed 12", f.counts())
 }
 
 func TestSignals(t *testing.T) {
@@ -205,9 +196,7 @@ func TestRpcdThatEndsFailsTheUnit(t *testing.T) {
 			t.Error(f.output.String())
 		}
 		f.startReady()
-		if got := f.counts(); got != "received 1 closed 1" {
-			t.Error(got)
-		}
+		check.Is(t, "connections", "received 1 closed 1", f.counts())
 	})
 	t.Run("that is not there", func(t *testing.T) {
 		f := newFixture(t)

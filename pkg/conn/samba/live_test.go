@@ -212,8 +212,7 @@ func TestLiveCountsAndIdleExit(t *testing.T) {
 // its program do not count: all workers share them.
 func privateMemory(t *testing.T, pid int) (sum int) {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	check.OK(t, err)
+	b := check.File(t, fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	for line := range bytes.Lines(b) {
 		if f := strings.Fields(string(line)); len(f) == 3 && f[0] == "Anonymous:" {
 			kb, err := strconv.Atoi(f[1])

@@ -91,9 +91,7 @@ func FuzzLogParser(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var to collector
 		l := &logParser{to: &to, pid: "7", alone: true}
-		if n := l.write(b); n != len(b) {
-			t.Errorf("%d bytes of %d", n, len(b))
-		}
+		check.Is(t, "bytes", len(b), l.write(b))
 		l.end()
 		for _, m := range to.got {
 			if len(m) > 4*(maxLogMessage+2*maxLogLine) {

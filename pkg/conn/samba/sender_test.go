@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
+	"msrpcd/tests/tools/check"
 )
 
 // The side of the inbox, in this process: senders, and what a hand-over allocates.
@@ -24,8 +25,7 @@ import (
 func inProcess(f *fixture) (w *worker, box, child int) {
 	f.t.Helper()
 	pair := func(typ int) [2]int {
-		fd, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-		f.must(err)
+		fd := check.Pair(f.t, typ|unix.SOCK_NONBLOCK)
 		f.t.Cleanup(func() { unix.Close(fd[0]); unix.Close(fd[1]) })
 		return fd
 	}
@@ -60,9 +60,7 @@ func TestSenderIsChecked(t *testing.T) {
 	if _, err := unix.Read(child, make([]byte, 1)); err != unix.EAGAIN {
 		t.Error("the rpcd was sent something")
 	}
-	if got := f.counts(); got != "received 1 closed 1" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 1 closed 1", f.counts())
 	if !f.output.has(inbox.ErrSender.Error()) {
 		t.Error(f.output.String())
 	}
@@ -107,7 +105,5 @@ func TestHandOverDoesNotAllocate(t *testing.T) {
 	if with > without {
 		t.Errorf("%v allocations for two hand-overs, %v of them the test's own", with, without)
 	}
-	if got := f.counts(); got != "received 402 closed 0" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 402 closed 0", f.counts())
 }

@@ -14,6 +14,7 @@ import (
 
 	"msrpcd/pkg/conn/handoff"
 	"msrpcd/pkg/conn/source"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -52,9 +53,7 @@ func TestASourceHasItsShareOfAWorker(t *testing.T) {
 	f := newFixture(t)
 	f.extra = append(f.extra, "MSRPC_MAX_BOUND_PER_SOURCE=8")
 	f.startReady()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	f.must(err)
-	defer l.Close()
+	l := check.Listen(f.t, "tcp", "127.0.0.1:0")
 	var others, flood []*client
 	for range 6 {
 		pipe := f.pipeClient()
@@ -80,9 +79,7 @@ func TestASourceHasItsShareOfAWorker(t *testing.T) {
 		c.Write([]byte("x"))
 		c.rest("x")
 	}
-	if n := open(others); n != len(others) {
-		t.Errorf("%d of %d connections of others stand", n, len(others))
-	}
+	check.Is(t, "connections of others stand", len(others), open(others))
 	if !f.output.has("too many connections") {
 		t.Error("nothing is logged")
 	}

@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
+	"msrpcd/tests/tools/check"
 )
 
 // How an adaptor starts, and what it refuses.
@@ -124,9 +125,7 @@ func TestInboxIsLeftAloneOnceTheRpcdIsGone(t *testing.T) {
 	w.takeAll()
 	w.takeAll()
 	clients[0].closed()
-	if got := f.counts(); got != "received 1 closed 1" {
-		t.Error(got)
-	}
+	check.Is(t, "connections", "received 1 closed 1", f.counts())
 }
 
 func TestFilesOfAKilledInstanceAreRemoved(t *testing.T) {
@@ -159,7 +158,5 @@ func TestWhatTheUnitTellsIsCheckedBeforeTheRpcdStarts(t *testing.T) {
 			t.Errorf("%s: exit code %d, want 2 and %q in\n%s", tt.variable, code, tt.want, f.output.String())
 		}
 	}
-	if code := Main([]string{"--help"}); code != 2 {
-		t.Errorf("an argument: exit code %d, want 2", code)
-	}
+	check.Is(t, "an argument: exit code", 2, Main([]string{"--help"}))
 }

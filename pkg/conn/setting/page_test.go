@@ -4,7 +4,6 @@ package setting
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,8 +35,7 @@ func TestPagesOfProcessesListTheirVariables(t *testing.T) {
 		{"msrpc-samba-worker.8", Samba, ".TP\n.B ", "\n"},
 		{"msrpc-auth.8", Auth, ".TP\n.B ", "\n"},
 	} {
-		b, err := os.ReadFile("../../../packaging/man/" + tt.page)
-		check.OK(t, err)
+		b := check.File(t, "../../../packaging/man/"+tt.page)
 		text := strings.NewReplacer(`\-`, "-", "\\fB", "", "\\fP", "").Replace(string(b))
 		var known []string
 		for _, r := range Of(tt.kinds) {

@@ -4,6 +4,7 @@ package setting
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -93,8 +94,6 @@ func TestSpan(t *testing.T) {
 		if err := r.Set(&v, s); err == nil {
 			got = int(v.Idle / time.Second)
 		}
-		if got != want {
-			t.Errorf("%q: got %d, want %d", s, got, want)
-		}
+		check.Is(t, fmt.Sprint(s), want, got)
 	}
 }

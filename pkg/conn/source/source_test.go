@@ -58,9 +58,7 @@ func accepted(t *testing.T, l net.Listener, from net.Addr) int {
 
 func listen(t *testing.T, network, addr string) net.Listener {
 	t.Helper()
-	l, err := net.Listen(network, addr)
-	check.OK(t, err)
-	t.Cleanup(func() { l.Close() })
+	l := check.Listen(t, network, addr)
 	return l
 }
 

@@ -58,9 +58,7 @@ func TestWritersAndReadersSeeOneFile(t *testing.T) {
 		t.Error("the reader sees other numbers")
 	}
 	w.Worker(0).Closed.Store(1)
-	if n := w.Worker(0).Open(); n != 0 {
-		t.Errorf("more closed than received: %d open", n)
-	}
+	check.Is(t, "more closed than received: open", 0, w.Worker(0).Open())
 }
 
 func TestLineIsHeldByTheLiving(t *testing.T) {
@@ -125,8 +123,7 @@ func TestPrepareGivesTheFileToItsWriters(t *testing.T) {
 
 func TestOpenRefusesWhatIsNoStatusFile(t *testing.T) {
 	path := prepare(t, 1)
-	good, err := os.ReadFile(path)
-	check.OK(t, err)
+	good := check.File(t, path)
 	dir := t.TempDir()
 	for name, data := range map[string][]byte{
 		"empty": nil, "short": good[:100], "longer": append(append([]byte{}, good...), 0),
