@@ -30,9 +30,7 @@ func warmPath(t testing.TB) (connection func()) {
 	return func() {
 		c, _ := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		unix.SetsockoptLinger(c, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		if err := unix.Connect(c, sa); err != nil {
-			t.Fatal(err)
-		}
+		must(t, unix.Connect(c, sa))
 		sys.Send(c, pdu)
 		n, _ := b.loop.Wait(b.loop.Now + time.Second)
 		b.turn(n)

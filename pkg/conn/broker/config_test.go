@@ -23,9 +23,7 @@ var goodEnv = map[string]string{
 
 func TestConfigFromEnv(t *testing.T) {
 	got, err := ConfigFromEnv("winreg", func(k string) string { return goodEnv[k] })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	want := Config{Values: setting.Defaults(), Pipes: map[string]pipeauth.Pipe{"tsvc": {FileType: 2, DeviceState: 255, Allocation: 4096}}}
 	want.Name, want.Workers, want.IndexBits, want.Idle = "winreg", 5, 8, time.Minute
 	want.Limits[source.Unbound].User, want.MaxParked, want.PlainPipes = 256, 1000, goodEnv["MSRPC_PIPES"]

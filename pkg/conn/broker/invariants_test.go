@@ -153,7 +153,7 @@ func (r *rig) checkMessages(t testing.TB, b *Broker) {
 	if b.parking.lotIncomplete {
 		return
 	}
-	r.settled(r.notify)
+	r.service.Sync()
 	slots, rest := parking.Slots(r.stored())
 	if len(rest) > 0 {
 		t.Fatalf("%v is in the store", rest)

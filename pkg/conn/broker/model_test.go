@@ -131,9 +131,7 @@ func (m *model) turn() {
 	n, err := m.b.loop.Wait(m.b.due())
 	must(m.t, err)
 	m.b.turn(n)
-	if err := m.b.check(); err != nil {
-		m.t.Fatal(err)
-	}
+	must(m.t, m.b.check())
 	m.lateOrder()
 }
 
@@ -238,11 +236,11 @@ func (m *model) stick(stuck bool) {
 		return
 	}
 	if m.stuck = stuck; !stuck {
-		m.hold.Unlock()
-		m.settled(m.notify)
+		m.service.Hold.Unlock()
+		m.service.Sync()
 		return
 	}
-	m.hold.Lock()
+	m.service.Hold.Lock()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	must(m.t, err)
 	defer unix.Close(fd)

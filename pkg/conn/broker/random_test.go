@@ -30,11 +30,11 @@ func (m *model) restart(crash bool) {
 	} else {
 		if m.stuck { // it reads when the broker has begun to wait for it
 			m.stuck = false
-			time.AfterFunc(2*searchEvery, m.hold.Unlock)
+			time.AfterFunc(2*searchEvery, m.service.Hold.Unlock)
 		}
 		m.b.finish()
 	}
-	m.settled(m.notify)
+	m.service.Sync()
 	lost := m.b.waiting.at[late].n
 	if m.b.parking.lotIncomplete {
 		lost = m.b.waiting.n

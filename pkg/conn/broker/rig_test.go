@@ -9,8 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +20,9 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
+	"msrpcd/tests/tools/notify"
 )
 
 // rig is a broker with real sockets: what systemd does for it is done by hand.
@@ -33,12 +33,9 @@ type rig struct {
 	done     chan error
 	tcp, np  net.Listener
 	inboxes  map[int]int
-	notify   string
-	mu       sync.Mutex
-	lot      []sys.PassedFD // the descriptor store
-	barrier  chan struct{}  // a barrier was read
+	service  *notify.Manager
+	notify   string // NOTIFY_SOCKET
 	received sys.Msg
-	hold     sync.Mutex // held, the manager does not read
 }
 
 func newRig(t testing.TB) *rig {
@@ -48,7 +45,7 @@ func newRig(t testing.TB) *rig {
 	old := layout.Runtime
 	layout.Runtime = dir
 	t.Cleanup(func() { layout.Runtime = old })
-	r := &rig{t: t, inboxes: map[int]int{}, barrier: make(chan struct{}), cfg: Config{Values: setting.Values{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
+	r := &rig{t: t, inboxes: map[int]int{}, cfg: Config{Values: setting.Values{Name: "test", Workers: 2, Spares: 2, IndexBits: 16,
 		Limits: [source.Resources]source.Limit{source.Unbound: {Total: 100, Address: 100, User: 100}}, BindTimeout: 30 * time.Second, MaxNPA: 1 << 20}}}
 	must(t, os.Mkdir(layout.RpcdDir("test"), 0o755))
 	must(t, status.Prepare(layout.StatusFile("test"), 4, os.Getuid(), os.Getgid()))
@@ -58,16 +55,12 @@ func newRig(t testing.TB) *rig {
 	r.np, err = net.Listen("unix", filepath.Join(dir, "winreg"))
 	must(t, err)
 	t.Cleanup(func() { r.tcp.Close(); r.np.Close() })
-	r.manage()
+	r.service = notify.Listen(t, dir)
+	r.notify = r.service.Path
 	return r
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = check.OK
 
 // dupFD is a descriptor of the listener that the broker may own.
 func dupFD(t testing.TB, l interface{ File() (*os.File, error) }) int {
@@ -96,65 +89,9 @@ func (r *rig) start() {
 	r.t.Cleanup(r.stop)
 }
 
-// manage does what the service manager does with the descriptor store.
-func (r *rig) manage() {
-	path := filepath.Join(layout.Runtime, "notify")
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path})
-	must(r.t, err)
-	r.t.Cleanup(func() { c.Close() })
-	r.notify = path
-	go func() {
-		buf, oob := make([]byte, 4096), make([]byte, 64)
-		for {
-			r.notStuck()
-			n, k, _, _, err := c.ReadMsgUnix(buf, oob)
-			if err != nil {
-				return
-			}
-			if string(buf[:n]) == barrier {
-				r.barrier <- struct{}{}
-				continue
-			}
-			_, name, found := strings.Cut(string(buf[:n]), "FDNAME=")
-			msgs, err := unix.ParseSocketControlMessage(oob[:k])
-			if !found || err != nil || len(msgs) != 1 {
-				continue
-			}
-			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil {
-				r.mu.Lock()
-				r.lot = append(r.lot, sys.PassedFD{FD: fds[0], Name: name})
-				r.mu.Unlock()
-			}
-		}
-	}()
-}
-
-// notStuck waits while the manager is not to read.
-func (r *rig) notStuck() {
-	r.hold.Lock()
-	defer r.hold.Unlock()
-}
-
-// barrier is a message that the manager says to have read, and with it all
-// before it, as it does before it looks after a process that has ended.
-const barrier = "BARRIER=1"
-
-// settled waits until the manager has read what was sent to its socket at path.
-func (r *rig) settled(path string) {
-	r.t.Helper()
-	c, err := net.Dial("unixgram", path)
-	must(r.t, err)
-	defer c.Close()
-	_, err = c.Write([]byte(barrier))
-	must(r.t, err)
-	<-r.barrier
-}
-
 // stored are copies of what is in the store.
 func (r *rig) stored() (fds []sys.PassedFD) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range r.lot {
+	for _, p := range r.service.Stored() {
 		fds = append(fds, sys.PassedFD{FD: dup(r.t, p.FD), Name: p.Name})
 	}
 	return fds
@@ -176,7 +113,7 @@ func (r *rig) stop() {
 	if err := <-r.done; err != nil {
 		r.t.Error(err)
 	}
-	r.settled(r.notify)
+	r.service.Sync()
 	r.broker.status.Close()
 	for _, l := range r.broker.door.Listeners {
 		unix.Close(l.FD)

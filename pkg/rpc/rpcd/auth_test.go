@@ -39,14 +39,10 @@ var toyInterface = &Interface{
 func serveToy(t *testing.T, mechanisms ...auth.Mechanism) net.Conn {
 	t.Helper()
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	s := &Server{Name: "toy", Interfaces: []*Interface{toyInterface}, Auth: mechanisms}
 	l, err := newLoop(s, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	l.endpoints = []endpoint.Endpoint{{Transport: layout.TCP, Name: "49152"}}
 	l.add(p[0], 0).watch(l)
 	done := make(chan error, 1)
@@ -54,9 +50,7 @@ func serveToy(t *testing.T, mechanisms ...auth.Mechanism) net.Conn {
 	f := os.NewFile(uintptr(p[1]), "client")
 	c, err := net.FileConn(f)
 	f.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	t.Cleanup(func() {
 		c.Close()
@@ -161,9 +155,7 @@ func TestCallsAreProtectedAsAgreed(t *testing.T) {
 						if level == dcerpc.LevelPrivacy && bytes.Contains(p.Raw, []byte("sixteen")) {
 							t.Error("the stub is not enciphered")
 						}
-						if err := client.Unprotect(auth.Fragment{PDU: p.Raw, From: from, To: to, SignHeader: flags != 0}); err != nil {
-							t.Fatal(err)
-						}
+						must(t, client.Unprotect(auth.Fragment{PDU: p.Raw, From: from, To: to, SignHeader: flags != 0}))
 					}
 					r, rej := dcerpc.ParseResponse(p)
 					if rej != nil {

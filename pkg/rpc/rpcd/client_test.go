@@ -107,9 +107,7 @@ func (c *client) exchange(pdus []byte) dcerpc.PDU {
 	c.t.Helper()
 	c.send(pdus)
 	p, err := c.receive()
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must(c.t, err)
 	return p
 }
 
@@ -120,9 +118,7 @@ func (c *client) answer() (stub []byte, status dcerpc.Status) {
 	r.MaxStub = 64 << 20
 	for {
 		p, err := c.receive()
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		must(c.t, err)
 		if int(p.FragLength) > c.max {
 			c.t.Errorf("a fragment of %d bytes, %d were agreed on", p.FragLength, c.max)
 		}

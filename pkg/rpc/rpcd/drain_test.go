@@ -4,7 +4,6 @@ package rpcd
 
 import (
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/program"
+	"msrpcd/tests/tools/notify"
 )
 
 // A server that leaves serves its clients to their end; who comes meanwhile
@@ -68,17 +68,7 @@ func TestReplacedServerKeepsWhatItCan(t *testing.T) {
 			path := filepath.Join(dir, "rpcd_test")
 			must(t, os.WriteFile(path, []byte("old"), 0o755))
 			must(t, os.Symlink(path, path+".exe"))
-			manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
-			must(t, err)
-			t.Cleanup(func() { manager.Close() })
-			go func() {
-				for b := make([]byte, 4096); ; {
-					if _, err := manager.Read(b); err != nil {
-						return
-					}
-				}
-			}()
-			t.Setenv("NOTIFY_SOCKET", filepath.Join(dir, "notify"))
+			t.Setenv("NOTIFY_SOCKET", notify.Listen(t, dir).Path)
 			r := newRig(t)
 			r.self = program.SelfOf(path + ".exe")
 			r.start()

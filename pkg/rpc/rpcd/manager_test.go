@@ -9,10 +9,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,22 +19,17 @@ import (
 
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/tests/tools/notify"
 )
 
 // manager does what systemd does for a worker: it has the listeners, keeps
 // descriptors that it is given, and starts the server again.
 type manager struct {
 	*rig
-	notify *net.UnixConn
-	path   string
+	notify *notify.Manager
 	line   *status.WorkerLine
 	vars   []string // of its environment
 	cmd    *exec.Cmd
-
-	mu    sync.Mutex
-	names []string // of the store
-	store []int
-	ready chan struct{}
 }
 
 func newManager(t *testing.T, vars ...string) *manager {
@@ -50,43 +43,8 @@ func newManager(t *testing.T, vars ...string) *manager {
 	file, err := status.Open(layout.StatusFile("test"), false)
 	must(t, err)
 	t.Cleanup(func() { file.Close() })
-	m := &manager{rig: newRig(t), path: filepath.Join(dir, "notify"), line: file.Worker(3), ready: make(chan struct{}, 1), vars: vars}
-	m.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: m.path, Net: "unixgram"})
-	must(t, err)
-	t.Cleanup(func() { m.notify.Close() })
-	go m.read()
-	t.Cleanup(func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		for _, fd := range m.store {
-			unix.Close(fd)
-		}
-	})
+	m := &manager{rig: newRig(t), notify: notify.Listen(t, dir), line: file.Worker(3), vars: vars}
 	return m.spawn()
-}
-
-// read takes what the server tells.
-func (m *manager) read() {
-	buf, oob := make([]byte, 4096), make([]byte, 256)
-	for {
-		n, on, _, _, err := m.notify.ReadMsgUnix(buf, oob)
-		if err != nil {
-			return
-		}
-		text := string(buf[:n])
-		cmsgs, _ := unix.ParseSocketControlMessage(oob[:on])
-		for i := range cmsgs {
-			fds, _ := unix.ParseUnixRights(&cmsgs[i])
-			_, name, _ := strings.Cut(text, "FDNAME=")
-			m.mu.Lock()
-			m.store = append(m.store, fds...)
-			m.names = append(m.names, name)
-			m.mu.Unlock()
-		}
-		if strings.HasPrefix(text, "READY=1") || text == "SYNC" {
-			m.ready <- struct{}{}
-		}
-	}
 }
 
 // spawn starts the server and waits until it is ready.
@@ -100,17 +58,15 @@ func (m *manager) spawn() *manager {
 		defer f.Close()
 		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, f)
 	}
-	m.mu.Lock()
-	for i, fd := range m.store {
-		d, err := unix.Dup(fd)
+	for _, fd := range m.notify.Stored() {
+		d, err := unix.Dup(fd.FD)
 		must(m.t, err)
 		f := os.NewFile(uintptr(d), "")
 		defer f.Close()
 		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, f)
-		names = append(names, m.names[i])
+		names = append(names, fd.Name)
 	}
-	m.mu.Unlock()
-	m.cmd.Env = append(os.Environ(), runtimeVariable+"="+layout.Runtime, "NOTIFY_SOCKET="+m.path,
+	m.cmd.Env = append(os.Environ(), runtimeVariable+"="+layout.Runtime, "NOTIFY_SOCKET="+m.notify.Path,
 		fmt.Sprint("LISTEN_FDS=", len(names)), "LISTEN_FDNAMES="+strings.Join(names, ":"),
 		"MSRPC_WORKER=3", "MSRPC_INDEX_BITS=16", "MSRPC_IDLE_SEC=0")
 	m.cmd.Env = append(m.cmd.Env, m.vars...)
@@ -118,11 +74,7 @@ func (m *manager) spawn() *manager {
 	must(m.t, m.cmd.Start())
 	cmd := m.cmd
 	m.t.Cleanup(func() { cmd.Process.Kill() })
-	select {
-	case <-m.ready:
-	case <-time.After(20 * time.Second):
-		m.t.Fatal("the server does not start")
-	}
+	m.notify.Wait("READY=1")
 	return m
 }
 
@@ -136,11 +88,7 @@ func (m *manager) again(signal syscall.Signal) {
 	if err := m.cmd.Wait(); err != nil && signal == syscall.SIGTERM {
 		m.t.Fatal(err)
 	}
-	sync, err := net.Dial("unixgram", m.path) // everything that it told is read
-	must(m.t, err)
-	defer sync.Close()
-	sync.Write([]byte("SYNC"))
-	<-m.ready
+	m.notify.Sync() // everything that it said is read
 	m.spawn()
 }
 

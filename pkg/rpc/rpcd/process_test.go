@@ -5,22 +5,22 @@ package rpcd
 import (
 	"fmt"
 	"io"
-	"msrpcd/pkg/rpc/auth"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/tests/tools/check"
+	"msrpcd/tests/tools/notify"
 )
 
 // The tests of this file start the server as a process of its own, as systemd
@@ -57,7 +57,7 @@ type process struct {
 	t      *testing.T
 	addr   net.Addr
 	status *status.File
-	notify *net.UnixConn
+	notify *notify.Manager
 	ended  chan error
 }
 
@@ -74,12 +74,9 @@ func spawn(t *testing.T, env ...string) *process {
 	file, err := l.(*net.UnixListener).File()
 	must(t, err)
 	defer file.Close()
-	notifyAt := filepath.Join(dir, "notify")
-	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notifyAt, Net: "unixgram"})
-	must(t, err)
-	t.Cleanup(func() { notify.Close() })
-	p := &process{t: t, addr: l.Addr(), notify: notify, ended: make(chan error, 1), Cmd: exec.Command(os.Args[0])}
-	p.Env = append(os.Environ(), runtimeVariable+"="+dir, "NOTIFY_SOCKET="+notifyAt,
+	manager := notify.Listen(t, dir)
+	p := &process{t: t, addr: l.Addr(), notify: manager, ended: make(chan error, 1), Cmd: exec.Command(os.Args[0])}
+	p.Env = append(os.Environ(), runtimeVariable+"="+dir, "NOTIFY_SOCKET="+manager.Path,
 		"LISTEN_FDS=1", "LISTEN_FDNAMES="+string(layout.Ncalrpc), "MSRPC_WORKER=2", "MSRPC_INDEX_BITS=16")
 	p.Env = append(p.Env, env...)
 	p.ExtraFiles = []*os.File{file}
@@ -87,25 +84,10 @@ func spawn(t *testing.T, env ...string) *process {
 	must(t, p.Start())
 	go func() { p.ended <- p.Wait() }()
 	t.Cleanup(func() { p.Process.Kill() })
-	p.told("READY=1")
+	p.notify.Wait("READY=1")
 	p.status, err = status.Open(layout.StatusFile("test"), false)
 	must(t, err)
 	return p
-}
-
-// told waits until it tells systemd this.
-func (p *process) told(want string) {
-	p.t.Helper()
-	p.notify.SetReadDeadline(time.Now().Add(20 * time.Second))
-	for buf := make([]byte, 4096); ; {
-		n, err := p.notify.Read(buf)
-		if err != nil {
-			p.t.Fatalf("%s is not told: %v", want, err)
-		}
-		if strings.HasPrefix(string(buf[:n]), want) {
-			return
-		}
-	}
 }
 
 // success waits until it has ended, which must be with status 0.
@@ -185,7 +167,7 @@ func TestTenThousandConnectionsInLittleMemory(t *testing.T) {
 		t.Errorf("the status file has process %d", line.PID.Load())
 	}
 	must(t, p.Process.Signal(syscall.SIGTERM))
-	p.told("STOPPING=1")
+	p.notify.Wait("STOPPING=1")
 	p.success()
 	if line.PID.Load() != 0 || line.Received.Load() != line.Closed.Load() {
 		t.Errorf("the status file afterwards: process %d, %d of %d closed", line.PID.Load(), line.Closed.Load(), line.Received.Load())

@@ -21,6 +21,7 @@ import (
 	"msrpcd/pkg/host/program"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 	"msrpcd/tests/vectors"
 )
@@ -60,12 +61,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = check.OK
 
 // start serves. The listeners' copies are the server's.
 func (r *rig) start() *rig {
