@@ -229,8 +229,13 @@ func TestOfOneSourceTheConnectionThatHasTheMostPays(t *testing.T) {
 	}
 	hog.over()
 	other.works()
+	r.hogOfContexts(other)
+}
 
-	hog = r.bound(layout.TCP, 0)
+// hogOfContexts pays for another client with its security contexts, and the oldest
+// handshake for a newer one.
+func (r *rig) hogOfContexts(other *client) {
+	hog := r.bound(layout.TCP, 0)
 	for id := range uint32(5) {
 		hog.secured(id, dcerpc.LevelConnect)
 	}

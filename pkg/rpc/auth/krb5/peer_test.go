@@ -33,6 +33,7 @@ import (
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/authtest"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 const python = "/usr/bin/python3"
@@ -77,13 +78,9 @@ func (p *peer) hear() (parts [][]byte) {
 func serviceKeys(t testing.TB, etype int32) (*keytab.Keytab, []byte) {
 	t.Helper()
 	kt := keytab.New()
-	if err := kt.AddEntry("host/server.test", "TEST", "secret", time.Now(), 3, etype); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, kt.AddEntry("host/server.test", "TEST", "secret", time.Now(), 3, etype))
 	b, err := kt.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return kt, b
 }
 
@@ -97,13 +94,9 @@ func newTicket(t testing.TB, kt *keytab.Keytab, client, service types.PrincipalN
 		f(&part)
 	}
 	b, err := asn1.Marshal(part)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	sealed, err := crypto.GetEncryptedData(asn1tools.AddASNAppTag(b, asnAppTag.EncTicketPart), kt.Entries[0].Key, keyusage.KDC_REP_TICKET, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return messages.Ticket{TktVNO: 5, Realm: "TEST", SName: service, EncPart: sealed}, session
 }
 
@@ -114,9 +107,7 @@ func credentialCache(t testing.TB, path string, kt *keytab.Keytab, etype int32, 
 	until := from.Add(time.Hour)
 	ticket, session := newTicket(t, kt, client, service, etype, from)
 	der, err := ticket.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	data := func(b, v []byte) []byte { return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...) }
 	principal := func(b []byte, p types.PrincipalName) []byte {
 		b = binary.BigEndian.AppendUint32(b, 1)
@@ -137,9 +128,7 @@ func credentialCache(t testing.TB, path string, kt *keytab.Keytab, etype int32, 
 	}
 	b = append(b, make([]byte, 1+4+4+4)...)
 	b = data(data(b, der), nil)
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(path, b, 0o600))
 }
 
 // newPeer starts a client with a ticket for a service whose keytab it returns.
@@ -152,17 +141,13 @@ func newPeer(t *testing.T, etype int32, oid string) (*peer, []byte) {
 	dir := t.TempDir()
 	credentialCache(t, filepath.Join(dir, "cc"), kt, etype, time.Now())
 	conf := "[libdefaults]\ndefault_realm = TEST\nallow_weak_crypto = true\nallow_rc4 = true\npermitted_enctypes = aes aes256-sha2 aes128-sha2 rc4\n"
-	if err := os.WriteFile(filepath.Join(dir, "krb5.conf"), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, os.WriteFile(filepath.Join(dir, "krb5.conf"), []byte(conf), 0o600))
 	cmd := exec.Command(python, "testdata/client.py", oid)
 	cmd.Env = append(os.Environ(), "KRB5_CONFIG="+filepath.Join(dir, "krb5.conf"), "KRB5CCNAME=FILE:"+filepath.Join(dir, "cc"))
 	cmd.Stderr = os.Stderr
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	p := &peer{t, in, bufio.NewScanner(out)}
 	p.out.Buffer(nil, 1<<20)
@@ -175,9 +160,7 @@ func (p *peer) handshake(c auth.Context) {
 	token := p.hear()[0]
 	for {
 		reply, done, err := c.Step(context.Background(), token)
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		check.OK(p.t, err)
 		if done && len(reply) == 0 {
 			return
 		}
@@ -191,9 +174,7 @@ func TestMITClientsAreServed(t *testing.T) {
 			t.Run(fmt.Sprintf("type %d level %d", etype, level), func(t *testing.T) {
 				p, file := newPeer(t, etype, "1.2.840.113554.1.2.2")
 				m, err := New(file, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				check.OK(t, err)
 				c, _ := m.Begin(level)
 				p.handshake(c)
 				if who := c.Caller(); who.Account != "user1" || who.Domain != "TEST" || len(who.SessionKey) != keySizes[etype] {
@@ -228,9 +209,7 @@ func (p *peer) exchange(c auth.Context, level byte, n int, signHeader bool) {
 		p.t.Fatalf("%s of %d bytes: %v", there, n, err)
 	}
 	f = authtest.Fragment(n, c.SignatureSize(), signHeader)
-	if err := c.Protect(f); err != nil {
-		p.t.Fatal(err)
-	}
+	check.OK(p.t, c.Protect(f))
 	got = p.say(back, f.PDU[:f.From], f.Stub(), f.PDU[f.To:f.To+auth.TrailerSize], f.Value())
 	if len(got) != 1 || !bytes.Equal(got[0], plain) {
 		p.t.Errorf("%s of %d bytes: the client has %x", back, n, got)
@@ -246,9 +225,7 @@ func TestWrongTicketsAreDenied(t *testing.T) {
 	wrong, _ := kt.Marshal()
 	for what, file := range map[string][]byte{"another type": other, "another key": wrong} {
 		m, err := New(file, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		c, _ := m.Begin(dcerpc.LevelIntegrity)
 		if _, _, err := c.Step(context.Background(), token); !errors.Is(err, auth.ErrDenied) {
 			t.Errorf("%s: %v", what, err)
@@ -277,15 +254,11 @@ func TestAReplayIsNotAuthenticated(t *testing.T) {
 	p, file := newPeer(t, aes256SHA1, "1.2.840.113554.1.2.2")
 	token := p.hear()[0]
 	m, err := New(file, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	begin := func() (auth.Context, []byte) {
 		c, _ := m.Begin(dcerpc.LevelConnect)
 		reply, _, err := c.Step(context.Background(), token)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		return c, reply
 	}
 	denied := func(what string, c auth.Context, third []byte) {
