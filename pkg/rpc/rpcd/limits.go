@@ -163,6 +163,9 @@ func (l *loop) pay(r source.Resource) bool {
 	if c == nil {
 		return false
 	}
+	if r == source.Unbound && !c.stillSilent(l) {
+		return true
+	}
 	c.limit(l, r, false, "the longest idle one of the source that has the most is closed")
 	if r == source.Handles {
 		l.closeGroup(c.state.group)

@@ -27,9 +27,10 @@ func (u *unbound) count(l *loop, c *conn) {
 	}
 	c.counted = true
 	for !l.ledger.Take(c.from, source.Unbound, 1) {
-		oldest := c.from.Own.silent.first
-		oldest.limit(l, source.Unbound, true, "the oldest are closed")
-		oldest.close(l)
+		if oldest := c.from.Own.silent.first; oldest.stillSilent(l) {
+			oldest.limit(l, source.Unbound, true, "the oldest are closed")
+			oldest.close(l)
+		}
 	}
 	c.from.Own.silent.push(c)
 }
@@ -50,7 +51,16 @@ func (u *unbound) remove(l *loop, c *conn) {
 // expire closes those whose time is over.
 func (u *unbound) expire(l *loop) {
 	for c := u.all.first; c != nil && l.env.BindTimeout > 0 && l.Now-c.since >= l.env.BindTimeout; c = u.all.first {
-		c.complain(l, journal.Notice, "bind timeout", journal.IDBindTimeout, "no complete bind in time: connection closed")
-		c.close(l)
+		if c.stillSilent(l) {
+			c.complain(l, journal.Notice, "bind timeout", journal.IDBindTimeout, "no complete bind in time: connection closed")
+			c.close(l)
+		}
 	}
+}
+
+// stillSilent reports whether a connection is silent that is to be closed for it. Its
+// bind may have come since the loop looked, and lie behind events of others.
+func (c *conn) stillSilent(l *loop) bool {
+	c.readable(l)
+	return c.silent
 }

@@ -148,6 +148,41 @@ func TestALowerLimitHoldsForThoseThatAreTakenUp(t *testing.T) {
 	check.Is(t, "the status file has connections", 5, m.line.Received.Load()-m.line.Closed.Load())
 }
 
+// TestABindThatLiesUnreadIsNoSilence: what came before a silent client is closed
+// counts, although the loop has not looked at it yet.
+func TestABindThatLiesUnreadIsNoSilence(t *testing.T) {
+	for name, closeSilent := range map[string]func(*loop){
+		"too many": func(l *loop) { l.reclaim() },
+		"the time is over": func(l *loop) {
+			l.Now += l.env.BindTimeout
+			l.unbound.expire(l)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newTestServer()
+			l, err := newLoop(s, setting.Defaults(), slog.New(slog.DiscardHandler))
+			must(t, err)
+			l.ledger.Limits[source.Unbound].Total = 1
+			var conns [2]*conn
+			var peers [2]int
+			for i := range conns {
+				p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+				must(t, err)
+				defer unix.Close(p[1])
+				conns[i], peers[i] = l.add(p[0], l.endpointIndex(endpoint.Endpoint{Transport: layout.Ncalrpc, Name: "TEST"})), p[1]
+				conns[i].readable(l)
+			}
+			c := client{h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}, t: t, max: dcerpc.FragSizeTCP}
+			_, err = unix.Write(peers[0], c.bind(0, presentTest))
+			must(t, err)
+			closeSilent(l)
+			if conns[0].silent || conns[0].fd < 0 {
+				t.Error("the client whose bind is there is closed")
+			}
+		})
+	}
+}
+
 func TestWaitingCostsNoAllocation(t *testing.T) {
 	s, _ := newTestServer()
 	l, err := newLoop(s, setting.Defaults(), slog.New(slog.DiscardHandler))
