@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -111,8 +110,6 @@ func New(cfg Config, log *slog.Logger, fds []sys.PassedFD) (*Broker, error) {
 // Run serves until SIGTERM, or until nothing has happened and no worker serves for
 // the idle time. What waits then is in the parking.
 func (b *Broker) Run() error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	b.parking.lot.Ready()
 	b.countWaiting()
 	if err := b.manager.Ready(b.loop.Now); err != nil {

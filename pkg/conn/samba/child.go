@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,6 +73,8 @@ func startChild(o *setting.Values) (*child, error) {
 		return nil, fmt.Errorf("pipe for the rpcd: %w", err)
 	}
 	c := &child{pidfd: -1, stdin: pipe[1]}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := likeSamba(); err != nil {
 		return nil, err
 	}
@@ -99,7 +102,7 @@ func startChild(o *setting.Values) (*child, error) {
 // likeSamba lets the rpcd inherit SIGPIPE ignored and blocked, as from
 // samba-dcerpcd: an rpcd writes to clients that have left and relies on its
 // parent for it. The adaptor writes with MSG_NOSIGNAL or to its own pipe. The
-// mask is that of the thread that forks, which startChild's caller has locked.
+// mask is that of the thread that forks, which startChild has locked.
 func likeSamba() error {
 	signal.Ignore(unix.SIGPIPE)
 	var set unix.Sigset_t

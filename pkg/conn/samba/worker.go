@@ -5,7 +5,6 @@ package samba
 import (
 	"log/slog"
 	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -115,9 +114,8 @@ const (
 const maxBody = ClientRoom + 3*(64<<10) + handoff.MaxNPA
 
 // Run serves until the worker is idle, is asked to stop, or its rpcd ends
-// unasked, which is an error. The caller's goroutine stays on its thread.
+// unasked, which is an error.
 func Run(o setting.Values, log *slog.Logger) error {
-	runtime.LockOSThread()
 	w := &worker{opt: o, log: log, childQ: -1, outFD: [1]int32{-1}, logs: follower{file: -1, due: event.Never},
 		self: program.NewSelf(), stopWait: stopWait}
 	defer w.close()

@@ -4,7 +4,10 @@ package sys
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -12,19 +15,37 @@ import (
 )
 
 // Epoll is an epoll instance whose events carry a 64-bit token of the caller.
+//
+// Go's monitor thread looks after each goroutine that it thinks may be stuck in a
+// system call: every 20 µs at first, for milliseconds, and for an event loop that
+// is woken now and then this takes more time than all else. So Wait sleeps as
+// goroutines do that wait for the network, in Go's own epoll instance, which has
+// this one in it, and the monitor thread sleeps too. Only while events come in
+// short intervals it sleeps in the kernel at once.
 type Epoll struct {
 	fd     int
-	brief  int // how long a sleep is kept from Go's scheduler, in milliseconds
+	conn   syscall.RawConn    // of fd, for Go's poller
+	look   func(uintptr) bool // looks for events
+	n      int                // events it found
+	errno  Errno
+	timer  int           // timerfd, ends a sleep; edge-triggered, so it is never read
+	armed  time.Duration // when it ends, 0: it is off
+	timed  bool          // the goroutine sleeps no longer than until then
+	brief  bool          // short sleeps may be kept from Go's scheduler
+	busy   bool          // the last sleep was shorter than briefTime
 	spin   time.Duration
 	hot    bool // the last sleep was shorter than spin
 	base   time.Time
 	events [128]unix.EpollEvent
 }
 
-// brief: a sleep that the scheduler knows of wakes its monitor thread at both
-// ends, which for an event loop is a third thread that runs for each event. As
-// long as events come in such intervals it is not woken.
-const brief = 5
+const (
+	briefTime  = time.Millisecond
+	timerToken = ^uint64(0)
+)
+
+// files are those of all instances, none of which is closed before the process ends.
+var files sync.Map
 
 // NewEpoll makes an epoll instance.
 func NewEpoll() (*Epoll, error) {
@@ -32,9 +53,25 @@ func NewEpoll() (*Epoll, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create: %w", err)
 	}
-	p := &Epoll{fd: fd, brief: brief}
-	if runtime.GOMAXPROCS(0) == 1 {
-		p.brief = 0 // other goroutines run only while this one sleeps
+	p := &Epoll{fd: fd, base: time.Now()}
+	p.brief = runtime.GOMAXPROCS(0) > 1 // else other goroutines run only while this one sleeps
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	file := os.NewFile(uintptr(fd), "epoll")
+	files.Store(file, nil)
+	if p.conn, err = file.SyscallConn(); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	p.look = func(uintptr) bool {
+		p.n, p.errno = p.wait(0)
+		return p.n > 0 || p.errno != 0 || p.armed == 0 && p.timed
+	}
+	if p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("timerfd: %w", err)
+	}
+	if errno := p.Add(p.timer, unix.EPOLLIN|unix.EPOLLET, timerToken); errno != 0 {
+		return nil, fmt.Errorf("watch timerfd: %w", errno)
 	}
 	return p, nil
 }
@@ -45,7 +82,7 @@ func NewEpoll() (*Epoll, error) {
 // spinning would keep the client from it, nothing changes.
 func (p *Epoll) Spin(limit time.Duration) {
 	if runtime.GOMAXPROCS(0) > 1 {
-		p.spin, p.base = limit, time.Now()
+		p.spin = limit
 	}
 }
 
@@ -71,45 +108,63 @@ func (p *Epoll) ctl(op, fd int, events uint32, token uint64) Errno {
 }
 
 // Wait waits up to msec milliseconds (-1: for ever) and returns how many
-// events there are, 0 also after a signal.
-func (p *Epoll) Wait(msec int) (int, Errno) {
-	if p.spin == 0 || msec == 0 {
-		return p.sleep(msec)
+// events there are. It may return 0 before that.
+func (p *Epoll) Wait(msec int) (n int, errno Errno) {
+	if msec == 0 {
+		return p.wait(0)
 	}
 	start := time.Since(p.base)
 	for p.hot {
-		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
-			uintptr(len(p.events)), 0, 0, 0)
-		if e == 0 && n > 0 {
-			return int(n), 0
+		if n, errno = p.wait(0); n > 0 || errno != 0 {
+			return n, errno
 		}
 		p.hot = time.Since(p.base)-start < p.spin
 	}
-	n, e := p.sleep(msec)
-	p.hot = n > 0 && time.Since(p.base)-start < p.spin
-	return n, e
+	if p.busy {
+		n, errno = p.wait(1)
+	}
+	if n == 0 && errno == 0 {
+		n, errno = p.sleep(start, msec)
+	}
+	slept := time.Since(p.base) - start
+	p.hot, p.busy = n > 0 && slept < p.spin, p.brief && n > 0 && slept < briefTime
+	return n, errno
 }
 
-// sleep is epoll_wait(2).
-func (p *Epoll) sleep(msec int) (int, Errno) {
-	short := p.brief
-	if msec >= 0 && msec < short {
-		short = msec
-	}
-	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
-		uintptr(len(p.events)), uintptr(short), 0, 0)
-	if e == 0 && n == 0 && short != msec {
-		if msec > 0 {
-			msec -= short
+// sleep lets the goroutine sleep until there are events or it is time. The timer
+// is left alone where it ends before that: an early end costs less than setting it
+// for each sleep.
+func (p *Epoll) sleep(now time.Duration, msec int) (int, Errno) {
+	if end := now + time.Duration(msec)*time.Millisecond; msec > 0 && (p.armed == 0 || end < p.armed) {
+		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(end - now))}
+		if _, _, e := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(p.timer), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0); e != 0 {
+			return 0, e
 		}
-		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
-			uintptr(len(p.events)), uintptr(msec), 0, 0)
+		p.armed = end
 	}
+	p.timed = msec > 0
+	if err := p.conn.Read(p.look); err != nil {
+		return 0, unix.EBADF
+	}
+	return p.n, p.errno
+}
+
+// wait is epoll_wait(2), up to msec milliseconds, unknown to Go's scheduler.
+func (p *Epoll) wait(msec int) (int, Errno) {
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
+		uintptr(len(p.events)), uintptr(msec), 0, 0)
 	if e == unix.EINTR {
 		return 0, 0
 	}
 	if e != 0 {
 		return 0, e
+	}
+	for i := range int(n) {
+		if token, _ := p.Event(i); token == timerToken {
+			n--
+			p.events[i], p.armed = p.events[n], 0
+			break
+		}
 	}
 	return int(n), 0
 }

@@ -5,7 +5,6 @@ package rpcd
 import (
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,8 +130,6 @@ func newLoop(s *Server, env setting.Values, log *slog.Logger) (*loop, error) {
 
 // run serves until SIGTERM, or until there was no connection for the idle time.
 func (l *loop) run() error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	if l.line != nil {
 		l.line.Flags.Store(status.Ready)
 	}
