@@ -21,6 +21,7 @@ import (
 
 	"msrpcd/pkg/host/event"
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/program"
 )
 
 const (
@@ -34,8 +35,9 @@ const (
 
 type follower struct {
 	to       *logParser
-	standard string // standard error of the rpcd, in /proc
-	file     int    // -1 = none
+	standard string        // standard error of the rpcd, in /proc
+	node     *program.File // the same
+	file     int           // -1 = none
 	dev, ino uint64
 	ofRpcd   bool // no other program has it
 	at       int64
@@ -54,6 +56,9 @@ func (w *worker) followLog() error {
 	f.standard = fmt.Sprintf("/proc/%d/fd/2", w.child.pid)
 	f.due = 0
 	var err error
+	if f.node, err = program.NewFile(f.standard); err != nil {
+		return err
+	}
 	if f.notify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
 		f.due = event.Never
 		w.log.Warn("messages of the rpcd are in its log file only; raise fs.inotify.max_user_instances", journal.MessageID, journal.IDLogNotRead, journal.Error, err)
@@ -100,10 +105,14 @@ func (w *worker) logTimer() {
 // one than before, and reads the old one to its end.
 func (w *worker) findLog() {
 	f := &w.logs
-	var st unix.Stat_t
-	if unix.Stat(f.standard, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || f.file >= 0 && st.Ino == f.ino && st.Dev == f.dev {
+	if f.node == nil {
+		return // no log is followed
+	}
+	now, ok := f.node.Stat()
+	if !ok || now.Mode&unix.S_IFMT != unix.S_IFREG || f.file >= 0 && now.Ino == f.ino && unix.Mkdev(now.Dev_major, now.Dev_minor) == f.dev {
 		return
 	}
+	var st unix.Stat_t
 	fd, err := unix.Open(f.standard, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err == nil {
 		err = unix.Fstat(fd, &st)

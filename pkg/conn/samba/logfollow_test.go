@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/host/program"
 	"msrpcd/tests/tools/check"
 )
 
@@ -53,6 +54,7 @@ func TestMessagesWithoutPIDAreReadOnce(t *testing.T) {
 		w.opt.Exec = "/usr/libexec/rpcd_test"
 		w.logs = follower{file: -1, notify: -1, buf: make([]byte, 100), standard: "/proc/self/fd/" + strconv.Itoa(int(file.Fd())),
 			to: &logParser{to: to, pid: "1"}}
+		w.logs.node, _ = program.NewFile(w.logs.standard)
 		w.findLog()
 		w.logs.read(followLast)
 		return w, to

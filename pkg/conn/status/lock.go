@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/pkg/host/sys"
 )
 
 // ErrLocked says that another living process has the line.
@@ -34,9 +36,7 @@ func (f *File) lock(i int) error {
 }
 
 func (f *File) alive(i int) bool {
-	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: lineOffset(i), Len: lineSize}
-	err := unix.FcntlFlock(f.f.Fd(), unix.F_OFD_GETLK, &lk)
-	return err == nil && lk.Type != unix.F_UNLCK
+	return sys.Locked(int(f.f.Fd()), lineOffset(i), lineSize)
 }
 
 // LockBroker takes the broker's line until Close. ErrLocked: another broker lives.

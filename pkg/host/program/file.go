@@ -33,17 +33,23 @@ func NewFile(path string) (*File, error) {
 	return &File{path: p}, nil
 }
 
-// ID returns the identity of what is at the path now; ok is false when there
-// is nothing: a package in the middle of its upgrade, or removed.
-func (f *File) ID() (id ID, ok bool) {
+// Stat is statx(2) of what is at the path now, valid until the next call; ok is
+// false when there is nothing.
+func (f *File) Stat() (s *unix.Statx_t, ok bool) {
 	const dirfd = 0 // not used: the path is absolute
 	_, _, e := unix.RawSyscall6(unix.SYS_STATX, dirfd, uintptr(unsafe.Pointer(f.path)), 0,
 		unix.STATX_BASIC_STATS, uintptr(unsafe.Pointer(&f.stat)), 0)
-	s := &f.stat
+	return &f.stat, e == 0
+}
+
+// ID returns the identity of what is at the path now; ok is false when there
+// is nothing: a package in the middle of its upgrade, or removed.
+func (f *File) ID() (id ID, ok bool) {
+	s, ok := f.Stat()
 	return ID{
 		ino: s.Ino, size: s.Size, sec: s.Mtime.Sec, nsec: s.Mtime.Nsec,
 		devMajor: s.Dev_major, devMinor: s.Dev_minor,
-	}, e == 0
+	}, ok
 }
 
 // String is size, time of change in nanoseconds and inode, as in the catalogue.

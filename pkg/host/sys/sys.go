@@ -4,6 +4,7 @@ package sys
 
 import (
 	"fmt"
+	"math/bits"
 	"os"
 	"strconv"
 	"strings"
@@ -70,6 +71,18 @@ func Available(fd int) (int, Errno) {
 	var n int32
 	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCINQ, uintptr(unsafe.Pointer(&n)))
 	return int(n), e
+}
+
+// Locked reports whether another open file has a write lock in n bytes from start on.
+func Locked(fd int, start, n int64) bool {
+	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: start, Len: n}
+	var e error
+	if bits.UintSize == 32 { // fcntl64(2)
+		e = unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &lk)
+	} else if _, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_OFD_GETLK, uintptr(unsafe.Pointer(&lk))); errno != 0 {
+		e = errno
+	}
+	return e == nil && lk.Type != unix.F_UNLCK
 }
 
 // PeerCred is SO_PEERCRED: the process that connected a unix socket. On other sockets the
