@@ -107,15 +107,8 @@ func (c *securityContext) accept(token []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := uint32(flagDCEStyle)
-	if auth.Protects(c.Level) {
-		want |= flagIntegrity
-	}
-	if c.Level == dcerpc.LevelPrivacy {
-		want |= flagPrivacy
-	}
-	if missing := want &^ r.flags; missing != 0 {
-		return nil, fmt.Errorf("%w: the client leaves out flags 0x%x of GSS-API that the level needs, or DCE style", auth.ErrDenied, missing)
+	if r.flags&flagDCEStyle == 0 {
+		return nil, fmt.Errorf("%w: the client leaves out DCE style", auth.ErrDenied)
 	}
 	var seq [4]byte
 	rand.Read(seq[:])
@@ -125,8 +118,14 @@ func (c *securityContext) accept(token []byte) ([]byte, error) {
 	return c.m.library.reply(r, uint32(c.Send))
 }
 
+// finish takes the third leg. As Windows does, it is here that a client is denied
+// which leaves out the flag for privacy; the one for integrity is not asked for,
+// since each fragment has to be signed anyway.
 func (c *securityContext) finish(ctx context.Context, token []byte) error {
 	r := c.request
+	if c.Level == dcerpc.LevelPrivacy && r.flags&flagPrivacy == 0 {
+		return fmt.Errorf("%w: the client leaves out the flag of GSS-API that privacy needs", auth.ErrDenied)
+	}
 	seq, err := c.m.library.third(r, token)
 	if err != nil {
 		return err

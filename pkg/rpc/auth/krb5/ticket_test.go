@@ -17,6 +17,7 @@ import (
 
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // This file owns tests about what tickets and authenticators say.
@@ -30,7 +31,7 @@ func accepted(t *testing.T, ticket func(*messages.EncTicketPart), authenticator 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Cksum = types.Checksum{CksumType: 0x8003, Checksum: binary.LittleEndian.AppendUint32(make([]byte, 20), flagDCEStyle|flagIntegrity)}
+	a.Cksum = types.Checksum{CksumType: 0x8003, Checksum: binary.LittleEndian.AppendUint32(make([]byte, 20), flagDCEStyle)}
 	if ticket == nil {
 		ticket = func(*messages.EncTicketPart) {}
 	}
@@ -135,5 +136,16 @@ func TestAccountsSayWhetherATicketNeedsAPAC(t *testing.T) {
 	}
 	if _, done, err := c.Step(context.Background(), p.say("token", reply)[0]); done || !errors.Is(err, auth.ErrDenied) || c.Caller() != nil {
 		t.Errorf("no PAC: %v", err)
+	}
+}
+
+func TestPrivacyNeedsItsFlagAtTheThirdLeg(t *testing.T) {
+	for flag, want := range map[uint32]string{flagDCEStyle: "privacy needs", flagDCEStyle | flagPrivacy: "malformed"} {
+		r, err := accepted(t, nil, func(a *types.Authenticator) { binary.LittleEndian.PutUint32(a.Cksum.Checksum[20:], flag) })
+		check.OK(t, err)
+		c := securityContext{m: &Mechanism{library: &gokrb5{}}, state: state{Level: dcerpc.LevelPrivacy}, request: r}
+		if _, done, err := c.Step(context.Background(), []byte{1}); done || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("flags 0x%x: %v", flag, err)
+		}
 	}
 }
