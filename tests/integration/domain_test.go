@@ -23,6 +23,9 @@ const (
 	domainName = "ADDOM"
 	admin      = "Administrator%" + password + "-admin"
 	dcAddress  = "192.0.2.10"
+
+	memberAddress = "192.0.2.20"
+	memberName    = "member1.ad.example.com"
 )
 
 // domainCommands is what clients ask hosts of a domain for.
@@ -39,8 +42,8 @@ func domainRPC(command string) []string {
 	return []string{"rpcclient", "127.0.0.1", "-U", admin, "-c", command}
 }
 
-// results are the outputs of domainCommands.
-func (h *host) results() map[string]string {
+// answersOf are the outputs of domainCommands.
+func (h *host) answersOf() map[string]string {
 	h.t.Helper()
 	got := map[string]string{}
 	for _, c := range domainCommands {
@@ -90,7 +93,7 @@ func TestADomainIsServedAsWithStock(t *testing.T) {
 	dc.sh("echo nameserver " + dcAddress + " >/etc/resolv.conf; cp /var/lib/samba/private/krb5.conf /etc/krb5.conf")
 	dc.run("systemctl", "start", "samba-ad-dc.service")
 	dc.answers()
-	stock := dc.results()
+	stock := dc.answersOf()
 	dc.handOver("samba-ad-dc.service")
 	dc.answers()
 
@@ -100,7 +103,7 @@ func TestADomainIsServedAsWithStock(t *testing.T) {
 
 // isServedAsController shows a controller whose rpcds are msrpcd's.
 func (h *host) isServedAsController(t *testing.T, stock map[string]string) {
-	agree(t, stock, h.results())
+	agree(t, stock, h.answersOf())
 	ports := h.sh("ss -Hltnp")
 	if strings.Contains(ports, `"systemd"`) || strings.Contains(ports, "rpcd") || !strings.Contains(ports, ":135 ") {
 		t.Errorf("ports of ours, or none of samba(8) for the endpoint mapper:\n%s", ports)
@@ -123,33 +126,50 @@ func (h *host) isServedAsController(t *testing.T, stock map[string]string) {
 func (h *host) hasAMember(t *testing.T) {
 	member := boot(t, func(o *sandboxOptions) {
 		o.Hostname = "member1"
+		o.Setup += "echo " + echoPort + " >/proc/sys/net/ipv4/ip_local_reserved_ports\n" // no client's own
 		o.Files["/etc/krb5.conf"] = "[libdefaults]\n\tdefault_realm = " + realm + "\n"
 		o.Files["/etc/resolv.conf"] = "nameserver " + dcAddress + "\n"
-		o.Files["/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf"] = "[Rpcd]\nTransports=np tcp\nPort=" + echoPort + "\n"
-		o.Files["/etc/samba/smb.conf"] = "[global]\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n\tkerberos method = secrets and keytab\n" +
+		o.Files["/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf"] = "[Rpcd]\nTransports=np tcp ncalrpc\nPort=" + echoPort + "\n"
+		o.Files["/etc/samba/smb.conf"] = "[global]\n\trpc start on demand helpers = no\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n\tkerberos method = secrets and keytab\n" +
 			"\tidmap config * : range = 100000-199999\n\tidmap config * : backend = tdb\n\tlog file = /var/log/samba/log.%m\n\tprinting = bsd\n\tprintcap name = /dev/null\n\n[public]\n\tpath = /srv/public\n"
 	})
-	link(t, h, member, "192.0.2.20/24")
+	link(t, h, member, memberAddress+"/24")
+	for _, box := range []*host{h, member} {
+		box.sh("echo " + memberAddress + " " + memberName + " >>/etc/hosts")
+	}
 	member.run("net", "ads", "join", "-U", admin, "--no-dns-updates")
+	member.stockServer()
 	member.run("systemctl", "start", "winbind.service", "smbd.service")
 	member.answers()
-	stock := member.results()
-	member.run("systemctl", "stop", "winbind.service")
+	stock, stockMatrix, stockSuites, stockRaw := member.answersOf(), member.matrix(matrixSuites[1:]...), member.kerberosSuites(), member.rawKerberos()
+	member.run("systemctl", "stop", "winbind.service", "samba-dcerpcd.service")
 	member.handOver("smbd.service")
 	member.run("systemctl", "start", "winbind.service")
 	member.answers()
-	agree(t, stock, member.results())
+	agree(t, stock, member.answersOf())
 	member.run("wbinfo", "-t")
 	member.servedByMsrpcd(t)
 	if len(member.active("msrpc-tcp-winreg.socket")) != 1 {
 		t.Error("a member has no listener on TCP")
 	}
-	out, rc := h.try("rpcclient", "192.0.2.20", "-U", admin, "-c", "srvinfo")
+	out, rc := h.try("rpcclient", memberAddress, "-U", admin, "-c", "srvinfo")
 	if rc != 0 || !strings.Contains(out, "MEMBER1") {
 		t.Errorf("the controller asks the member: exit status %d\n%s", rc, out)
 	}
 	member.authenticatesDomain(h)
 	member.pingsWithKerberos(h)
+	t.Run("matrix", func(t *testing.T) {
+		noneWorse(t, "Native rpcds by mechanism, level, transport, byte order and transfer syntax", stockMatrix, member.matrix(matrixSuites...))
+	})
+	t.Run("suites", func(t *testing.T) {
+		noneWorse(t, "Suites of smbtorture by Kerberos, on a member", stockSuites, member.kerberosSuites())
+	})
+	t.Run("keys that cannot be used", func(t *testing.T) {
+		in := *member
+		in.t = t
+		in.deniesWithWrongKeys(t)
+	})
+	t.Run("raw protocol", func(t *testing.T) { rawCompared(t, "Kerberos", stockRaw, member.rawKerberos()) })
 }
 
 // answers waits until an administrator of the domain can log in.

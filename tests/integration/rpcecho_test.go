@@ -47,17 +47,6 @@ func echo(t *testing.T, settings string) *host {
 		"[Rpcd]\nTransports=np tcp ncalrpc\nPort="+echoPort+"\n"+settings)).install()
 }
 
-// tortureOver runs one suite of smbtorture over a binding.
-func (h *host) tortureOver(binding, user, suite string) (results map[string]string, out string) {
-	h.t.Helper()
-	out, rc := h.try("timeout", "100", "smbtorture", binding, "-U", user, suite)
-	results = map[string]string{suite: fmt.Sprint("exit status ", rc)}
-	for _, m := range outcome.FindAllStringSubmatch(out, -1) {
-		results[m[2]] = m[1]
-	}
-	return results, out
-}
-
 var echoTests = []string{
 	"addone", "doublepointer", "echodata", "enum", "sinkdata", "sleep", "sourcedata", "surrounding", "testcall", "testcall2",
 }
@@ -71,12 +60,9 @@ func TestRpcechoPassesSambasTests(t *testing.T) {
 				if tr == "np" {
 					user = "root%" + password
 				}
-				got, out := h.tortureOver(echoOver[tr], user, "rpc.echo")
-				for _, test := range echoTests {
-					if got["echo."+test] != "success" {
-						t.Errorf("%s %s: %q", tr, test, got["echo."+test])
-						defer t.Log(out)
-					}
+				o := h.torture("rpc.echo", echoOver[tr], "-U"+user, "--option=torture:quick=no")
+				for _, failure := range o.echoFailures() {
+					t.Errorf("%s: %s", tr, failure)
 				}
 			}
 			if failures := h.journal("MSRPC_RPCD=rpcecho", "PRIORITY=3"); strings.TrimSpace(failures) != "" {
@@ -107,10 +93,10 @@ func mgmtOf(out string) map[string]string {
 func TestRpcechoAnswersMgmtAsSambaDoes(t *testing.T) {
 	h := echo(t, "").smbd()
 	for binding, user := range map[string]string{"ncacn_ip_tcp:127.0.0.1": "%", "ncacn_np:127.0.0.1": "root%" + password} {
-		results, out := h.tortureOver(binding, user, "rpc.mgmt")
-		got := mgmtOf(out)
-		if d := cmp.Diff(got["winreg"], got["rpcecho"]); d != "" || !strings.Contains(got["rpcecho"], "server is listening") || results["mgmt"] != "success" {
-			t.Errorf("%s: %v, winreg of Samba (-) and rpcecho (+) differ:\n%s", binding, results, d)
+		o := h.torture("rpc.mgmt", binding, "-U"+user)
+		got := mgmtOf(o.out)
+		if d := cmp.Diff(got["winreg"], got["rpcecho"]); d != "" || !strings.Contains(got["rpcecho"], "server is listening") || o.of["mgmt"] != "success" {
+			t.Errorf("%s: %v, winreg of Samba (-) and rpcecho (+) differ:\n%s", binding, o.of, d)
 		}
 	}
 }

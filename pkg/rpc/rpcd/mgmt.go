@@ -75,7 +75,8 @@ func (l *loop) offeredIDs(c *Call) []ifID {
 	return l.ids
 }
 
-// inqStats has count in and out, and an array of that many numbers.
+// inqStats has count in and out, and an array of that many numbers (C706). Samba
+// has both in a structure, which makes another order in NDR64.
 func (l *loop) inqStats(c *Call) dcerpc.Status {
 	n := min(c.In.Uint32(), mgmtStatCount)
 	if c.In.Err() != nil { // Samba sends another argument

@@ -30,5 +30,5 @@ noted("get_auth_context_creds", lambda *_, auth_type=None, **__: "kerberos" if a
 noted("reconnect_smb_pipe", lambda *_, **__: "pipe")
 noted("epmap_reconnect", lambda abstract, **_: "interface-%s" % abstract.uuid)
 
-sys.argv = ["raw_protocol", "samba.tests.dcerpc.raw_protocol"] + sys.argv[1:]
+sys.argv = ["raw_protocol"] + (sys.argv[1:] or ["samba.tests.dcerpc.raw_protocol"])
 runpy.run_module("samba.subunit.run", run_name="__main__")
