@@ -5,7 +5,7 @@
 // worker and hands the connection to its inbox. Nothing else: no policy, no
 // privilege, no D-Bus.
 //
-// One event loop on one thread owns everything; there is no lock and, per
+// One event loop on one goroutine owns everything; there is no lock and, per
 // connection on the warm path, no allocation and no log. A connection has one
 // owner at each step:
 //

@@ -21,7 +21,7 @@ import (
 	"msrpcd/pkg/wire/abi"
 )
 
-// worker is the adaptor: one event loop on one thread. All buffers are fields;
+// worker is the adaptor: one event loop on one goroutine. All buffers are fields;
 // nothing is allocated or logged for a connection.
 //
 //	starting --first status--> serving --stop()--> stopping --child ended--> done

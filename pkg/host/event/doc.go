@@ -4,7 +4,7 @@
 // what each of them sends to the service manager.
 //
 // loop.go owns the loop: epoll, the clock, signals, and the wake-up from other
-// goroutines. manager.go owns sd_notify(3). One thread runs a Loop and owns all
+// goroutines. manager.go owns sd_notify(3). One goroutine runs a Loop and owns all
 // that it serves; only Wake, Raise and the signals come from elsewhere. A turn
 // of a loop allocates nothing, takes no lock and never waits for the manager.
 //

@@ -21,7 +21,7 @@
 //		return 0
 //	}
 //
-// One event loop on one thread owns all connections, association groups and
+// One event loop on one goroutine owns all connections, association groups and
 // context handles. Operations run on it, one at a time, and need no locks; one
 // that may block says so (Op.Blocking) and runs in a goroutine, during which
 // its connection takes no other call unless the client asked for that with

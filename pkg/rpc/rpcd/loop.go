@@ -23,7 +23,7 @@ import (
 	"msrpcd/pkg/host/sys"
 )
 
-// loop is the state of a serving process. One thread owns it; the goroutines of
+// loop is the state of a serving process. One goroutine owns it; those of
 // blocking operations touch only done and the handles, under their locks.
 type loop struct {
 	*event.Loop // woken by signals, and when a blocking operation has ended

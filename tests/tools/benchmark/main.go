@@ -25,8 +25,8 @@ func main() {
 }
 
 func run() error {
-	rounds := flag.Int("rounds", 5, "how often each measurement is made")
-	seconds := flag.Float64("seconds", 2, "length of each measurement")
+	rounds := flag.Int("rounds", 3, "how often each measurement is made")
+	seconds := flag.Float64("seconds", 0.7, "length of each measurement")
 	only := flag.String("only", "", "parts whose title has this text")
 	held := flag.Int("held", 10000, "most connections held at once")
 	tools := flag.String("tools", "", "directory with bindload and limit")
