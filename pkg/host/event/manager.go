@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	statusEvery = time.Second           // STATUS= at most so often
+	statusAfter = time.Second           // from a change to STATUS=
 	readyRetry  = 10 * time.Millisecond // between tries to say READY=1
 )
 
 // Manager is the service manager, as far as a service reports to it: READY=1
-// is said until it was accepted, the status line when it has changed and at most
-// once a second. PID 1 does not read while it reloads; what it does not take
+// is said until it was accepted, the status line a second after it has changed,
+// if it has not changed back: a client that comes and goes costs PID 1 nothing. PID 1 does not read while it reloads; what it does not take
 // now is said again later, and nothing ever waits for it.
 type Manager struct {
 	*sys.Notifier
@@ -26,8 +26,8 @@ type Manager struct {
 	began bool          // Ready was called
 	ready bool          // READY=1 was accepted
 	told  string        // the status line that was accepted
-	last  time.Duration // when the last status line was made
-	dirty bool          // the text may have changed since
+	last  time.Duration // when the text may have changed first, or READY=1 was tried
+	dirty bool          // the text may have changed since it was made
 }
 
 // NewManager finds the manager in the environment. text makes the status line.
@@ -53,6 +53,9 @@ func (m *Manager) Ready(now time.Duration) error {
 
 // Tell is for each turn of the loop.
 func (m *Manager) Tell(now time.Duration) {
+	if !m.dirty && m.ready {
+		m.last = now
+	}
 	if m.dirty = true; m.began && now >= m.Due() {
 		m.say(now)
 	}
@@ -82,7 +85,7 @@ func (m *Manager) Due() time.Duration {
 	case !m.ready:
 		return m.last + readyRetry
 	}
-	return m.last + statusEvery
+	return m.last + statusAfter
 }
 
 // Stopping says that the service ends, and the status line as it is now.

@@ -68,7 +68,7 @@ func TestReadyIsSaidUntilTheManagerTakesIt(t *testing.T) {
 	s.told("")
 }
 
-func TestStatusIsToldOnceASecondAndOnlyWhenItChanged(t *testing.T) {
+func TestStatusIsToldASecondAfterAChangeThatStays(t *testing.T) {
 	s := newService(t)
 	now := time.Hour
 	s.status = "1"
@@ -78,26 +78,37 @@ func TestStatusIsToldOnceASecondAndOnlyWhenItChanged(t *testing.T) {
 		t.Error("the loop is woken though nothing happened")
 	}
 	s.status = "2"
-	s.Tell(now + statusEvery/2)
+	now += time.Minute
+	s.Tell(now)
+	s.Tell(now + statusAfter/2)
 	s.told("")
-	if s.Due() != now+statusEvery {
+	if s.Due() != now+statusAfter {
 		t.Errorf("the change is told at %v", s.Due())
 	}
-	s.Tell(now + statusEvery)
+	s.Tell(now + statusAfter)
 	s.told("STATUS=2")
-	s.Tell(now + 3*statusEvery)
-	s.told("")
 	if s.Due() != Never {
 		t.Error("the loop is woken though nothing has changed")
 	}
+	now += time.Minute
 	s.status = "3"
+	s.Tell(now)
+	s.status = "2"
+	s.Tell(now + statusAfter)
+	s.told("")
+	if s.Due() != Never {
+		t.Error("the loop is woken though nothing is to be told")
+	}
+	now += time.Minute
+	s.status = "4"
+	s.Tell(now)
 	for queued := s.Send(nil, "full"); queued == 0; queued = s.Send(nil, "full") {
 	}
-	s.Tell(now + 5*statusEvery)
+	s.Tell(now + statusAfter)
 	for n, _ := unix.Read(s.socket, make([]byte, 256)); n > 0; n, _ = unix.Read(s.socket, make([]byte, 256)) {
 	}
 	s.Tell(s.Due())
-	s.told("STATUS=3")
+	s.told("STATUS=4")
 	s.status = "end"
 	s.Stopping()
 	s.told("STOPPING=1\nSTATUS=end")
