@@ -97,8 +97,8 @@ func attributes(text string) map[string]string {
 	return a
 }
 
-// inherited are the attributes of an rpcd and of three scripts of rpcds.
-func (h *host) inherited() map[string]map[string]string {
+// inherited are the attributes of two rpcds and of scripts of rpcds.
+func (h *host) inherited(scripts ...string) map[string]map[string]string {
 	h.t.Helper()
 	h.try("rpcclient", "127.0.0.1", "-U", "root%"+password, "-c", "netshareadd /srv/public added")
 	h.run("rpcclient", "127.0.0.1", "-U", "root%"+password, "-c", "enumprinters")
@@ -107,7 +107,7 @@ func (h *host) inherited() map[string]map[string]string {
 	for _, rpcd := range []string{"rpcd_classic", "rpcd_spoolss"} {
 		got[rpcd] = attributes(h.run("sh", "-c", "sh /srv/dump $(pgrep -o -x "+rpcd+")"))
 	}
-	for _, script := range []string{"add-share", "print"} {
+	for _, script := range scripts {
 		h.eventually(func() error {
 			out, _ := h.try("cat", "/srv/out/"+script)
 			if got[script] = attributes(out); got[script]["env PATH"] == "" {
@@ -123,7 +123,7 @@ func TestRpcdsAndTheirScriptsInheritWhatTheyDoWithStockSamba(t *testing.T) {
 	job := check.File(t, "testdata/printjob.py")
 	scripts := func(o *sandboxOptions) {
 		for _, line := range []string{"load printers = yes", "printcap name = /etc/printcap.test", "lpq command = true",
-			"print command = /srv/print %s", "add share command = /srv/add-share"} {
+			"print command = /srv/print %s"} {
 			global(line)(o)
 		}
 		o.Files["/etc/printcap.test"] = "lp1|one\n"
@@ -139,8 +139,19 @@ func TestRpcdsAndTheirScriptsInheritWhatTheyDoWithStockSamba(t *testing.T) {
 		h.sh("mkdir -p /var/spool/samba /srv/out; chmod 1777 /var/spool/samba /srv/out")
 		return h
 	}
-	stock := start(scripts, global("rpc start on demand helpers = yes"), func(o *sandboxOptions) { o.Stage = "" }).smbd().inherited()
-	ours := start(scripts).install().smbd().inherited()
+	mounts := global("add share command = /srv/add-share")
+	stock := start(scripts, mounts, global("rpc start on demand helpers = yes"), func(o *sandboxOptions) { o.Stage = "" }).smbd().inherited("add-share", "print")
+	ours := start(scripts, mounts).install().smbd().inherited("add-share", "print")
+	for process, got := range start(scripts).install().smbd().inherited("print") {
+		if got["namespace mnt"] != "" {
+			t.Errorf("no script is named that may mount, and %s has the mounts of systemd", process)
+		}
+		if process == "rpcd_classic" {
+			continue // it has done nothing yet
+		}
+		got["namespace mnt"] = stock[process]["namespace mnt"]
+		ours[process+" with its own mounts"], stock[process+" with its own mounts"] = got, stock[process]
+	}
 	for process, want := range stock {
 		t.Run(process, func(t *testing.T) {
 			compareInherited(t, want, ours[process])

@@ -43,6 +43,7 @@ type Samba struct {
 	PrivateDir         string   // private dir
 	LogDir             string   // directory of log file
 	DefaultLogging     bool     // logging, syslog and syslog only are not set: level 0 goes to syslog, too
+	NoCommands         bool     // no command that is run as root for a client and may do anything is set
 	PortLow, PortHigh  int      // rpc server dynamic port range
 	BindInterfacesOnly bool     // bind interfaces only
 	Interfaces         []string // interfaces, as written: "lo", "eth0;speed=100", "10.0.0.0/8"

@@ -27,6 +27,7 @@ func TestParseTestparm(t *testing.T) {
 		NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/run/samba/ncalrpc/np", LockDir: "/run/samba",
 		PrivateDir: "/var/lib/samba/private", LogDir: "/var/log/samba", PortLow: 49152, PortHigh: 65535,
 		HelpersOnDemand: true, NetbiosName: "FILESERVER", GuestAccount: "nobody", ServerRole: "standalone server",
+		NoCommands: true,
 	}
 	changed := debian
 	changed.NPDir = "/run/custom/np"

@@ -35,6 +35,7 @@ func ParseTestparm(out []byte) (*Samba, error) {
 		GuestAccount:    p["guestaccount"],
 		ServerRole:      role(p),
 		DefaultLogging:  p["logging"] == "" && p["syslog"] == "1" && p["syslogonly"] == "No",
+		NoCommands:      noCommands(p),
 	}
 	pipes := p["external_rpc_pipe:socket_dir"]
 	if pipes == "" {

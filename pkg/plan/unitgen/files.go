@@ -85,7 +85,7 @@ func build(p *plan.Plan) (*set, error) {
 		if r.Kind == config.KindNative {
 			s.add(worker, nativeWorker(r))
 		} else {
-			s.add(worker, sambaWorker(r))
+			s.add(worker, sambaWorker(p, r))
 		}
 		if r.Direct {
 			s.add(r.Service()+".d/10-listeners.conf", direct(r))

@@ -5,7 +5,6 @@ package unitgen
 import (
 	"fmt"
 	"path"
-	"strings"
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/layout"
@@ -20,7 +19,7 @@ func (b *builder) replaced() {
 }
 
 // sambaWorker is the template of workers that run an unmodified rpcd.
-func sambaWorker(r *plan.Rpcd) *builder {
+func sambaWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.unit(r, "MSRPC worker %i of "+r.Name)
 	if usesBgqd(r) {
@@ -41,38 +40,10 @@ func sambaWorker(r *plan.Rpcd) *builder {
 	b.setAll("TimeoutStopSec=60")
 	b.setAll(units.Restart(HasRestartSteps == "yes"))
 	b.set("Slice", layout.Slice(r.Name))
-	b.setAll(sambaHardening)
+	b.sambaSandbox(p, r)
 	b.sambaLog(r)
 	return b
 }
-
-// sambaHardening restricts programs of Samba that need root: they become the
-// user who called. They serve files of any share, run the administrator's
-// scripts and print commands, and are meant to have those effects.
-const sambaHardening = `
-# Nothing here makes a mount namespace: snapshot scripts of rpcd_fsrvp and
-# "add share command" may mount what smbd has to see. So no ProtectSystem=,
-# ProtectHome=, PrivateTmp= or PrivateDevices= (print commands write to
-# devices); capabilities and system calls stand in for ProtectKernel*=,
-# ProtectClock= and ProtectHostname=. hardened-worker.conf of the documentation
-# is for hosts without scripts.
-# Samba needs CAP_SYS_ADMIN for NT ACLs, which are security.* attributes. Of what
-# is left scripts need CAP_SYS_PTRACE and @debug (gdb of "panic action",
-# start-stop-daemon), CAP_NET_BIND_SERVICE (lpr), CAP_AUDIT_* (su, useradd),
-# CAP_MKNOD, @mount (snapshots), and what services that svcctl starts need.
-CapabilityBoundingSet=~CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_LEASE CAP_NET_ADMIN CAP_NET_RAW CAP_PERFMON CAP_SYSLOG CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM
-SystemCallArchitectures=native
-SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap bpf perf_event_open sethostname setdomainname
-SystemCallErrorNumber=EPERM
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-# No NoNewPrivileges=: it stops SELinux and AppArmor transitions to Samba's own
-# domains, and sudo in scripts. No MemoryDenyWriteExecute=: scripts may be run
-# by a just-in-time compiler. No RestrictSUIDSGID=: "force directory mode".
-RestrictNamespaces=yes
-RestrictRealtime=yes
-LockPersonality=yes
-KeyringMode=private
-`
 
 // sambaLimits are those of smbd.service, which rpcds have when smbd starts
 // samba-dcerpcd. Their scripts inherit them.
@@ -115,6 +86,6 @@ func bgqd(p *plan.Plan, r *plan.Rpcd) *builder {
 	b.keepScripts(r, program)
 	b.setAll("SuccessExitStatus=1\nRestart=on-abnormal\nRestartSec=1s\nTimeoutStopSec=20\n" + sambaLimits)
 	b.set("Slice", layout.Slice(r.Name))
-	b.setAll(strings.TrimSpace(sambaHardening))
+	b.sambaSandbox(p, r)
 	return b
 }

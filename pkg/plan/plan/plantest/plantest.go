@@ -42,7 +42,7 @@ func Samba(version string) *config.Samba {
 	return &config.Samba{
 		ConfigFile: "/etc/samba/smb.conf", Version: version,
 		NcalrpcDir: "/run/samba/ncalrpc", NPDir: "/run/samba/ncalrpc/np",
-		LockDir: "/run/samba", PrivateDir: "/var/lib/samba/private", LogDir: "/var/log/samba", DefaultLogging: true,
+		LockDir: "/run/samba", PrivateDir: "/var/lib/samba/private", LogDir: "/var/log/samba", DefaultLogging: true, NoCommands: true,
 		PortLow: 49152, PortHigh: 65535, NetbiosName: "HOST", GuestAccount: "nobody",
 	}
 }
