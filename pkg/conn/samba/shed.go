@@ -5,8 +5,12 @@ package samba
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"msrpcd/pkg/conn/inbox"
 	"msrpcd/pkg/conn/source"
@@ -30,12 +34,16 @@ type shedder struct {
 	dirs  *inbox.Directories
 	ports []uint16      // that TCP clients came to
 	at    atomic.Uint64 // how many clients are given to the child before the next look
+	began time.Duration // the last look
 	looks atomic.Bool   // one is being taken
 	blind atomic.Bool   // there is no way to look
 }
 
 // ownFDs are the rpcd's own: files, databases, connections to others.
 const ownFDs = 256
+
+// lookPause is the least time between looks, unless there are more than the total.
+const lookPause = 500 * time.Millisecond
 
 // fit makes limits fit a number of descriptors.
 func (s *shedder) fit(limit source.Limit, descriptors int) {
@@ -66,11 +74,15 @@ func (s *shedder) notePort(port uint16) {
 func (w *worker) shedSome() {
 	s := &w.shed
 	least := min(s.limit.Address, s.limit.User, s.limit.Total)
-	if w.line.Open() <= uint64(least) || w.taken < s.at.Load() || s.looks.Swap(true) {
+	if w.line.Open() <= uint64(least) || w.taken < s.at.Load() || w.loop.Now-s.began < lookPause && w.line.Open() <= uint64(s.limit.Total) || s.looks.Swap(true) {
 		return
 	}
+	s.began = w.loop.Now
 	ports, taken := s.ports, w.taken
 	go func() {
+		// What is served comes before: a look at many thousand sockets takes a while.
+		runtime.LockOSThread() // the thread ends with it
+		unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 10)
 		defer s.looks.Store(false)
 		shut, left, err := s.look(w.child.pid, w.child.pidfd, ports)
 		if err != nil {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Attack is a client that takes what it can get of an rpcd: it floods it with
-// calls, keeps requests unfinished, blocks, opens handles. When it has what it
+// calls, keeps requests unfinished, blocks, opens handles, begins handshakes, takes
+// no answers. It may come from many addresses. When it has what it
 // wants it says so in a line, holds it until a line comes from standard input,
 // and prints how much that was.
 package main
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -20,13 +22,15 @@ import (
 )
 
 type attack struct {
-	addr, from string
-	iface      dcerpc.SyntaxID
-	conns      int
-	calls      int
-	opnum      uint16
-	stub       []byte
-	group      uint32
+	addr   string
+	from   []string // own addresses, one after the other
+	opened int
+	iface  dcerpc.SyntaxID
+	conns  int
+	calls  int
+	opnum  uint16
+	stub   []byte
+	group  uint32
 }
 
 func main() {
@@ -37,21 +41,31 @@ func main() {
 	stub := flag.String("stub", "", "its arguments, in hexadecimal digits")
 	group := flag.Uint("group", 0, "association group to join")
 	flag.StringVar(&a.addr, "addr", "", "address of the listener")
-	flag.StringVar(&a.from, "from", "", "own address")
+	from := flag.String("from", "", "own address, or the first of them")
+	many := flag.Int("sources", 1, "how many own addresses")
 	flag.IntVar(&a.conns, "c", 1, "connections")
 	flag.IntVar(&a.calls, "n", 1, "calls of each")
-	mode := flag.String("do", "", "flood, partial, block or calls")
+	mode := flag.String("do", "", "flood, storm, partial, deaf, block, handles, shake or calls")
 	flag.Parse()
 	a.iface = dcerpc.SyntaxID{UUID: uuid.MustParse(*iface), Version: uint32(*major)}
 	a.opnum, a.group = uint16(*opnum), uint32(*group)
 	a.stub, _ = hex.DecodeString(*stub)
-	modes := map[string]func() string{"flood": a.flood, "partial": a.partial, "block": a.block, "calls": a.makeCalls}
+	for ip := net.ParseIP(*from).To4(); ip != nil && len(a.from) < *many; ip = next(ip) {
+		a.from = append(a.from, ip.String())
+	}
+	modes := map[string]func() string{"flood": a.flood, "storm": a.storm, "partial": a.partial, "deaf": a.deaf, "block": a.block,
+		"handles": a.handles, "shake": a.shake, "calls": a.makeCalls}
 	run := modes[*mode]
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "attack: -do flood, partial, block or calls")
+		fmt.Fprintln(os.Stderr, "attack: see -do")
 		os.Exit(2)
 	}
 	fmt.Println(run())
+}
+
+// next is the address after ip.
+func next(ip net.IP) net.IP {
+	return binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(ip)+1)
 }
 
 // hold says that all is in place, and waits for a line.
@@ -63,8 +77,9 @@ func hold() {
 // bound is a connection with a bind, and its association group.
 func (a *attack) bound() (c net.Conn, group uint32, err error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
-	if a.from != "" {
-		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(a.from)}
+	if len(a.from) > 0 {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(a.from[a.opened%len(a.from)])}
+		a.opened++
 	}
 	if c, err = d.Dial("tcp", a.addr); err != nil {
 		return nil, 0, err
@@ -110,67 +125,6 @@ func (a *attack) request(call uint32, flags byte, stub []byte) []byte {
 }
 
 const whole = dcerpc.FlagFirst | dcerpc.FlagLast
-
-// flood sends calls without waiting for the answers, which it reads.
-func (a *attack) flood() string {
-	var many []byte
-	for n := range 2000 {
-		many = append(many, a.request(uint32(n+2), whole, a.stub)...)
-	}
-	for range a.conns {
-		c, _, err := a.bound()
-		if err != nil {
-			return err.Error()
-		}
-		go io.Copy(io.Discard, c)
-		go func() {
-			for {
-				if _, err := c.Write(many); err != nil {
-					return
-				}
-			}
-		}()
-	}
-	hold()
-	return "over"
-}
-
-// partial sends the beginnings of requests of 4 MiB, until no more are taken.
-func (a *attack) partial() string {
-	sent, fragment := 0, make([]byte, 5000)
-	for range a.conns {
-		c, _, err := a.bound()
-		if err != nil {
-			break
-		}
-		flags := byte(dcerpc.FlagFirst)
-		for n := 0; n+len(fragment) < 4<<20; n += len(fragment) {
-			if _, err := c.Write(a.request(2, flags, fragment)); err != nil {
-				break
-			}
-			flags = 0
-			sent += len(fragment)
-		}
-	}
-	hold()
-	return fmt.Sprint(sent)
-}
-
-// block makes calls that are not answered soon.
-func (a *attack) block() string {
-	for range a.conns {
-		c, _, err := a.bound()
-		if err != nil {
-			return err.Error()
-		}
-		for n := range a.calls {
-			c.Write(a.request(uint32(n+2), whole, a.stub))
-		}
-		defer c.Close()
-	}
-	hold()
-	return "over"
-}
 
 // makeCalls makes calls one after the other on each connection, with a request of
 // two fragments if that is long, keeps the connections, and prints how many were
