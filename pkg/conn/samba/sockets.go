@@ -133,7 +133,7 @@ func choose(list []socket, limit source.Limit) (victims []socket, left int) {
 	if have > limit.Total {
 		need = have - limit.Total + limit.Total/16
 	}
-	left = limit.Total
+	left = min(limit.Total, limit.Address, limit.User) // of one that is not seen yet
 	shares := map[source.Source]int{}
 	for from, n := range count {
 		shares[from] = limit.Share(from)
