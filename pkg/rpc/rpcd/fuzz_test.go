@@ -15,6 +15,7 @@ import (
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
 	"msrpcd/tests/tools/check"
@@ -30,7 +31,13 @@ func FuzzStream(f *testing.F) {
 			f.Add(tr, seed)
 		}
 	}
+	c := &client{t: f, h: dcerpc.Header{Flags: dcerpc.FlagFirst | dcerpc.FlagLast, Drep: dcerpc.LittleEndian}}
+	begun := c.authBind(0, dcerpc.Auth{Type: toyService, Level: dcerpc.LevelConnect, ContextID: 1, Value: []byte("token1")})
+	done := append(begun[:len(begun):len(begun)], c.auth3(toyService, "token2")...)
+	f.Add(uint8(0), append(done, c.in(1, dcerpc.LevelConnect, opIdentity)...))
+	f.Add(uint8(1), append(begun[:len(begun):len(begun)], c.alter(2, dcerpc.LevelPrivacy, "token1")...))
 	s, hooks := newTestServer()
+	s.Auth = []auth.Mechanism{toyAuth{}}
 	close(hooks.wait)
 	go func() {
 		for {
