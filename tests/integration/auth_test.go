@@ -126,11 +126,14 @@ func (h *host) authenticatesDomain(dc *host) {
 			defer h.t.Log(h.journal("-u", authUnit, "-u", echoUnit))
 		}
 	}
-	for _, level := range levels {
-		args := []string{"rpcclient", "ncacn_ip_tcp:" + memberName + "[" + echoPort + "," + level + ",ntlm]", "-U", admin, "-c", "echoaddone 41; echodata 5000"}
-		if out, rc := dc.try(args...); rc != 0 {
-			h.t.Errorf("%v: exit status %d\n%s", args, rc, out)
-			defer h.t.Log(h.journal("-u", authUnit, "-u", echoUnit))
+	upn := "administrator@" + strings.ToLower(realm) + strings.TrimPrefix(admin, "Administrator") // in no domain that NTLM names
+	for user, levels := range map[string][]string{admin: levels, upn: {"seal"}} {
+		for _, level := range levels {
+			args := []string{"rpcclient", "ncacn_ip_tcp:" + memberName + "[" + echoPort + "," + level + ",ntlm]", "--use-kerberos=off", "-U", user, "-c", "echoaddone 41; echodata 5000"}
+			if out, rc := dc.try(args...); rc != 0 {
+				h.t.Errorf("%v: exit status %d\n%s", args, rc, out)
+				defer h.t.Log(h.journal("-u", authUnit, "-u", echoUnit))
+			}
 		}
 	}
 }

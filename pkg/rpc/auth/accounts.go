@@ -19,7 +19,7 @@ type Accounts interface {
 	Logon(ctx context.Context, l *Logon) (*Account, error)
 	// PAC checks the PAC of a ticket (MS-PAC) that this host could decrypt; it is
 	// nil of a ticket without one, or whose PAC has no account. The zero Account says
-	// that the client is whom the ticket names, in no group.
+	// that the client is the principal of the ticket, in no group.
 	PAC(ctx context.Context, pac []byte) (*Account, error)
 }
 
