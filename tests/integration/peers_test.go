@@ -62,7 +62,7 @@ func TestClientsOfAnMITRealmAreServed(t *testing.T) {
 	h := echo(t, "")
 	m := h.kdc()
 	m.keytab("keytab")
-	h.sh("mkdir -m 700 /etc/credstore; ln -s /etc/krb5.keytab /etc/credstore/krb5.keytab")
+	h.sh("mkdir -p -m 700 /etc/credstore; ln -s /etc/krb5.keytab /etc/credstore/krb5.keytab")
 	want := map[string]string{}
 	for etype := range keytabTypes {
 		for _, level := range []int{2, 4, 5, 6} {
@@ -113,7 +113,7 @@ func TestKeysOfAKerberosServiceMayComeAndGo(t *testing.T) {
 	const served, refused = "42", "nak 9"
 	fresh := func() { h.run("systemctl", "stop", echoUnit) } // what it logs once is logged again
 	m.faults("no keytab", refused, "msrpc-auth has no keys for authentication service 16")
-	h.sh("mkdir -m 700 /etc/credstore; ln -s /etc/krb5.keytab /etc/credstore/krb5.keytab")
+	h.sh("mkdir -p -m 700 /etc/credstore; ln -s /etc/krb5.keytab /etc/credstore/krb5.keytab")
 	m.keytab("keytab")
 	m.faults("a keytab that comes", served, "")
 	h.MustWrite(t, "/etc/krb5.keytab", "not a keytab")
