@@ -44,7 +44,6 @@ const smbConf = `[global]
 	printcap name = /dev/null
 	printing = bsd
 	lpq command = true
-	allow dcerpc auth level connect = yes
 	realm = TEST.EXAMPLE
 	kerberos method = dedicated keytab
 	dedicated keytab file = /etc/krb5.keytab
