@@ -112,6 +112,10 @@ func TestANativeRpcdSeesNoKey(t *testing.T) {
 	if user := h.property(authUnit, "User"); user != "msrpc-auth" {
 		t.Errorf("%s runs as %q", authUnit, user)
 	}
+	h.run("systemctl", "stop", authUnit)
+	if result := h.property(authUnit, "Result"); result != "success" {
+		t.Errorf("%s, which was stopped: %q", authUnit, result)
+	}
 }
 
 // authenticatesDomain lets users of a domain, who are at its controller, call
