@@ -21,6 +21,7 @@ import (
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/rpc/auth/spnego"
 	"msrpcd/pkg/rpc/rpcd"
+	"msrpcd/tests/tools/check"
 	"msrpcd/tests/tools/loopback"
 )
 
@@ -30,17 +31,13 @@ func secured(t *testing.T, services ...func(...auth.Mechanism) auth.Mechanism) s
 	t.Helper()
 	loopback.Need(t)
 	f, err := hashes.Parse("User:1000:X:A4F49C406510BDCAB6824EE7C30FD852:[U]:")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	s := &rpcd.Server{Name: "secured"}
 	for _, service := range services {
 		s.Auth = append(s.Auth, service(&ntlm.Mechanism{Accounts: f}))
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	go s.Serve(ln)
 	t.Cleanup(s.Shutdown)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
@@ -97,9 +94,7 @@ func TestSecretsAreNotSeen(t *testing.T) {
 	var out strings.Builder
 	cmd.Stdin, cmd.Stdout = slave, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, cmd.Start())
 	shown := expect(t, master, "Password for User: ")
 	if _, err := master.WriteString("Password\n"); err != nil {
 		t.Fatal(err)
@@ -116,9 +111,7 @@ func TestSecretsAreNotSeen(t *testing.T) {
 
 	cmd = exec.Command(program(t), "ping", "-c", "0", "-i", "0.01", "-U", "User%Password", binding)
 	pipe, _ := cmd.StdoutPipe()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, cmd.Start())
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	expect(t, pipe.(*os.File), "1: group")
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/cmdline")
@@ -135,9 +128,7 @@ func program(t *testing.T) string {
 	if err == nil {
 		err = os.Symlink(self, path)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return path
 }
 
@@ -157,9 +148,7 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	if err == nil {
 		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	t.Cleanup(func() { slave.Close() })
 	return master, slave
 }

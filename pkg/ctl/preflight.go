@@ -59,7 +59,7 @@ msrpc-preflight.service.`,
 	}
 }
 
-// afterFailure starts the target anew when the preflight comes up late, after
+// afterFailure starts the target again when the preflight comes up late, after
 // it failed: the sockets that require it were given up by then. An error is
 // left to verify and refresh, which see these sockets.
 func (e *env) afterFailure(ctx context.Context) {

@@ -110,10 +110,10 @@ func (e *env) verifyText(v *verification) {
 		fmt.Fprintf(e.out, "%s: %s\n    %s\n", title(g.Finding), g.What, g.Remedy)
 		for i, c := range g.Consequences {
 			if i == shownBelow {
-				fmt.Fprintf(e.out, "    hence: %d more; --json has all\n", len(g.Consequences)-i)
+				fmt.Fprintf(e.out, "    therefore: %d more; --json has all\n", len(g.Consequences)-i)
 				break
 			}
-			fmt.Fprintf(e.out, "    hence: %s: %s\n", title(c), c.What)
+			fmt.Fprintf(e.out, "    therefore: %s: %s\n", title(c), c.What)
 		}
 	}
 	for _, u := range v.Unknown {

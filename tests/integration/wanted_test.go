@@ -136,7 +136,7 @@ func dropIn(unit, text string) (happen, edit func(*host)) {
 		}
 }
 
-// winregEnds ends what serves winreg, so that a client starts it anew.
+// winregEnds ends what serves winreg, so that a client starts it again.
 const winregEnds = "systemctl stop msrpc-broker@winreg.service 'msrpc-worker-winreg@*.service'; "
 
 func TestRemediesOfUnits(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	IDAcceptFailed      = "887d1e8ec06d42d6b98cf9589cf3fe7b" // broker: accept fails (out of descriptors)
 	IDWorkerReady       = "b6dd9e1444ac4b45800400a542c30d9f" // worker: the rpcd is ready
 	IDWorkerIdle        = "36b04e7d4758454e8a984cb9647149fe" // worker: idle exit
-	IDChildDied         = "40a128b1c9a944e58f0a4ae998509581" // worker: the rpcd ended unasked
+	IDChildDied         = "40a128b1c9a944e58f0a4ae998509581" // worker: the rpcd ended by itself
 	IDWorkerDrains      = "2f558afac17f4a869c5746db242de20e" // worker: takes no new clients, serves those it has to their end
 	IDLogNotRead        = "fadcaa355b2b4f14b2f47c5027ec4f32" // worker: the log file of the rpcd cannot be watched
 	IDHandoverRefused   = "4dd426a23f0f4a1a99583155d530e339" // worker: a hand-over is not acceptable

@@ -85,7 +85,7 @@ func TestNodeIsMatchedByInode(t *testing.T) {
 	}{
 		{"/np/winreg", 100, true, NodeLive, 1},
 		{"/np/winreg", 1<<32 | 100, true, NodeLive, 1},
-		{"/np/winreg", 101, true, NodeDead, 0}, // bound anew by somebody who left
+		{"/np/winreg", 101, true, NodeDead, 0}, // bound again by somebody who left
 		{"/np/winreg", 101, false, NodeLive, 1},
 		{"/np/samr", 200, true, NodeDead, 0},
 		{"/np/lsass", 5, true, NodeLive, 3}, // no unix_diag
@@ -114,7 +114,7 @@ func TestUnitOf(t *testing.T) {
 }
 
 // An inbox is a bound datagram socket: its node is told from one that another
-// process has bound anew.
+// process has bound again.
 func TestBound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "inbox")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

@@ -56,7 +56,7 @@ func TestMessageWithDescriptorsAndCredentials(t *testing.T) {
 }
 
 // TestSendToNeedsNoConnection: by path, by abstract name, and after the node was
-// made anew.
+// made again.
 func TestSendToNeedsNoConnection(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	check.OK(t, err)

@@ -6,7 +6,7 @@
 // A mistake in a file of msrpcd never stops anything: it becomes a Problem
 // with file and line, the setting keeps the value it had, and the rest holds.
 // So the generator can always go on, and programs with a journal or a terminal
-// shows the problems.
+// show the problems.
 //
 // Its API is for msrpcd alone and may change with any version.
 package config

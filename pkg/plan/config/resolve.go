@@ -35,7 +35,7 @@ func (c *Config) Rpcds(glob func(pattern string) ([]string, error)) ([]Rpcd, []P
 		exec, ok := n.execs[name]
 		if !ok {
 			if path := n.files[name]; len(n.execs) > 0 && !strings.HasPrefix(path, layout.VendorConfig+"/") {
-				ps.add(path, "there is no rpcd %s that it could be about; no Exec= of any file finds a program of this name", name)
+				ps.add(path, "there is no rpcd %s: no Exec= of any file finds a program of this name", name)
 			}
 			continue
 		}

@@ -180,7 +180,7 @@ func TestResolutionProblems(t *testing.T) {
 		{File: place("a:rpcd.d/60-x.conf"), What: `"60-x" is not the NAME of an rpcd (1 to 32 of a-z, 0-9, _) and there is no Exec=; rename the file to NAME.conf or add Exec=`},
 		{File: v, What: "rpcd a: Activation=direct needs Kind=native; a broker is used"},
 		{File: place("a:rpcd.d/nat.conf"), What: "rpcd nat: Activation=direct has one worker, Workers=5 has no effect"},
-		{File: place("a:rpcd.d/wnreg.conf"), What: "there is no rpcd wnreg that it could be about; no Exec= of any file finds a program of this name"},
+		{File: place("a:rpcd.d/wnreg.conf"), What: "there is no rpcd wnreg: no Exec= of any file finds a program of this name"},
 	}
 	check.Same(t, want, ps)
 }

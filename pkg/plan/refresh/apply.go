@@ -202,7 +202,7 @@ func (a *applier) restart(ctx context.Context, c change) error {
 // stopGone stops, while systemd still knows them: everything of rpcds that go,
 // sockets before the services that they would start again, and listeners that
 // go or change of rpcds that stay. An rpcd that gets or loses a broker begins
-// anew, since the old owner of its listeners would keep them.
+// again, since the old owner of its listeners would keep them.
 func (a *applier) stopGone(ctx context.Context, c changes) error {
 	var stop []string
 	whole := slices.Clone(c.removed)

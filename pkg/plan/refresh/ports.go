@@ -26,7 +26,7 @@ type PortRequest struct {
 // one if it still lies in low..high, else the first free one of a sequence
 // that starts where the name says, so that equal hosts agree without talking.
 // fixed are ports that listings name themselves, with the rpcd that does. A
-// port that busy says another process uses is not given out anew; an rpcd that
+// port that busy says another process uses is not given out again; an rpcd that
 // had it, or pins it, keeps it.
 //
 // Requests are in priority order, which decides which has a port that two pin.

@@ -100,7 +100,7 @@ func (r *Refresher) round(ctx context.Context, cfg *config.Config, rep *Report) 
 	r.configProblems(rep, cfg.Problems)
 	old, err := catalogue.Read(r.Catalogue)
 	if err != nil && !errors.Is(err, catalogue.ErrNone) {
-		// It is made anew; ports of equal names come out the same.
+		// It is made again; ports of equal names come out the same.
 		rep.problem("the last catalogue is not used: %v", err)
 		r.Log.Warn("the last catalogue is not used", journal.Error, err, journal.MessageID, journal.IDCatalogueUnusable)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/wire/printable"
 )
 
 // Report is what ProblemService runs: it writes the problems in environ to the
@@ -26,7 +27,7 @@ func Report(environ []string) error {
 	if n, err := sys.NewNotifier(); err == nil {
 		n.Send(nil, "STATUS="+strings.Join(texts, "; "))
 	}
-	return fmt.Errorf("units are not as configured (%d problems, see above); correct it and run msrpcctl refresh", len(texts))
+	return fmt.Errorf("units are not as configured (%s, see above); correct them and run msrpcctl refresh", printable.Count(len(texts), "problem"))
 }
 
 func problemTexts(environ []string) []string {

@@ -53,7 +53,7 @@ func (l listener) Check(_ context.Context, s *State) []Finding {
 		f.because = append(f.because, "preflight")
 	}
 	f.because = append(f.because, s.unitID(l.l.Unit), s.unitID(l.r.Service()), "unit files", "smb.conf", "addresses")
-	f.Remedy = fmt.Sprintf("%s, which starts %s anew", runRefresh, l.l.Unit)
+	f.Remedy = fmt.Sprintf("%s, which starts %s again", runRefresh, l.l.Unit)
 	if bad[0].holder != nil {
 		f.Remedy = fmt.Sprintf("end that process, then %s", f.Remedy)
 		f.Commands = []string{fmt.Sprintf("kill %d", bad[0].holder.PID), refreshCommand}

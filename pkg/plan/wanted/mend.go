@@ -45,7 +45,7 @@ const (
 	stepReload                  // systemd reads unit files
 	stepDirectories             // the preflight makes directories and status files
 	stepReset                   // systemd forgets that a unit failed
-	stepListener                // a listener is started anew
+	stepListener                // a listener is started again
 	stepInbox                   // inboxes are opened
 	stepStart                   // a unit is started
 	stepRenew                   // a service is restarted, or lets its clients end first
@@ -144,7 +144,7 @@ func (m *mender) directories(ctx context.Context) {
 	}
 }
 
-// forget lets systemd count restarts anew of units that ended again and again for
+// forget lets systemd count restarts from 0 of units that ended again and again for
 // want of what was made now.
 func (m *mender) forget(ctx context.Context, made []Finding) {
 	for name, p := range m.s.details {
@@ -190,7 +190,7 @@ func (m *mender) open(ctx context.Context, r *plan.Rpcd, by map[step][]Finding) 
 	}
 }
 
-// close makes a socket ready to be started anew.
+// close makes a socket ready to be started again.
 func (m *mender) close(ctx context.Context, unit string) {
 	u, _ := m.s.unit(unit)
 	if u.Active == "failed" {

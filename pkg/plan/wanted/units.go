@@ -121,7 +121,7 @@ func (s *State) mendable(f Finding, n layout.Unit, p systemctl.Properties) Findi
 		units = fmt.Sprintf("'%s'", layout.Instances(n.Template()))
 	}
 	reset := "systemctl reset-failed " + units
-	return f.remedy(fmt.Sprintf("%s; then run %s, which begins to count anew, and %s", what, reset, refreshCommand), append(commands, reset, refreshCommand)...)
+	return f.remedy(fmt.Sprintf("%s; then run %s, which sets its count to 0, and %s", what, reset, refreshCommand), append(commands, reset, refreshCommand)...)
 }
 
 // causes are what makes a unit fail that is not its own fault.

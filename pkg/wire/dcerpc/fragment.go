@@ -33,7 +33,7 @@ type Fragmenter struct {
 // protects it before Next is called again; nil without auth trailer.
 //
 // An empty stub makes one fragment. After the last one the Fragmenter starts
-// anew with an empty stub.
+// again with an empty stub.
 func (f *Fragmenter) Next(dst []byte) (out, value []byte, more bool) {
 	start := len(dst)
 	h := f.Header

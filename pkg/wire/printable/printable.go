@@ -69,10 +69,6 @@ func Count[N ~int | ~uint32 | ~uint64](n N, thing string) string {
 	return fmt.Sprint(n, " ", thing)
 }
 
-// Line makes several lines one: blanks, line ends and tabs in a row become one
-// blank.
-func Line(s string) string { return Text(strings.Join(strings.Fields(s), " ")) }
-
 // JSON escapes what is not Safe in a JSON document as \uXXXX. Outside of its
 // strings a document has only characters that are safe, and line ends.
 func JSON(doc []byte) []byte {

@@ -32,10 +32,11 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestCutQuoteAndLine(t *testing.T) {
+func TestCutQuoteAndCount(t *testing.T) {
 	check.Is(t, "cut", "ä...", Cut("äää", 3))
 	check.Is(t, "quote", `"a\"\x1b"`, Quote("a\"\x1b", 60))
-	check.Is(t, "line", `a b \x1bc`, Line(" a\r\n\tb  \x1bc\n"))
+	check.Is(t, "one", "1 inbox", Count(1, "inbox"))
+	check.Is(t, "several", "0 spares, 2 processes", Count(0, "spare")+", "+Count(uint64(2), "process"))
 }
 
 func TestWriterKeepsLineEnds(t *testing.T) {

@@ -130,9 +130,7 @@ func (p *parent) client(body []byte) (c *net.UnixConn, datagrams int) {
 	datagrams = p.send(samba.MsgNewClient, body, pair[1])
 	unix.Close(pair[1])
 	c, err := connOf(pair[0])
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	check.OK(p.t, err)
 	p.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	return c, datagrams

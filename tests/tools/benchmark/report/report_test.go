@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"msrpcd/tests/tools/check"
 )
 
 // example is a result with every kind of measurement, and with text that
@@ -58,9 +60,7 @@ func example() *Result {
 func TestJSONComesBack(t *testing.T) {
 	r := example()
 	var b bytes.Buffer
-	if err := r.WriteJSON(&b); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, r.WriteJSON(&b))
 	got, err := ReadJSON(&b)
 	if err != nil || !reflect.DeepEqual(r, got) {
 		t.Errorf("%v\n%+v\n%+v", err, r, got)
@@ -89,9 +89,7 @@ func TestRatiosAreThoseWithinARound(t *testing.T) {
 	if got.CPU != (Ratio{}) || rows[0].Limit != nil || rows[0].Failed != 3 || rows[0].Clients != 8 {
 		t.Errorf("%+v", rows[0])
 	}
-	if d := rows[1].Stock.Rate; d != (Ratio{1, 1, 1}) {
-		t.Errorf("to itself: %+v", d)
-	}
+	check.Is(t, "to itself", (Ratio{1, 1, 1}), rows[1].Stock.Rate)
 }
 
 func TestMedian(t *testing.T) {
@@ -152,9 +150,7 @@ func TestSummaryIsShort(t *testing.T) {
 func elements(t *testing.T, r *Result) map[string]int {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.SVG(&b); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, r.SVG(&b))
 	count := map[string]int{}
 	for d := xml.NewDecoder(&b); ; {
 		token, err := d.Token()
