@@ -24,7 +24,7 @@ func (h *host) entries() (all []map[string]any) {
 }
 
 // TestColdShareListingWritesFewLines: nothing runs, one client lists the shares,
-// which starts two brokers and three workers.
+// which starts two brokers and two workers, and nothing that it does not need.
 func TestColdShareListingWritesFewLines(t *testing.T) {
 	h := boot(t).install().smbd()
 	before := len(h.entries())
@@ -41,7 +41,10 @@ func TestColdShareListingWritesFewLines(t *testing.T) {
 			t.Errorf("a line of %s has MSRPC_RPCD=%v, MSRPC_WORKER=%v", id, e["MSRPC_RPCD"], e["MSRPC_WORKER"])
 		}
 	}
-	if len(lines) > 8 || len(lines) == 0 {
+	if w := h.sh("systemctl list-units --plain --no-legend --state=running 'msrpc-worker-*.service' | cut -d ' ' -f 1"); w != "msrpc-worker-classic@0.service\nmsrpc-worker-winreg@5.service\n" {
+		t.Errorf("these workers run:\n%s", w)
+	}
+	if len(lines) > 6 || len(lines) == 0 {
 		t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 	}
 	t.Logf("lines:\n%s", strings.Join(lines, "\n"))

@@ -63,6 +63,7 @@ const (
 	maxPDU  = 1 << 16
 	maxPeek = 3 * maxPDU // np: a PDU may come in messages of a single byte
 
+	idleGrace     = 5 * time.Millisecond   // how long it waits for a spare that runs, before another one starts
 	spareWait     = time.Second            // how long a NEED_IDLE client waits for an idle spare
 	inboxRetry    = 10 * time.Millisecond  // between tries to reach an inbox
 	inboxPatience = 2 * time.Second        // how long an inbox may be out of reach unsaid

@@ -27,7 +27,25 @@ func (b *Broker) choose(c *conn) int {
 	if i == none && !c.needIdle {
 		i = b.spareFor()
 	}
+	if c.needIdle && c.groupID == 0 && i != none && b.loop.Now < c.accepted+idleGrace && freesSoon(b.workers.loads, b.cfg.Workers, i) {
+		return none
+	}
 	return i
+}
+
+// freesSoon reports whether the chosen spare would have to be started while another one
+// that runs has a single client. An rpcd that starts calls one after the other, and its
+// last connection may have ended without that being known here yet.
+func freesSoon(loads []load, first, chosen int) bool {
+	if chosen < first || loads[chosen].running {
+		return false
+	}
+	for i := first; i < len(loads); i++ {
+		if l := &loads[i]; l.running && !l.draining && !l.leaving && l.open == 1 && l.inflight == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // spareFor is a spare for a conn that no ordinary worker can take, since none of

@@ -103,3 +103,25 @@ func BenchmarkRoute(b *testing.B) {
 		route(loads, &c, 0, false)
 	}
 }
+
+// Whether a spare that does not run waits for one that does.
+func TestASpareThatRunsIsWaitedForWhereItMayBecomeIdle(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		loads  []load
+		chosen int
+		want   bool
+	}{
+		{"its one client may have left", []load{off, busy(1, 1), off}, 2, true},
+		{"it has two", []load{off, busy(2, 1), off}, 2, false},
+		{"it drains", []load{off, {running: true, draining: true, open: 1}, off}, 2, false},
+		{"its client is on its way", []load{off, {running: true, open: 0, inflight: 1}, off}, 2, false},
+		{"it is an ordinary worker", []load{busy(1, 1), off, off}, 1, false},
+		{"an idle one is chosen", []load{off, busy(1, 1), idle}, 2, false},
+		{"it starts", []load{off, starting, off}, 2, false},
+	} {
+		if got := freesSoon(tt.loads, 1, tt.chosen); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

@@ -32,6 +32,9 @@ func (b *Broker) due() time.Duration {
 	if b.waiting.deciding() > 0 {
 		at(b.loop.Now + searchEvery)
 	}
+	if fd := b.waiting.spare.head; fd != end && b.loop.Now < b.conns[fd].accepted+idleGrace {
+		at(b.loop.Now + time.Millisecond)
+	}
 	if b.cfg.Idle > 0 && b.waiting.n == 0 {
 		at(max(b.last.active+b.cfg.Idle, b.last.idleLook+idleEvery))
 	}

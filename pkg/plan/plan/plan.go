@@ -5,6 +5,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,26 @@ func (r *Rpcd) Service() string {
 		return layout.WorkerService(r.Name, 0)
 	}
 	return layout.BrokerService(r.Name)
+}
+
+// caller is the program of Samba that opens the registry while it starts, as a client
+// that needs a spare of its own. The others do so when a client's call needs it.
+const caller = "rpcd_classic"
+
+// Registry is the rpcd that r calls while it starts, nil for none. The two start side
+// by side.
+func (p *Plan) Registry(r *Rpcd) *Rpcd {
+	to := p.Rpcd("winreg")
+	if to == nil || to.Kind != config.KindSamba || to.Spares == 0 || to.Listeners[0].Transport != layout.NP || r.Kind != config.KindSamba || path.Base(r.Exec) != caller {
+		return nil
+	}
+	return to
+}
+
+// Called reports whether clients that start r are as a rule other rpcds, which need a
+// spare, so that no ordinary worker is to start with its broker.
+func (p *Plan) Called(r *Rpcd) bool {
+	return slices.ContainsFunc(p.Rpcds, func(by Rpcd) bool { return p.Registry(&by) == r })
 }
 
 // Rpcd is the rpcd of that name, or nil.

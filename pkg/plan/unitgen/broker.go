@@ -10,7 +10,7 @@ import (
 
 // broker is the drop-in that gives the packaged template msrpc-broker@.service
 // its listeners, the inboxes that it sends to, and its settings.
-func broker(r *plan.Rpcd) *builder {
+func broker(p *plan.Plan, r *plan.Rpcd) *builder {
 	b := newBuilder()
 	b.in("Unit")
 	// No SourcePath=: it would be shown in the place of the packaged unit's path.
@@ -24,7 +24,9 @@ func broker(r *plan.Rpcd) *builder {
 	}
 	b.note("The others are opened by workers. One of these that was closed, or whose worker\ncould not be started, opens again.")
 	b.list("Upholds", inboxes)
-	b.set("Wants", layout.WorkerService(r.Name, 0))
+	if !p.Called(r) || r.Prestart {
+		b.set("Wants", layout.WorkerService(r.Name, 0))
+	}
 
 	b.in("Service")
 	b.list("Sockets", sockets(r))

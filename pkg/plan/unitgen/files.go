@@ -109,7 +109,7 @@ func build(p *plan.Plan) (*set, error) {
 
 // brokered adds what stands between listeners and workers.
 func (s *set) brokered(p *plan.Plan, r *plan.Rpcd) {
-	s.add(r.Service()+".d/10-listeners.conf", broker(r))
+	s.add(r.Service()+".d/10-listeners.conf", broker(p, r))
 	template := layout.InboxTemplate(r.Name)
 	s.add(template, inbox(r))
 	if r.Kind == config.KindNative {

@@ -27,6 +27,10 @@ func sambaWorker(p *plan.Plan, r *plan.Rpcd) *builder {
 		b.set("Wants", layout.BgqdService)
 		b.set("After", layout.BgqdService)
 	}
+	if to := p.Registry(r); to != nil {
+		b.note("It calls this one while it starts: side by side, not one after the other.")
+		b.set("Wants", to.Service()+" "+layout.WorkerService(to.Name, to.Workers))
+	}
 	b.in("Service")
 	b.setAll("Type=notify\nNotifyAccess=main")
 	// What refresh found out is in it, so that the adaptor need not ask. The id
