@@ -35,13 +35,29 @@ func openNext(o *setting.Values, log *slog.Logger) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), nextTime)
 		defer cancel()
-		c, err := systemctl.Connect(ctx)
-		if err == nil {
-			defer c.Close()
-			err = c.StartNoWait(ctx, socket)
-		}
-		if err != nil {
+		if err := openInbox(ctx, socket); err != nil {
 			log.Warn(fmt.Sprintf("%s is not open for the next worker: %v; msrpcctl refresh opens it", socket, err), journal.MessageID, journal.IDInboxGone)
 		}
 	}()
+}
+
+// openInbox opens an inbox unless all of MSRPC stops, which may begin meanwhile: systemd
+// does not stop with the target what it has not loaded yet.
+func openInbox(ctx context.Context, socket string) error {
+	c, err := systemctl.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	serving := func() bool {
+		units, err := c.Get(ctx, layout.Target)
+		return err == nil && units[0].Up() && units[0].Job != "stop" && units[0].Job != "restart"
+	}
+	if !serving() {
+		return nil
+	}
+	if err := c.StartNoWait(ctx, socket); err != nil || serving() {
+		return err
+	}
+	return c.Stop(ctx, socket)
 }
