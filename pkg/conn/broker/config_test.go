@@ -8,11 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"msrpcd/pkg/conn/pipeauth"
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/conn/source"
+	"msrpcd/tests/tools/check"
 )
 
 var goodEnv = map[string]string{
@@ -27,9 +26,7 @@ func TestConfigFromEnv(t *testing.T) {
 	want := Config{Values: setting.Defaults(), Pipes: map[string]pipeauth.Pipe{"tsvc": {FileType: 2, DeviceState: 255, Allocation: 4096}}}
 	want.Name, want.Workers, want.IndexBits, want.Idle = "winreg", 5, 8, time.Minute
 	want.Limits[source.Unbound].User, want.MaxParked, want.PlainPipes = 256, 1000, goodEnv["MSRPC_PIPES"]
-	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
+	check.Same(t, want, got)
 }
 
 func TestAVariableThatAnOlderGeneratorDoesNotWriteHasItsDefault(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"msrpcd/pkg/conn/parking"
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 )
 
 // This file checks what waiting.go says of conns that wait, between two events.
@@ -174,7 +175,5 @@ func (r *rig) checkMessages(t testing.TB, b *Broker) {
 		sys.Close(pair[0])
 		sys.Close(pair[1])
 	}
-	if n != b.waiting.at[parked].n {
-		t.Errorf("the parking has %d connections, %d are parked", n, b.waiting.at[parked].n)
-	}
+	check.Is(t, "connections in the parking", b.waiting.at[parked].n, n)
 }

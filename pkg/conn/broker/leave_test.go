@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/conn/status"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // TestClientsThatLeaveWhileTheyWaitAreLetGo: no inbox is there, so that all wait
@@ -75,9 +76,7 @@ func TestWaitingHalfClosedClientIsLetGoInTheEnd(t *testing.T) {
 	must(t, c.CloseWrite())
 	io.ReadAll(c) // until its end or a reset
 	r.pending(0)
-	if n := r.broker.status.Broker().Left.Load(); n != 1 {
-		t.Errorf("%d are counted", n)
-	}
+	check.Is(t, "clients that left", 1, r.broker.status.Broker().Left.Load())
 }
 
 // TestQueueOfAnInboxForgetsThoseWhoLeft: else it grows for as long as the worker

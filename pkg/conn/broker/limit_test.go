@@ -17,6 +17,7 @@ import (
 	"msrpcd/pkg/conn/source"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/tests/tools/check"
 )
 
 // This file tests limits of silent clients, of descriptors, and what becomes of
@@ -99,16 +100,12 @@ func TestTheSourceWithTheMostMakesRoom(t *testing.T) {
 func TestRootOnNcalrpcHasNoLimitOfItsOwn(t *testing.T) {
 	r := newRig(t)
 	r.cfg.Limits[source.Unbound].User = 1
-	l, err := net.Listen("unix", filepath.Join(layout.Runtime, "local"))
-	must(t, err)
-	defer l.Close()
+	l := check.Listen(t, "unix", filepath.Join(layout.Runtime, "local"))
 	b, err := New(r.cfg, slog.New(slog.DiscardHandler), []sys.PassedFD{{FD: dupFD(t, l.(*net.UnixListener)), Name: string(layout.Ncalrpc)}})
 	must(t, err)
 	defer b.status.Close()
 	for range 2 {
-		c, err := net.Dial("unix", l.Addr().String())
-		must(t, err)
-		defer c.Close()
+		check.Dial(t, "unix", l.Addr().String())
 	}
 	b.loop.Tick()
 	b.door.Accept(0)

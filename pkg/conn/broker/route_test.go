@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"msrpcd/pkg/conn/setting"
+	"msrpcd/tests/tools/check"
 )
 
 // What a worker may be like.
@@ -83,14 +84,10 @@ func TestRoute(t *testing.T) {
 			if c.IndexBits == 0 {
 				c.IndexBits = 16
 			}
-			if got := route(tt.loads, &c, tt.group, tt.needIdle); got != tt.want {
-				t.Errorf("route = %d, want %d", got, tt.want)
-			}
+			check.Is(t, "route", tt.want, route(tt.loads, &c, tt.group, tt.needIdle))
 		})
 	}
-	if got := fewestConns([]load{idle, busy(2, 2), busy(1, 1), absent}, 1); got != 2 {
-		t.Errorf("fewestConns = %d, want 2", got)
-	}
+	check.Is(t, "fewestConns", 2, fewestConns([]load{idle, busy(2, 2), busy(1, 1), absent}, 1))
 }
 
 func BenchmarkRoute(b *testing.B) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msrpcd/tests/tools/check"
 )
 
 // singleBytes is the bind of framedBind with each byte in a message of its own.
@@ -100,8 +102,6 @@ func TestStuckClientThatLeaves(t *testing.T) {
 	}
 	r.broker.loop.Raise(unix.SIGTERM)
 	must(t, <-r.done)
-	if r.broker.waiting.heads != 0 {
-		t.Errorf("%d bytes are counted", r.broker.waiting.heads)
-	}
+	check.Is(t, "bytes of first PDUs", 0, r.broker.waiting.heads)
 	r.done <- nil
 }

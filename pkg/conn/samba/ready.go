@@ -48,11 +48,11 @@ func (w *worker) useVersion(v abi.Version) error {
 		return err
 	}
 	if w.opt.Index >= 1<<l.IndexBits {
-		return fmt.Errorf("worker %d cannot have association groups, samba %v has room for %d workers; run msrpcctl refresh", w.opt.Index, v, 1<<l.IndexBits)
+		return fmt.Errorf("worker %d cannot have association groups, Samba %v has room for %d workers; run msrpcctl refresh", w.opt.Index, v, 1<<l.IndexBits)
 	}
 	if !v.Known() {
 		w.causes.Log(w.log, slog.LevelWarn, "version", journal.IDLayoutUnknown,
-			fmt.Sprintf("samba %v is newer than this program knows, it is served like 4.%d; update msrpcd if clients are refused", v, abi.Newest))
+			fmt.Sprintf("Samba %v is newer than this program knows, it is served like 4.%d; update msrpcd if clients are refused", v, abi.Newest))
 	}
 	w.layout = l
 	return nil

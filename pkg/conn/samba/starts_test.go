@@ -58,7 +58,7 @@ func TestStartIsRefusedClearly(t *testing.T) {
 		{"index beyond Samba's bits", func(f *fixture) {
 			f.must(status.Prepare(f.dir+"/run/test/status", 400, os.Geteuid(), os.Getegid()))
 			f.extra = []string{"MSRPC_WORKER=300"}
-		}, "samba 4.17.12 has room for 256 workers; run msrpcctl refresh"},
+		}, "Samba 4.17.12 has room for 256 workers; run msrpcctl refresh"},
 		{"no inbox", func(f *fixture) { f.inbox, _ = os.Open("/dev/null") }, "needs ListenDatagram= with a path"},
 		{"inbox without credentials", func(f *fixture) {
 			f.must(unix.SetsockoptInt(int(f.inbox.Fd()), unix.SOL_SOCKET, unix.SO_PASSCRED, 0))

@@ -22,7 +22,7 @@ import (
 
 // What may be wrong with a client for Samba, beside what is wrong with any.
 var (
-	errMany    = errors.New("too many clients of TCP, and no way to look which of them could go")
+	errMany    = errors.New("too many clients of TCP, and the kernel does not show which connection is idle longest")
 	errNoGuest = errors.New("client is anonymous, and the guest account of smb.conf is not a local user")
 	errShort   = errors.New("first PDU is not all there to be read")
 	errPDU     = errors.New("first PDU is not the bind that the hand-over says")

@@ -19,6 +19,7 @@ import (
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/ndr"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 var echo = dcerpc.SyntaxID{UUID: uuid.MustParse("60a15ec5-4de8-11d7-a637-005056a20183"), Version: 1}
@@ -39,9 +40,7 @@ func serve(t *testing.T, mechanisms ...auth.Mechanism) *rpcd.Server {
 func ntlmServer(t *testing.T) auth.Mechanism {
 	t.Helper()
 	f, err := hashes.Parse("User:1000:X:A4F49C406510BDCAB6824EE7C30FD852:[U]:")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return &ntlm.Mechanism{Accounts: f}
 }
 
@@ -91,9 +90,7 @@ func TestRefusedCredentialsAreToldFromOtherRefusals(t *testing.T) {
 		c := connect(t, s, rpcclient.Options{Auth: m})
 		err := c.Bind(context.Background(), 0, echo)
 		if m.Service() == dcerpc.AuthNTLM { // whose last token has no answer
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
 			_, _, err = c.CallStub(context.Background(), rpcclient.Operation{Interface: echo}, nil)
 		}
 		if !errors.Is(err, rpcclient.ErrLogon) {
@@ -132,9 +129,7 @@ func TestAChangedAnswerIsRefused(t *testing.T) {
 		wire := &changer{Conn: near}
 		c := rpcclient.New(wire, "test", rpcclient.Options{Auth: user1("Password"), Level: dcerpc.LevelIntegrity})
 		t.Cleanup(func() { c.Close() })
-		if err := c.Bind(context.Background(), 0, echo); err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, c.Bind(context.Background(), 0, echo))
 		wire.from = from
 		if stub, _, err := c.CallStub(context.Background(), rpcclient.Operation{Interface: echo}, make([]byte, 64)); !errors.Is(err, rpcclient.ErrAnswer) {
 			t.Errorf("%d bytes from the end: %q, %v", from, stub, err)

@@ -30,9 +30,9 @@ const (
 )
 
 var (
-	errAuthLevel   = &dcerpc.Reject{Cause: "authentication level that there is not", Nak: true, Reason: dcerpc.ReasonNotSpecified, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
+	errAuthLevel   = &dcerpc.Reject{Cause: "authentication level is not a known one", Nak: true, Reason: dcerpc.ReasonNotSpecified, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
 	errAuthNone    = &dcerpc.Reject{Cause: "auth trailer without authentication", Nak: true, Reason: dcerpc.ReasonAuthType, Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
-	errAuthCall    = &dcerpc.Reject{Cause: "authentication level call, which connections do not have", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
+	errAuthCall    = &dcerpc.Reject{Cause: "authentication level 'call' is for datagrams", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
 	errAuthChanged = &dcerpc.Reject{Cause: "a security context that is another one, or complete", Fault: dcerpc.FaultAccessDenied, Flags: dcerpc.FlagNotExecuted}
 	errAuthType    = &dcerpc.Reject{Cause: "a security context of another mechanism", Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}
 	errAuthFailed  = &dcerpc.Reject{Cause: "authentication failed", Nak: true, Reason: dcerpc.ReasonChecksum, Fault: dcerpc.FaultSecurityPackage, Flags: dcerpc.FlagNotExecuted}

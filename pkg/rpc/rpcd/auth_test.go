@@ -22,6 +22,7 @@ import (
 	"msrpcd/pkg/wire/binding"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/uuid"
+	"msrpcd/tests/tools/check"
 )
 
 var toyInterface = &Interface{
@@ -38,8 +39,7 @@ var toyInterface = &Interface{
 // serveToy serves one end of a connection and returns the other.
 func serveToy(t *testing.T, mechanisms ...auth.Mechanism) net.Conn {
 	t.Helper()
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
+	p := check.Pair(t, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
 	s := &Server{Name: "toy", Interfaces: []*Interface{toyInterface}, Auth: mechanisms}
 	l, err := newLoop(s, setting.Values{IndexBits: 16}, slog.New(slog.DiscardHandler))
 	must(t, err)

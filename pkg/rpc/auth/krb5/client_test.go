@@ -16,6 +16,7 @@ import (
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/authtest"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // clientOf has a ticket for the service of a keytab.
@@ -31,9 +32,7 @@ func connected(t testing.TB, etype int32, level byte) (server, client auth.Conte
 	t.Helper()
 	kt, file := serviceKeys(t, etype)
 	m, err := New(file, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	server, _ = m.Begin(level)
 	client, _ = clientOf(t, kt, etype).Begin(level)
 	var token []byte
@@ -42,9 +41,7 @@ func connected(t testing.TB, etype int32, level byte) (server, client auth.Conte
 		if token, _, err = client.Step(context.Background(), token); err == nil {
 			token, done, err = server.Step(context.Background(), token)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		if done {
 			return server, client
 		}
@@ -86,14 +83,10 @@ func TestAClientRefusesAnotherServer(t *testing.T) {
 	m, _ := New(file, nil)
 	reply := func(c auth.Context) []byte {
 		token, _, err := c.Step(context.Background(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		s, _ := m.Begin(dcerpc.LevelPrivacy)
 		b, _, err := s.Step(context.Background(), token)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		return b
 	}
 	who := clientOf(t, kt, aes256SHA1)

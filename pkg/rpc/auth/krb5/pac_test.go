@@ -9,15 +9,15 @@ import (
 
 	"github.com/oiweiwei/gokrb5.fork/v9/crypto"
 	"github.com/oiweiwei/gokrb5.fork/v9/types"
+
+	"msrpcd/tests/tools/check"
 )
 
 // newPAC has a buffer of a type, which nothing reads, and both signatures.
 func newPAC(t testing.TB, k types.EncryptionKey, kind uint32) []byte {
 	t.Helper()
 	e, err := crypto.GetEtype(k.KeyType)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	le, n := binary.LittleEndian, e.GetHMACBitLength()/8
 	b := le.AppendUint32(le.AppendUint32(nil, 3), 0)
 	at := 8 + 3*16
@@ -33,9 +33,7 @@ func newPAC(t testing.TB, k types.EncryptionKey, kind uint32) []byte {
 	}
 	b = append(b, 7, 7)
 	sum, err := e.GetChecksumHash(k.KeyValue, b, usePAC)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	copy(b[server:], sum)
 	return b
 }

@@ -10,6 +10,7 @@ import (
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/authtest"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // pairOf makes pairs with a key of an encryption type.
@@ -20,9 +21,7 @@ func pairOf(etype int32) authtest.Pair {
 		c := state{Level: level, Key: k, Send: 1<<32 - 2, Receive: 5, Caller: &auth.Caller{}, Initiator: true}
 		make := func(s state) auth.Context {
 			tokens, err := newTokens(gokrb5{}, &s)
-			if err != nil {
-				t.Fatal(err)
-			}
+			check.OK(t, err)
 			s.Key.Value = bytes.Clone(s.Key.Value)
 			return &securityContext{m: Restorer(), state: s, tokens: tokens}
 		}

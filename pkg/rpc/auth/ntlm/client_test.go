@@ -13,6 +13,7 @@ import (
 	"msrpcd/pkg/rpc/auth/authtest"
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 func initiator(level byte) auth.Context {
@@ -26,13 +27,9 @@ func handshakes(t testing.TB, level byte, c auth.Context) (server auth.Context, 
 	server, _ = mechanism(t).Begin(level)
 	ctx := context.Background()
 	first, _, err := c.Step(ctx, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	challenge, _, err := server.Step(ctx, first)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	last, done, err := c.Step(ctx, challenge)
 	if err != nil || !done {
 		t.Fatal(done, err)
@@ -42,9 +39,7 @@ func handshakes(t testing.TB, level byte, c auth.Context) (server auth.Context, 
 }
 
 func TestAClientIsServed(t *testing.T) {
-	if got := ntlm.Hash([]byte(authtest.Password)); got != authtest.Hash {
-		t.Errorf("%x", got)
-	}
+	check.Is(t, "hash", authtest.Hash, ntlm.Hash([]byte(authtest.Password)))
 	password := []byte("geheim\u00e9\U0001f600")
 	if ntlm.Hash(password); !bytes.Equal(password, make([]byte, len(password))) {
 		t.Errorf("the password is there yet: %q", password)
@@ -62,9 +57,7 @@ func TestAClientIsServed(t *testing.T) {
 	pair := func(t testing.TB, level byte) (server, c auth.Context) {
 		c = initiator(level)
 		server, _, err := handshakes(t, level, c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		return server, c
 	}
 	for level := byte(dcerpc.LevelPacket); level <= dcerpc.LevelPrivacy; level++ {
@@ -94,14 +87,10 @@ func TestAClientWithAWrongPasswordIsDenied(t *testing.T) {
 func challengeOf(t testing.TB, c auth.Context) []byte {
 	t.Helper()
 	first, _, err := c.Step(context.Background(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	s, _ := mechanism(t).Begin(dcerpc.LevelPrivacy)
 	b, _, err := s.Step(context.Background(), first)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return b
 }
 

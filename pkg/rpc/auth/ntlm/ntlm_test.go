@@ -13,15 +13,14 @@ import (
 	"msrpcd/pkg/rpc/auth/hashes"
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 // mechanism knows one account, User with the password Password.
 func mechanism(t testing.TB) *ntlm.Mechanism {
 	t.Helper()
 	f, err := hashes.Parse("User:1000:X:A4F49C406510BDCAB6824EE7C30FD852:[U]:\noff:1:X:A4F49C406510BDCAB6824EE7C30FD852:[D]:")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return &ntlm.Mechanism{Accounts: f}
 }
 
@@ -29,9 +28,7 @@ func mechanism(t testing.TB) *ntlm.Mechanism {
 func handshake(t testing.TB, m *ntlm.Mechanism, level byte, c *authtest.NTLM) (auth.Context, error) {
 	t.Helper()
 	s, err := m.Begin(level)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	challenge, done, err := s.Step(context.Background(), c.Negotiate())
 	if err != nil || done {
 		t.Fatal(done, err)
@@ -51,9 +48,7 @@ func TestAClientWithThePasswordIsAuthenticated(t *testing.T) {
 	for level := byte(dcerpc.LevelConnect); level <= dcerpc.LevelPrivacy; level++ {
 		c := client()
 		s, err := handshake(t, mechanism(t), level, c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		who := s.Caller()
 		if who.Account != "User" || who.Anonymous || len(who.SIDs) != 1 || who.SIDs[0].String() != "S-1-22-1-1000" || string(who.SessionKey) != string(c.Key[:]) {
 			t.Errorf("level %d: %+v", level, who)
@@ -110,9 +105,7 @@ func TestFlippedBitsOfAHandshakeAreRefused(t *testing.T) {
 		c := client()
 		s, _ := m.Begin(dcerpc.LevelIntegrity)
 		challenge, _, err := s.Step(context.Background(), c.Negotiate())
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 		token := c.Authenticate(append([]byte(nil), challenge...))
 		if at >= len(token) {
 			break

@@ -13,14 +13,13 @@ import (
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/rpc/auth/spnego"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 func initiator(t testing.TB) auth.Context {
 	t.Helper()
 	c, err := (&spnego.Client{Mechanism: &ntlm.Client{Account: "user", Domain: "DOM", Hash: authtest.Hash}}).Begin(dcerpc.LevelIntegrity)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return c
 }
 
@@ -34,9 +33,7 @@ func lastButOne(t testing.TB) (server, client auth.Context, last []byte) {
 		if err == nil {
 			last, _, err = server.Step(context.Background(), token)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		check.OK(t, err)
 	}
 	return server, client, last
 }

@@ -23,6 +23,7 @@ import (
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/rpc/auth/spnego"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 const python = "/usr/bin/python3"
@@ -66,9 +67,7 @@ func newPeer(t *testing.T, service, level byte) *peer {
 	cmd.Stderr = os.Stderr
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	return &peer{t, in, bufio.NewScanner(out)}
 }
@@ -77,9 +76,7 @@ func newPeer(t *testing.T, service, level byte) *peer {
 func ntlmMechanism(t testing.TB) *ntlm.Mechanism {
 	t.Helper()
 	f, err := hashes.Parse("User:1000:X:A4F49C406510BDCAB6824EE7C30FD852:[U]:")
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return &ntlm.Mechanism{Accounts: f}
 }
 
@@ -107,9 +104,7 @@ func (p *peer) handshake(c auth.Context) {
 	token := p.hear()
 	for {
 		reply, done, err := c.Step(context.Background(), token)
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		check.OK(p.t, err)
 		if done && len(reply) == 0 {
 			return
 		}
@@ -141,9 +136,7 @@ func (p *peer) exchange(c auth.Context, level byte, n int) {
 		p.t.Fatalf("%s of %d bytes: %v", there, n, err)
 	}
 	f = authtest.Fragment(n, c.SignatureSize(), signHeader)
-	if err := c.Protect(f); err != nil {
-		p.t.Fatal(err)
-	}
+	check.OK(p.t, c.Protect(f))
 	if got := p.say(back, f.Stub(), f.PDU[:f.To+auth.TrailerSize], f.Value()); !bytes.Equal(got, plain) {
 		p.t.Errorf("%s of %d bytes: the client has %x", back, n, got)
 	}

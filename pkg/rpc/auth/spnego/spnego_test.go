@@ -14,6 +14,7 @@ import (
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/rpc/auth/spnego"
 	"msrpcd/pkg/wire/dcerpc"
+	"msrpcd/tests/tools/check"
 )
 
 var (
@@ -37,9 +38,7 @@ type resp struct {
 func der(t testing.TB, v any, params string) []byte {
 	t.Helper()
 	b, err := asn1.MarshalWithParams(v, params)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return b
 }
 
@@ -61,9 +60,7 @@ func answer(t testing.TB, b []byte) (r resp) {
 func step(t testing.TB, c auth.Context, token []byte) resp {
 	t.Helper()
 	b, _, err := c.Step(context.Background(), token)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	return answer(t, b)
 }
 
@@ -82,9 +79,7 @@ func mirror(t testing.TB, key [16]byte) auth.Signer {
 func negotiate(t testing.TB, mic func(auth.Signer, []byte) []byte, oids ...asn1.ObjectIdentifier) (auth.Context, resp, auth.Signer, []byte, error) {
 	t.Helper()
 	c, err := spnego.New(ntlmMechanism(t)).Begin(dcerpc.LevelIntegrity)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	n := client()
 	initial, list := offer(t, n.Negotiate(), oids...)
 	r := step(t, c, initial)
@@ -119,9 +114,7 @@ func sign(s auth.Signer, list []byte) []byte {
 func works(t *testing.T, server, client auth.Context) {
 	t.Helper()
 	f := authtest.Fragment(32, 16, true)
-	if err := client.Protect(f); err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, client.Protect(f))
 	if err := server.Unprotect(f); err != nil {
 		t.Errorf("a fragment after the handshake: %v", err)
 	}
@@ -217,13 +210,9 @@ func TestTokensOutOfTurnAreRefused(t *testing.T) {
 
 func TestAContextIsSavedWithWhatWasChosen(t *testing.T) {
 	c, _, s, _, err := negotiate(t, nil, oidNTLM)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	state, err := c.Save(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	check.OK(t, err)
 	again, err := spnego.New(ntlmMechanism(t)).Restore(state)
 	if err != nil || again.Caller().Account != "User" {
 		t.Fatal(err)

@@ -214,7 +214,7 @@ func (w *Accounts) PAC(ctx context.Context, pac []byte) (*auth.Account, error) {
 	case err != nil:
 		return nil, err
 	case pac == nil:
-		return nil, fmt.Errorf("%w: the ticket has no PAC, which a host of a domain wants", auth.ErrDenied)
+		return nil, fmt.Errorf("%w: the ticket has no PAC, which a member of a domain needs", auth.ErrDenied)
 	case len(pac) > maxExtra:
 		return nil, fmt.Errorf("%w: PAC of %d bytes", auth.ErrDenied, len(pac))
 	}
