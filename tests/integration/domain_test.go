@@ -124,7 +124,8 @@ func (h *host) isServedAsController(t *testing.T, stock map[string]string) {
 
 // hasAMember boots a member that joins the domain, and shows it.
 func (h *host) hasAMember(t *testing.T) {
-	member := boot(t, func(o *sandboxOptions) {
+	r := read(t)
+	member := boot(t, append(r.files, func(o *sandboxOptions) {
 		o.Hostname = "member1"
 		o.Setup += "echo " + echoPort + " >/proc/sys/net/ipv4/ip_local_reserved_ports\n" // no client's own
 		o.Files["/etc/krb5.conf"] = "[libdefaults]\n\tdefault_realm = " + realm + "\n"
@@ -132,7 +133,7 @@ func (h *host) hasAMember(t *testing.T) {
 		o.Files["/etc/msrpcd/rpcd.d/rpcecho.conf.d/on.conf"] = "[Rpcd]\nTransports=np tcp ncalrpc\nPort=" + echoPort + "\n"
 		o.Files["/etc/samba/smb.conf"] = "[global]\n\trpc start on demand helpers = no\n\tnetbios name = MEMBER1\n\tworkgroup = " + domainName + "\n\trealm = " + realm + "\n\tsecurity = ads\n\tkerberos method = secrets and keytab\n" +
 			"\tidmap config * : range = 100000-199999\n\tidmap config * : backend = tdb\n\tlog file = /var/log/samba/log.%m\n\tprinting = bsd\n\tprintcap name = /dev/null\n\n[public]\n\tpath = /srv/public\n"
-	})
+	})...)
 	link(t, h, member, memberAddress+"/24")
 	for _, box := range []*host{h, member} {
 		box.sh("echo " + memberAddress + " " + memberName + " >>/etc/hosts")
@@ -143,6 +144,7 @@ func (h *host) hasAMember(t *testing.T) {
 	member.answers()
 	stock, stockMatrix, stockSuites, stockRaw := member.answersOf(), member.matrix(matrixSuites[1:]...), member.kerberosSuites(), member.rawKerberos()
 	member.run("systemctl", "stop", "winbind.service", "samba-dcerpcd.service")
+	member.sh("cd /src; " + r.install)
 	member.handOver("smbd.service")
 	member.run("systemctl", "start", "winbind.service")
 	member.answers()
@@ -175,6 +177,9 @@ func (h *host) hasAMember(t *testing.T) {
 		in.deniesWithWrongKeys(t)
 	})
 	t.Run("raw protocol", func(t *testing.T) { rawCompared(t, "Kerberos", stockRaw, member.rawKerberos()) })
+	member.administratorsOfTheDomain(h)
+	member.aKeytabOfAnother(h)
+	member.aStoppedWinbindd()
 }
 
 // answers waits until an administrator of the domain can log in.

@@ -5,25 +5,14 @@
 package integration
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	client "msrpcd/pkg/rpc/rpcclient"
-	"msrpcd/pkg/wire/dcerpc"
-	"msrpcd/pkg/wire/uuid"
-	"msrpcd/tests/tools/check"
-	"msrpcd/tests/tools/readme"
 )
 
 // rpcecho, the example of pkg/rpc/rpcd, with the clients that Samba tests its own
@@ -160,81 +149,5 @@ func TestRpcechoEndsWhenIdle(t *testing.T) {
 				t.Errorf("failed units:\n%s", failed)
 			}
 		})
-	}
-}
-
-// counter is a client of the program in README.md.
-type counter struct {
-	*client.Conn
-	t *testing.T
-}
-
-var counterID = dcerpc.SyntaxID{UUID: uuid.MustParse("5a1e35c6-9d1b-4c0e-8f53-3a7c1a6c0f21"), Version: 1}
-
-func (h *host) counter(t *testing.T, group uint32) counter {
-	t.Helper()
-	c := client.New(h.dial("/run/samba/ncalrpc/rpcd_counter"), "counter", client.Options{})
-	check.OK(t, c.Bind(t.Context(), group, counterID))
-	return counter{c, t}
-}
-
-func (c counter) next(handle []byte) (uint32, error) {
-	c.t.Helper()
-	stub, _, err := c.CallStub(c.t.Context(), client.Operation{Interface: counterID, Opnum: 1}, handle)
-	if err != nil || len(stub) != 4 {
-		return 0, err
-	}
-	return binary.LittleEndian.Uint32(stub), nil
-}
-
-// A reader who does as README says has an rpcd.
-func TestRpcdOfTheReaderServes(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	check.OK(t, err)
-	text := check.File(t, filepath.Join(root, "README.md"))
-	block := func(language string, n int) string {
-		b, err := readme.Block(string(text), "Write your own rpcd", language, n)
-		check.OK(t, err)
-		return b
-	}
-	dir := filepath.Join(t.TempDir(), "rpcd_counter")
-	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(root, filepath.Join(dir, "../msrpcd")),
-		os.WriteFile(filepath.Join(dir, "main.go"), []byte(block("go", 0)), 0o644)); err != nil {
-		t.Fatal(err)
-	}
-	commands, install, ok := strings.Cut(block("", 0), "install ")
-	if !ok {
-		t.Fatal("README installs nothing")
-	}
-	cmd := exec.Command("sh", "-ec", commands)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-
-	conf, _, _ := strings.Cut(strings.TrimPrefix(block("", 1), "# "), "\n")
-	h := boot(t, file(conf, block("", 1)), func(o *sandboxOptions) { o.Binds = append(o.Binds, dir+":/src") })
-	h.sh("cd /src; install " + install)
-	h.install()
-	h.contains(h.sh(block("", 2)), "msrpc-ncalrpc-counter.socket")
-
-	first := h.counter(t, 0)
-	handle, _, err := first.CallStub(t.Context(), client.Operation{Interface: counterID}, []byte{41, 0, 0, 0})
-	check.OK(t, err)
-	second, stranger := h.counter(t, first.Group()), h.counter(t, 0)
-	for i, c := range []counter{first, second} {
-		if n, err := c.next(handle); err != nil || n != uint32(42+i) {
-			t.Errorf("it counts %d, %v; want %d", n, err, 42+i)
-		}
-	}
-	if _, err := stranger.next(handle); !errors.Is(err, dcerpc.NcaContextMismatch) {
-		t.Errorf("a stranger's call: %v", err)
-	}
-	zero, _, err := first.CallStub(t.Context(), client.Operation{Interface: counterID, Opnum: 2}, handle)
-	if err != nil || string(zero) != string(make([]byte, 20)) {
-		t.Errorf("close: %x, %v", zero, err)
-	}
-	if _, err := second.next(handle); !errors.Is(err, dcerpc.NcaContextMismatch) {
-		t.Errorf("after it was closed: %v", err)
 	}
 }

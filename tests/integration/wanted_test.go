@@ -220,7 +220,7 @@ func TestRemediesOfSamba(t *testing.T) {
 		{"another process has a port", script("systemctl stop msrpc-tcp-winreg.socket msrpc-broker@winreg.service; " + thief + "sleep .3; systemctl start msrpc-tcp-winreg.socket || :"),
 			"ports", "in thief.service", ":50113", nil},
 		{"a worker is stopped by a signal", script("msrpcctl ping winreg; systemctl kill -s STOP --kill-whom=main msrpc-worker-winreg@0.service; for i in 1 2 3 4 5 6; do msrpcctl ping -W 2 winreg & done; wait"),
-			"progress", "which takes none", "", nil},
+			"progress", "does not take the clients that wait", "", nil},
 		{"smbd may start samba-dcerpcd", script("sed -i 's/rpc start on demand helpers = no/rpc start on demand helpers = yes/' /etc/samba/smb.conf; systemctl reload msrpc-preflight.service || :"),
 			"smb.conf", "smbd may start samba-dcerpcd", "", script("sed -i 's/rpc start on demand helpers = yes/rpc start on demand helpers = no/' /etc/samba/smb.conf")},
 		{"Samba refuses the guest account", script("printf '[global]\nguest account = nosuchguest\n' >>/etc/samba/smb.conf; systemctl stop 'msrpc-worker-*@*.service'; msrpcctl refresh; (msrpcctl ping -W 20 winreg >/dev/null 2>&1 &)"),

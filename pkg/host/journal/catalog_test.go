@@ -101,7 +101,7 @@ func TestEveryMessageIDHasACatalogEntry(t *testing.T) {
 }
 
 func TestCatalogEntriesAreWhole(t *testing.T) {
-	fields := map[string]bool{Rpcd: true, Worker: true, Transport: true, Client: true, AssocGroup: true, Binding: true}
+	fields := map[string]bool{Rpcd: true, Worker: true, Transport: true, Client: true, Cause: true, AssocGroup: true, Binding: true}
 	variable := regexp.MustCompile(`@([A-Z_]+)@`)
 	for id, e := range catalog(t) {
 		for _, key := range []string{"Subject", "Defined-By", "Documentation"} {

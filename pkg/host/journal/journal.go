@@ -4,6 +4,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -19,6 +20,9 @@ const (
 	Client     = "MSRPC_CLIENT"      // address, or uid on ncalrpc
 	AssocGroup = "MSRPC_ASSOC_GROUP" // association group id, hexadecimal
 	Binding    = "MSRPC_BINDING"     // binding string of the listener
+	Cause      = "MSRPC_CAUSE"       // why a client is not authenticated, or a call denied: a word
+	Account    = "MSRPC_ACCOUNT"     // that a client names, or has
+	Repeats    = "MSRPC_REPEATS"     // how often a cause was seen, from the second message on
 	MessageID  = "MESSAGE_ID"
 	Error      = "ERROR"
 )
@@ -65,6 +69,17 @@ func Flush() {
 type Limiter struct {
 	mu   sync.Mutex
 	seen map[string]uint64
+}
+
+// LogCounted is Log, and writes the record of a cause again when it was seen 10 times,
+// 100 times and so on, with the count.
+func (l *Limiter) LogCounted(log *slog.Logger, level slog.Level, cause, id, msg string, args ...any) {
+	n := l.Log(log, level, cause, id, msg, args...)
+	for power := uint64(10); power <= n; power *= 10 {
+		if power == n {
+			log.Log(context.Background(), level, fmt.Sprintf("%d times so far, the last one: %s", n, msg), append(args, MessageID, id, Repeats, n)...)
+		}
+	}
 }
 
 // Log writes the record if its cause (a short constant) is new, and counts it

@@ -17,7 +17,7 @@ func TestPageListsFieldsAndMessageIDs(t *testing.T) {
 	text := check.File(t, "../../../packaging/man/msrpcd.7")
 	page := strings.ReplaceAll(string(text), `\-`, "-")
 	letter := map[string]bool{}
-	for _, field := range []string{Rpcd, Worker, Transport, Client, AssocGroup, Binding, Error} {
+	for _, field := range []string{Rpcd, Worker, Transport, Client, AssocGroup, Binding, Error, Cause, Account, Repeats} {
 		m := regexp.MustCompile(`(?m)^\.BR? ` + field + `(?: " \(" (\w) \))?$`).FindStringSubmatch(page)
 		if m == nil {
 			t.Errorf("field %s is not in msrpcd(7)", field)

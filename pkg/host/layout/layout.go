@@ -88,6 +88,17 @@ var WinbindPipe = "/var/lib/samba/winbindd_privileged/pipe"
 // AuthDir has the socket of msrpc-auth.
 func AuthDir() string { return filepath.Join(Runtime, ".auth") }
 
+// AuthService is the unit of msrpc-auth, the others are names of its credentials.
+const (
+	AuthService      = "msrpc-auth.service"
+	KeytabCredential = "krb5.keytab"
+	HashCredential   = "msrpc.nthashes"
+)
+
+// CredentialStores is where systemd looks for a credential without a path, in turn
+// (systemd.exec(5)); one that is nowhere is left out.
+var CredentialStores = []string{"/etc/credstore", "/run/credstore", "/usr/lib/credstore"}
+
 // AuthSocket is that of msrpc-auth.
 func AuthSocket() string { return filepath.Join(AuthDir(), "socket") }
 

@@ -9,6 +9,7 @@ import (
 	"msrpcd/pkg/host/journal"
 	"msrpcd/pkg/wire/dcerpc"
 	"msrpcd/pkg/wire/npa"
+	"msrpcd/pkg/wire/printable"
 )
 
 // This file owns which calls a caller may make: Interface.MinLevel and Op.Allow.
@@ -49,20 +50,21 @@ func (c *conn) allowed(l *loop, i *Interface, op *Op) *dcerpc.Reject {
 	if i.MinLevel == 0 && op.Allow == nil {
 		return nil
 	}
-	who, why := c.identify(l), ""
+	who, cause, why := c.identify(l), "level", ""
 	if c.security != nil {
 		who = c.security.caller
 	}
 	switch {
 	case who.strength() < i.MinLevel:
-		why = fmt.Sprintf("its protection has the level %d, the interface demands %d", who.strength(), i.MinLevel)
+		why = fmt.Sprintf("its protection has the level %d, the interface demands %d; let the client sign (5) or seal (6) its calls", who.strength(), i.MinLevel)
 	case op.Allow != nil && !l.allows(op, who):
-		why = "the operation does not allow it"
+		cause, why = "not-allowed", "the operation does not allow the account or its groups; put it into the group that may, or use another account"
 	default:
 		return nil
 	}
-	c.complain(l, slog.LevelWarn, "denied "+i.Name+" "+op.Name, journal.IDAccessDenied,
-		fmt.Sprintf("call of %s of %s by %s denied: %s", op.Name, i.Name, who, why))
+	c.complain(l, slog.LevelWarn, cause+" "+i.Name+" "+op.Name, journal.IDAccessDenied,
+		fmt.Sprintf("call of %s of %s by %s denied: %s", op.Name, i.Name, printable.Text(who.String()), why),
+		journal.Cause, cause, journal.Account, printable.Text(who.String()))
 	return errDenied
 }
 

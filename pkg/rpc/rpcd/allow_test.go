@@ -93,17 +93,18 @@ func TestCallsAreForThoseThatTheirOperationAllows(t *testing.T) {
 	}
 }
 
-func TestDenialsAreLoggedOnce(t *testing.T) {
+func TestDenialsAreLoggedOnceAndCounted(t *testing.T) {
 	l, c := parkedHere(t)
 	var text bytes.Buffer
 	l.log = slog.New(slog.NewTextHandler(&text, nil))
 	op := &Op{Name: "Format", Allow: Members(npa.SIDAdministrators)}
-	for range 3 {
+	for range 10 {
 		if c.allowed(l, l.srv.Interfaces[0], op) != errDenied {
 			t.Error("allowed")
 		}
 	}
-	if want := fmt.Sprintf("call of Format of test by user %d denied", os.Getuid()); strings.Count(text.String(), want) != 1 {
-		t.Errorf("%q is not once in %q", want, text.String())
+	if want := fmt.Sprintf("call of Format of test by user %d denied", os.Getuid()); strings.Count(text.String(), want) != 2 || !strings.Contains(text.String(), "10 times so far") ||
+		strings.Count(text.String(), "MSRPC_CAUSE=not-allowed") != 2 {
+		t.Errorf("%q is not there once, and once with a count, in %q", want, text.String())
 	}
 }

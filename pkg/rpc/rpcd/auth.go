@@ -4,7 +4,6 @@ package rpcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -210,11 +209,7 @@ func (st *step) finish() {
 		}
 	}
 	if st.err != nil {
-		cause, level := "handshake", journal.Notice
-		if errors.Is(st.err, auth.ErrUnavailable) { // not the client's fault
-			cause, level = "accounts", slog.LevelWarn
-		}
-		c.complain(l, level, cause, journal.IDLogonFailed, "a client is not authenticated: "+st.err.Error())
+		c.unauthenticated(l, st.err)
 		s.dead = true
 		c.state.denied = true
 		if !auth3 {

@@ -264,8 +264,8 @@ func (c *conn) event(l *loop, events uint32) {
 	}
 }
 
-// complain logs a cause once.
-func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string) {
+// complain logs a cause once, and what more fields name in growing steps.
+func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string, more ...any) {
 	e := &l.endpoints[c.endpoint]
 	if !l.log.Enabled(context.Background(), level) {
 		return
@@ -274,6 +274,11 @@ func (c *conn) complain(l *loop, level slog.Level, cause, id, msg string) {
 	if e.Transport.IP() {
 		client = c.identify(l).Remote.Addr().String()
 	}
-	l.causes.Log(l.log, level, string(e.Transport)+" "+cause, id, msg,
-		journal.Transport, string(e.Transport), journal.Binding, e.String(), journal.Client, client)
+	cause = string(e.Transport) + " " + cause
+	args := append(more, journal.Transport, string(e.Transport), journal.Binding, e.String(), journal.Client, client)
+	if more != nil {
+		l.causes.LogCounted(l.log, level, cause, id, msg, args...)
+		return
+	}
+	l.causes.Log(l.log, level, cause, id, msg, args...)
 }

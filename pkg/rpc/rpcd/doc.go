@@ -21,6 +21,17 @@
 //		return 0
 //	}
 //
+// Who calls is Call.Caller: named pipes and ncalrpc bring it along, clients over TCP
+// have to authenticate themselves, by one of Server.Auth. Interface.MinLevel says how
+// calls are to be protected, Op.Allow who may make them:
+//
+//	Auth: authd.Host(), // NTLM, Kerberos and SPNEGO with the accounts of this host
+//	...
+//	{Name: "Set", Run: set, Allow: rpcd.Members(npa.SIDAdministrators)},
+//
+// A program can also serve without systemd: by hand, with --listen tcp:127.0.0.1:0,
+// or as a part of another one, with Server.Serve and Server.ServeConn.
+//
 // One event loop on one goroutine owns all connections, association groups and
 // context handles. Operations run on it, one at a time, and need no locks; one
 // that may block says so (Op.Blocking) and runs in a goroutine, during which

@@ -3,6 +3,7 @@
 package rpcd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"msrpcd/pkg/conn/endpoint"
 	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
+	"msrpcd/pkg/rpc/auth/hashes"
 )
 
 // This file owns --listen: a program that is started by hand, for development,
@@ -53,6 +55,24 @@ func (a addresses) open(out io.Writer) (fds []sys.PassedFD, err error) {
 		fmt.Fprintf(out, "listening on %s:%s\n", name, ln.Addr())
 	}
 	return fds, nil
+}
+
+// authenticateBy puts the accounts of a file in the place of Auth.
+func (s *Server) authenticateBy(path string, listen addresses) error {
+	if len(listen) == 0 {
+		return errors.New("only with --listen; under systemd msrpc-auth has the accounts")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	defer clear(text)
+	f, err := hashes.Parse(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	s.Auth = f.Mechanisms()
+	return nil
 }
 
 // descriptor is a copy of the descriptor of a listener or connection of package

@@ -28,11 +28,18 @@ func Main(s *Server, args []string) int {
 	flags.String("configfile", "", "ignored: rpcds of Samba read smb.conf")
 	var listen addresses
 	flags.Var(&listen, "listen", "serve by hand, for development: all interfaces at `ADDRESS`, which is tcp:HOST:PORT or ncalrpc:/PATH; may be repeated")
+	accounts := flags.String("accounts", "", "with --listen: authenticate clients by the NT hashes in `FILE`, lines as pdbedit -L -w prints them")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return 0
 		}
 		return 2
+	}
+	if *accounts != "" {
+		if err := s.authenticateBy(*accounts, listen); err != nil {
+			fmt.Fprintf(journal.Stderr, "rpcd_%s: --accounts: %v\n", s.Name, err)
+			return 2
+		}
 	}
 	if *list {
 		text, err := s.list()

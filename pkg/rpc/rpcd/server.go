@@ -24,8 +24,9 @@ type Server struct {
 	// os.Create, os.WriteFile, O_TRUNC. Without it, who takes the server over
 	// cannot end its broker or other workers, which map the status file.
 	CutsFiles bool
-	// Auth are the ways in which clients may authenticate themselves. Others are
-	// refused, so that no client that wants to be authenticated is served as
+	// Auth are the ways in which clients may authenticate themselves: authd.Host()
+	// for those of this host, by msrpc-auth; File.Mechanisms of package hashes for
+	// accounts of a file, which needs neither systemd nor Samba. Others are refused, so that no client that wants to be authenticated is served as
 	// anonymous; but for root over ncalrpc, who may be the local system in every
 	// server.
 	Auth []auth.Mechanism

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"msrpcd/pkg/host/journal"
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/rpc/auth/authd"
 	"msrpcd/pkg/rpc/rpcd"
 	"msrpcd/pkg/wire/binding"
@@ -35,7 +34,7 @@ type mapper struct {
 func Server() *rpcd.Server {
 	m := newMapper(DefaultSource(), statePath())
 	return &rpcd.Server{
-		Name: "epmapper", Workers: 1, IdleSec: 60, Auth: authd.Mechanisms(layout.AuthSocket()),
+		Name: "epmapper", Workers: 1, IdleSec: 60, Auth: authd.Host(),
 		Interfaces: []*rpcd.Interface{{
 			UUID: Interface.UUID, Major: Interface.Major(), Minor: Interface.Minor(), Name: "epmapper",
 			Bindings: []binding.Binding{

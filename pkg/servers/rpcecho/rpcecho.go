@@ -5,7 +5,6 @@ package rpcecho
 import (
 	"time"
 
-	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/rpc/auth/authd"
 	"msrpcd/pkg/rpc/rpcd"
 	"msrpcd/pkg/wire/binding"
@@ -26,7 +25,7 @@ const maxArray = 4 << 20
 // Server is the rpcd rpcecho.
 func Server() *rpcd.Server {
 	return &rpcd.Server{
-		Name: "rpcecho", Workers: 1, IdleSec: 60, Auth: authd.Mechanisms(layout.AuthSocket()),
+		Name: "rpcecho", Workers: 1, IdleSec: 60, Auth: authd.Host(),
 		Interfaces: []*rpcd.Interface{{
 			UUID: UUID, Major: Major, Name: "rpcecho",
 			Bindings: []binding.Binding{

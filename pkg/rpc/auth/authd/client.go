@@ -13,11 +13,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/krb5"
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/rpc/auth/spnego"
 )
+
+// Host is how clients authenticate themselves to this host: NTLM, Kerberos and SPNEGO
+// by msrpc-auth, see msrpc-auth(8). It is for rpcd.Server.Auth.
+func Host() []auth.Mechanism { return Mechanisms(layout.AuthSocket()) }
 
 // Mechanisms are NTLM, Kerberos and SPNEGO over them, with handshakes by the
 // msrpc-auth that has a socket.
@@ -75,21 +80,25 @@ func (r *remote) Step(ctx context.Context, token []byte) (reply []byte, over boo
 func (r *remote) ask(ctx context.Context, token []byte) (a answer, err error) {
 	if r.conn == nil {
 		if r.conn, err = dial(r.m.socket); err != nil {
-			return a, fmt.Errorf("%w: msrpc-auth.socket: %v", auth.ErrUnavailable, err)
+			return a, unreachable("msrpc-auth.socket: %w", err)
 		}
 	}
 	end, _ := ctx.Deadline()
 	r.conn.SetDeadline(end)
 	defer context.AfterFunc(ctx, func() { r.conn.SetDeadline(time.Unix(1, 0)) })()
 	if _, err := r.conn.Write(request{r.m.Service(), r.level, token}.append(nil)); err != nil {
-		return a, fmt.Errorf("%w: msrpc-auth: %v", auth.ErrUnavailable, err)
+		return a, unreachable("msrpc-auth: %w", err)
 	}
 	b := make([]byte, maxPacket+1)
 	n, err := r.conn.Read(b)
 	if err != nil || n == 0 || n > maxPacket {
-		return a, fmt.Errorf("%w: msrpc-auth does not answer, or has no room for another handshake (%v)", auth.ErrUnavailable, err)
+		return a, unreachable("msrpc-auth does not answer, or has no room for another handshake (%v)", err)
 	}
 	return parseAnswer(b[:n])
+}
+
+func unreachable(format string, args ...any) error {
+	return auth.Fail(auth.AuthUnreachable, auth.ErrUnavailable, format, args...)
 }
 
 // dial passes one end of a pair to msrpc-auth and returns the other: an rpcd's

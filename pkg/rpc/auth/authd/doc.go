@@ -12,5 +12,6 @@
 //	rpcd --version service level token--> msrpc-auth
 //	     <--verdict, reply, state--                 as often as the mechanism has steps
 //
-// Its API is for msrpcd alone and may change with any version.
+// Its API is for msrpcd alone and may change with any version; but Host is for others
+// to import.
 package authd

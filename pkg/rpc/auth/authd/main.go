@@ -19,6 +19,7 @@ import (
 
 	"msrpcd/pkg/conn/setting"
 	"msrpcd/pkg/host/journal"
+	"msrpcd/pkg/host/layout"
 	"msrpcd/pkg/host/sys"
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/hashes"
@@ -26,15 +27,10 @@ import (
 	"msrpcd/pkg/rpc/auth/ntlm"
 	"msrpcd/pkg/rpc/auth/spnego"
 	"msrpcd/pkg/rpc/auth/winbind"
+	"msrpcd/pkg/wire/dcerpc"
 )
 
-// Names of credentials (LoadCredential=).
-const (
-	keytabCredential = "krb5.keytab"
-	hashCredential   = "msrpc.nthashes"
-
-	idleTime = 2 * time.Minute
-)
+const idleTime = 2 * time.Minute
 
 // Main runs msrpc-auth and returns the exit status.
 func Main() int {
@@ -84,7 +80,7 @@ func run(log *slog.Logger) error {
 // is left out: clients may have another way.
 func mechanisms(log *slog.Logger, opt *setting.Values, dir string) (list []auth.Mechanism) {
 	accounts := auth.Accounts(winbind.New(opt.WinbindPipe))
-	if text, ok := credential(log, dir, hashCredential); ok {
+	if text, ok := credential(log, dir, layout.HashCredential); ok {
 		if f, err := hashes.Parse(string(text)); err != nil {
 			log.Error("no NTLM, for the file of NT hashes cannot be used: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
 			accounts, _ = hashes.Parse("") // never others than those that were meant
@@ -93,16 +89,31 @@ func mechanisms(log *slog.Logger, opt *setting.Values, dir string) (list []auth.
 		}
 	}
 	list = append(list, &ntlm.Mechanism{Accounts: accounts, WithoutMIC: opt.WithoutMIC})
-	if keytab, ok := credential(log, dir, keytabCredential); ok {
-		if k, err := krb5.New(keytab, accounts); err != nil {
-			log.Error("there is no Kerberos: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
-		} else {
-			list = append(list, k)
-		}
+	why := auth.Fail(auth.KeytabMissing, auth.ErrUnavailable, "msrpc-auth has no keytab")
+	if keytab, ok := credential(log, dir, layout.KeytabCredential); ok {
+		k, err := krb5.New(keytab, accounts)
 		clear(keytab)
+		if err == nil {
+			list = append(list, k)
+			return append(list, spnego.New(list...))
+		}
+		why = auth.Fail(auth.KeytabUnusable, auth.ErrUnavailable, "%w", err)
+		log.Error("there is no Kerberos: "+err.Error(), journal.MessageID, journal.IDKeysUnusable)
 	}
-	return append(list, spnego.New(list...))
+	return append(list, spnego.New(list...), without{why})
 }
+
+// without stands for Kerberos where there is none.
+type without struct{ why error }
+
+// Service implements auth.Mechanism.
+func (without) Service() byte { return dcerpc.AuthKerberos }
+
+// Begin implements auth.Mechanism.
+func (w without) Begin(byte) (auth.Context, error) { return nil, w.why }
+
+// Restore implements auth.Mechanism.
+func (w without) Restore([]byte) (auth.Context, error) { return nil, w.why }
 
 // credential reads one that may be there: a unit without a drop-in has none.
 func credential(log *slog.Logger, dir, name string) ([]byte, bool) {

@@ -7,8 +7,8 @@ package authd
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 
 	"msrpcd/pkg/rpc/auth"
 )
@@ -48,7 +48,8 @@ const (
 	malformed
 )
 
-// answer is what became of a token. After an error text is its text.
+// answer is what became of a token. After an error reply is its cause, the account and
+// its text, with zeros between.
 type answer struct {
 	verdict byte
 	reply   []byte
@@ -57,7 +58,8 @@ type answer struct {
 
 // answerOf makes the answer that is an error.
 func answerOf(err error) answer {
-	a := answer{verdict: malformed, reply: []byte(err.Error())}
+	f := auth.FailureOf(err)
+	a := answer{verdict: malformed, reply: []byte(string(f.Cause) + "\x00" + f.Account + "\x00" + err.Error())}
 	switch {
 	case errors.Is(err, auth.ErrDenied):
 		a.verdict = denied
@@ -78,7 +80,13 @@ func (a answer) err() error {
 	case unavailable:
 		kind = auth.ErrUnavailable
 	}
-	return remoteError{kind, string(a.reply)}
+	text := string(a.reply)
+	f := &auth.Failure{Cause: auth.Refused}
+	if parts := strings.SplitN(text, "\x00", 3); len(parts) == 3 {
+		f.Cause, f.Account, text = auth.Cause(parts[0]), parts[1], parts[2]
+	}
+	f.Err = remoteError{kind, text}
+	return f
 }
 
 // remoteError has the text of an error of another process.
@@ -104,5 +112,5 @@ func parseAnswer(b []byte) (a answer, err error) {
 			return a, nil
 		}
 	}
-	return answer{}, fmt.Errorf("%w: msrpc-auth is of another version", auth.ErrUnavailable)
+	return answer{}, unreachable("msrpc-auth is of another version")
 }

@@ -166,7 +166,7 @@ func (s *Server) context(q request) (auth.Context, error) {
 			return m.Begin(q.level)
 		}
 	}
-	return nil, fmt.Errorf("%w: msrpc-auth has no keys for authentication service %d, see msrpc-auth(8)", auth.ErrUnavailable, q.service)
+	return nil, auth.Fail(auth.NotServed, auth.ErrUnavailable, "msrpc-auth does not know authentication service %d", q.service)
 }
 
 // step takes a token. A context that is done is closed with its handshake: there

@@ -12,6 +12,7 @@ import (
 
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/rpc/auth/ntlm"
+	"msrpcd/pkg/rpc/auth/spnego"
 	"msrpcd/pkg/wire/npa"
 )
 
@@ -82,6 +83,13 @@ func parseLine(line string) (a account, err error) {
 	return a, nil
 }
 
+// Mechanisms are NTLM, and SPNEGO over it, for the accounts of the file: what
+// rpcd.Server.Auth wants.
+func (f *File) Mechanisms() []auth.Mechanism {
+	n := &ntlm.Mechanism{Accounts: f}
+	return []auth.Mechanism{n, spnego.New(n)}
+}
+
 // Names implements auth.Accounts.
 func (f *File) Names(context.Context) (auth.Names, error) { return f.names, nil }
 
@@ -90,8 +98,13 @@ func (f *File) Names(context.Context) (auth.Names, error) { return f.names, nil 
 func (f *File) Logon(_ context.Context, l *auth.Logon) (*auth.Account, error) {
 	a, found := f.accounts[strings.ToLower(l.Account)]
 	key, ok := ntlm.Check(a.hash, l.Account, l.Domain, l.Challenge, l.NTResponse)
-	if !found || !ok || a.off {
-		return nil, fmt.Errorf("%w: account %q: wrong password, disabled, or not in the file of hashes", auth.ErrDenied, l.Account)
+	switch {
+	case !found:
+		return nil, auth.Fail(auth.UnknownAccount, auth.ErrDenied, "the file of hashes has no such account")
+	case a.off:
+		return nil, auth.Fail(auth.AccountDisabled, auth.ErrDenied, "the account is disabled or locked in the file of hashes, or has no password")
+	case !ok:
+		return nil, auth.Fail(auth.WrongPassword, auth.ErrDenied, "the password is not that of the file of hashes")
 	}
 	sid, err := npa.ParseSID(fmt.Sprintf("S-1-22-1-%d", a.uid)) // as Samba's for a user of unix
 	if err != nil {

@@ -137,7 +137,7 @@ func (c *securityContext) finish(ctx context.Context, token []byte) error {
 	if c.m.accounts != nil {
 		who, err := c.m.accounts.PAC(ctx, r.pac)
 		if err != nil {
-			return err
+			return auth.For(r.client, err)
 		}
 		caller.SIDs = who.SIDs // none without a PAC
 		if who.Name != "" {

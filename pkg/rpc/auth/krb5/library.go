@@ -95,7 +95,7 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 	}
 	plain, err := crypto.DecryptEncPart(q.EncryptedAuthenticator, t.Key, keyusage.AP_REQ_AUTHENTICATOR)
 	if err != nil {
-		return nil, fmt.Errorf("%w: authenticator is not made with the key of its ticket", auth.ErrDenied)
+		return nil, auth.Fail(auth.BadTicket, auth.ErrDenied, "authenticator is not made with the key of its ticket")
 	}
 	a := &q.Authenticator
 	if err := a.Unmarshal(plain); err != nil {
@@ -105,7 +105,7 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 		return nil, fmt.Errorf("%w: the authenticator is of another client than the ticket", auth.ErrDenied)
 	}
 	if d := time.Since(a.CTime).Abs(); d > skew {
-		return nil, fmt.Errorf("%w: clocks of client and server differ by %v", auth.ErrDenied, d.Round(time.Second))
+		return nil, auth.For(t.CName.PrincipalNameString(), auth.Fail(auth.ClockSkew, auth.ErrDenied, "clocks of client and server differ by %v", d.Round(time.Second)))
 	}
 	if a.Cksum.CksumType != 0x8003 || len(a.Cksum.Checksum) < 24 {
 		return nil, fmt.Errorf("%w: authenticator without flags of GSS-API", auth.ErrToken)
@@ -115,7 +115,7 @@ func (l gokrb5) accept(token []byte) (r *request, err error) {
 		flags: binary.LittleEndian.Uint32(a.Cksum.Checksum[20:]), pac: pacOf(t.AuthorizationData)}
 	switch {
 	case r.pac != nil && !signedPAC(r.pac, with):
-		return nil, fmt.Errorf("%w: the PAC of the ticket is not signed with the key of this host", auth.ErrDenied)
+		return nil, auth.Fail(auth.BadTicket, auth.ErrDenied, "the PAC of the ticket is not signed with the key of this host")
 	case r.pac != nil && !hasAccount(r.pac):
 		r.pac = nil
 	}
@@ -143,12 +143,12 @@ func (l gokrb5) open(t *messages.Ticket) (*messages.EncTicketPart, types.Encrypt
 			return nil, types.EncryptionKey{}, fmt.Errorf("%w: ticket: %v", auth.ErrToken, err)
 		}
 		if ok, err := t.Valid(skew); err != nil || !ok {
-			return nil, types.EncryptionKey{}, fmt.Errorf("%w: the ticket is not valid now", auth.ErrDenied)
+			return nil, types.EncryptionKey{}, auth.For(p.CName.PrincipalNameString(), auth.Fail(auth.BadTicket, auth.ErrDenied, "the ticket is not valid now: it is from %v to %v", p.StartTime, p.EndTime))
 		}
 		return p, e.Key, trusted(p)
 	}
-	return nil, types.EncryptionKey{}, fmt.Errorf("%w: no key of the keytab opens the ticket for %.200q of realm %.200q, key version %d, encryption type %d; is the keytab current?",
-		auth.ErrDenied, t.SName.PrincipalNameString(), t.Realm, t.EncPart.KVNO, t.EncPart.EType)
+	return nil, types.EncryptionKey{}, auth.Fail(auth.KeytabWithout, auth.ErrDenied, "no key of the keytab opens the ticket for %.200q of realm %.200q, key version %d, encryption type %d",
+		t.SName.PrincipalNameString(), t.Realm, t.EncPart.KVNO, t.EncPart.EType)
 }
 
 // trusted refuses anonymous tickets, and those that came through realms which

@@ -163,7 +163,7 @@ func (a *authenticate) anonymous() bool {
 // proof is also over that.
 func (a *authenticate) hasMIC() (bool, error) {
 	if len(a.nt) < proofSize+blobHead || a.nt[proofSize] != 1 || a.nt[proofSize+1] != 1 {
-		return false, fmt.Errorf("%w: the client uses LM or NTLMv1, only NTLMv2 is served", auth.ErrDenied)
+		return false, auth.Fail(auth.WeakNTLM, auth.ErrDenied, "the client uses LM or NTLMv1, only NTLMv2 is served")
 	}
 	for b := a.nt[proofSize+blobHead:]; ; {
 		if len(b) < 4 {

@@ -90,7 +90,16 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 	if err != nil {
 		return err
 	}
-	if err := c.strong(&a); err != nil {
+	name := a.user
+	if a.domain != "" {
+		name = a.domain + `\` + name
+	}
+	return auth.For(name, c.check(ctx, &a, token))
+}
+
+// check checks what an AUTHENTICATE_MESSAGE says, and makes the keys.
+func (c *securityContext) check(ctx context.Context, a *authenticate, token []byte) (err error) {
+	if err := c.strong(a); err != nil {
 		return err
 	}
 	c.caller = &auth.Caller{Service: dcerpc.AuthNTLM, Anonymous: a.anonymous()}
@@ -100,7 +109,7 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 			return err
 		}
 		if !mic && !c.m.WithoutMIC && auth.Protects(c.level) && a.flags&flagSign != 0 { // Samba has none without signatures
-			return fmt.Errorf("%w: the client sends no MIC", auth.ErrDenied)
+			return auth.Fail(auth.WeakNTLM, auth.ErrDenied, "the client sends no MIC")
 		}
 		who, err := c.m.Accounts.Logon(ctx, &auth.Logon{Account: a.user, Domain: a.domain, Workstation: a.workstation,
 			Challenge: c.challenge, LMResponse: a.lm, NTResponse: a.nt})
@@ -123,7 +132,7 @@ func (c *securityContext) authenticate(ctx context.Context, token []byte) error 
 	}
 	c.caller.SessionKey = key
 	if mic && !c.micHolds(token, key) {
-		return fmt.Errorf("%w: the MIC of the handshake is wrong or was taken away", auth.ErrDenied)
+		return auth.Fail(auth.WrongMIC, auth.ErrDenied, "the MIC of the handshake is wrong or was taken away")
 	}
 	c.in, c.out = newDirection(key, signToServer, sealToServer, keyExch), newDirection(key, signToClient, sealToClient, keyExch)
 	c.negotiate, c.challenged = nil, nil
@@ -144,7 +153,7 @@ func (c *securityContext) strong(a *authenticate) error {
 		want |= flagSeal
 	}
 	if missing := want &^ (a.flags & le.Uint32(c.challenged[20:])); missing != 0 {
-		return fmt.Errorf("%w: the client leaves out flags 0x%08x of NTLM that the level needs", auth.ErrDenied, missing)
+		return auth.Fail(auth.WeakNTLM, auth.ErrDenied, "the client leaves out flags 0x%08x of NTLM that the level needs", missing)
 	}
 	return nil
 }

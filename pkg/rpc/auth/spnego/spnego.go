@@ -101,7 +101,7 @@ func (c *securityContext) begin(ctx context.Context, token []byte) ([]byte, erro
 		}
 		return c.advance(ctx, response{token: o.token}, oid)
 	}
-	return nil, fmt.Errorf("%w: SPNEGO: none of the client's %d mechanisms is served", auth.ErrDenied, len(o.mechanisms))
+	return nil, auth.Fail(auth.NotServed, auth.ErrDenied, "SPNEGO: none of the client's %d mechanisms is served", len(o.mechanisms))
 }
 
 // state is what a first answer says.

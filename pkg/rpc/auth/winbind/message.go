@@ -217,5 +217,5 @@ func (r response) aliases() []string {
 }
 
 func garbage(what string) error {
-	return fmt.Errorf("%w: what winbindd answers is not understood: %s", auth.ErrUnavailable, what)
+	return auth.Fail(auth.WinbindFailed, auth.ErrUnavailable, "what winbindd answers is not understood: %s", what)
 }

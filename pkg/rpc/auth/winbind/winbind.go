@@ -12,14 +12,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"msrpcd/pkg/rpc/auth"
 	"msrpcd/pkg/wire/printable"
 )
 
-// Timeout is how long one question may take.
-const Timeout = 10 * time.Second
+// Timeout is how long one question may take: less than an rpcd waits for msrpc-auth,
+// so that it hears which of the two is slow.
+const Timeout = 8 * time.Second
 
 // Statuses of NT after which another name of the domain is tried.
 const (
@@ -27,6 +29,15 @@ const (
 	noLogonServers = 0xc000005e
 	noSuchDomain   = 0xc00000df
 )
+
+// causes are what other statuses say.
+var causes = map[uint32]auth.Cause{
+	noSuchUser: auth.UnknownAccount, noSuchDomain: auth.UnknownDomain,
+	0xc000006a: auth.WrongPassword, 0xc000006d: auth.WrongPassword, // the second also hides an unknown account
+	0xc0000234: auth.AccountLocked, 0xc0000072: auth.AccountDisabled, 0xc0000193: auth.AccountExpired,
+	0xc0000071: auth.PasswordExpired, 0xc0000224: auth.PasswordExpired,
+	0xc000006e: auth.Restricted, 0xc000006f: auth.Restricted, 0xc0000070: auth.Restricted,
+}
 
 // Accounts are those of one winbindd.
 type Accounts struct {
@@ -83,7 +94,7 @@ func (w *Accounts) version(ctx context.Context) (abi, error) {
 		}
 		a, known := abis[r.u32(atVersion)]
 		if !known || a.size != size || !r.ok() {
-			return abi{}, fmt.Errorf("%w: winbindd has version %d of its interface, 31 to 33 (Samba 4.16 to 4.25) are known", auth.ErrUnavailable, r.u32(atVersion))
+			return abi{}, auth.Fail(auth.WinbindVersion, auth.ErrUnavailable, "winbindd has version %d of its interface, 31 to 33 (Samba 4.16 to 4.25) are known", r.u32(atVersion))
 		}
 		return a, nil
 	}
@@ -94,12 +105,19 @@ func (w *Accounts) unavailable(err error) error {
 	if errors.Is(err, auth.ErrUnavailable) || errors.Is(err, auth.ErrDenied) {
 		return err
 	}
-	hint := "is winbindd running, and this process in group winbindd_priv?"
+	cause := auth.WinbindFailed
 	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		hint = "it does not answer in time"
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		cause = auth.WinbindSlow
+	case errors.Is(err, fs.ErrNotExist):
+		cause = auth.WinbindAbsent
+	case errors.Is(err, syscall.ECONNREFUSED):
+		cause = auth.WinbindStopped
+	case errors.Is(err, fs.ErrPermission):
+		cause = auth.WinbindAccess
 	}
-	return fmt.Errorf("%w: winbindd: %w; %s", auth.ErrUnavailable, err, hint)
+	return auth.Fail(cause, auth.ErrUnavailable, "winbindd: %w", err)
 }
 
 // connect finds out about winbindd, once.
@@ -249,7 +267,11 @@ func (r response) status() (uint32, error) {
 	case r.ok() && status == 0:
 		return 0, nil
 	case status == noLogonServers:
-		return status, fmt.Errorf("%w: winbindd: %s", auth.ErrUnavailable, printable.Text(r.text(atStatusText)))
+		return status, auth.Fail(auth.NoController, auth.ErrUnavailable, "winbindd: %s", printable.Text(r.text(atStatusText)))
 	}
-	return status, fmt.Errorf("%w: winbindd: %s (0x%08x)", auth.ErrDenied, printable.Text(r.text(atStatusText)), status)
+	cause, ok := causes[status]
+	if !ok {
+		cause = auth.Refused
+	}
+	return status, auth.Fail(cause, auth.ErrDenied, "winbindd: %s (0x%08x)", printable.Text(r.text(atStatusText)), status)
 }

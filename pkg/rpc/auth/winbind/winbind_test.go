@@ -188,22 +188,23 @@ func TestAWinbinddThatCannotBeUsedIsAnErrorInTime(t *testing.T) {
 	guest := user1()
 	order.PutUint32(guest[atUserFlags:], guestLogon)
 	for what, c := range map[string]struct {
-		w    *Accounts
-		text string
-		err  error
+		w     *Accounts
+		text  string
+		err   error
+		cause auth.Cause
 	}{
-		"absent":          {New(filepath.Join(t.TempDir(), "none")), "is winbindd running", auth.ErrUnavailable},
-		"another version": {fake(t, 2136, func([]byte) []byte { return ok(34, nil) }), "version 34 of its interface", auth.ErrUnavailable},
-		"another size":    {fake(t, 3000, func([]byte) []byte { return nil }), "winbindd", auth.ErrUnavailable},
-		"too short":       {fake(t, 2136, short), "winbindd", auth.ErrUnavailable},
-		"too long":        {fake(t, 2136, huge), "2147483648 bytes", auth.ErrUnavailable},
-		"garbage SID":     {fake(t, 2136, host(32, func(string) []byte { return badSID })), "not understood", auth.ErrUnavailable},
-		"a guest":         {fake(t, 2136, host(32, func(string) []byte { return guest })), "guest", auth.ErrDenied},
-		"says nothing":    {fake(t, 2136, func([]byte) []byte { select {} }), "does not answer in time", auth.ErrUnavailable},
+		"absent":          {New(filepath.Join(t.TempDir(), "none")), "no such file", auth.ErrUnavailable, auth.WinbindAbsent},
+		"another version": {fake(t, 2136, func([]byte) []byte { return ok(34, nil) }), "version 34 of its interface", auth.ErrUnavailable, auth.WinbindVersion},
+		"another size":    {fake(t, 3000, func([]byte) []byte { return nil }), "winbindd", auth.ErrUnavailable, auth.WinbindFailed},
+		"too short":       {fake(t, 2136, short), "winbindd", auth.ErrUnavailable, auth.WinbindFailed},
+		"too long":        {fake(t, 2136, huge), "2147483648 bytes", auth.ErrUnavailable, auth.WinbindFailed},
+		"garbage SID":     {fake(t, 2136, host(32, func(string) []byte { return badSID })), "not understood", auth.ErrUnavailable, auth.WinbindFailed},
+		"a guest":         {fake(t, 2136, host(32, func(string) []byte { return guest })), "guest", auth.ErrDenied, auth.Refused},
+		"says nothing":    {fake(t, 2136, func([]byte) []byte { select {} }), "timeout", auth.ErrUnavailable, auth.WinbindSlow},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		start := time.Now()
-		if _, err := c.w.Logon(ctx, logon("DOM")); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
+		if _, err := c.w.Logon(ctx, logon("DOM")); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) || auth.FailureOf(err).Cause != c.cause {
 			t.Errorf("%s: %v", what, err)
 		}
 		if d := time.Since(start); d > 5*time.Second {
