@@ -208,6 +208,10 @@ func TestRemediesOfFiles(t *testing.T) {
 const thief = "systemd-run -q --unit=thief python3 -c 'import socket,time; s=socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1); s.bind((\"::\",50113)); s.listen(); time.sleep(600)'; "
 
 func TestRemediesOfSamba(t *testing.T) {
+	keytab := func(path string) func(*host) {
+		return func(h *host) { h.authSettings("LoadCredential=krb5.keytab:" + path) }
+	}
+	noKeytab := script("rm -r /etc/systemd/system/" + authUnit + ".d")
 	h := boot(t, file("/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50113\n")).install().smbd()
 	h.mended()
 	for _, w := range []wrong{
@@ -225,6 +229,8 @@ func TestRemediesOfSamba(t *testing.T) {
 			"smb.conf", "smbd may start samba-dcerpcd", "", script("sed -i 's/rpc start on demand helpers = yes/rpc start on demand helpers = no/' /etc/samba/smb.conf")},
 		{"Samba refuses the guest account", script("printf '[global]\nguest account = nosuchguest\n' >>/etc/samba/smb.conf; systemctl stop 'msrpc-worker-*@*.service'; msrpcctl refresh; (msrpcctl ping -W 20 winreg >/dev/null 2>&1 &)"),
 			"units", "`guest account = nosuchguest` of smb.conf is not in /etc/passwd", "", script("sed -i '/nosuchguest/d' /etc/samba/smb.conf")},
+		{"a keytab is gone", keytab("/etc/gone.keytab"), "authentication", "/etc/gone.keytab does not exist", "", noKeytab},
+		{"a keytab is rubbish", keytab("/etc/passwd"), "authentication", "keytab cannot be read", "", noKeytab},
 		{"a file of rpcd.d is about nothing", script("printf '[Rpcd]\\nWorkers=1\\n' >/etc/msrpcd/rpcd.d/wnreg.conf"),
 			"configuration", "there is no rpcd wnreg", "", script("rm /etc/msrpcd/rpcd.d/wnreg.conf")},
 	} {

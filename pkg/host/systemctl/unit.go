@@ -111,6 +111,19 @@ func (p Properties) Pair(name string) string {
 	return strings.Join(words, ": ")
 }
 
+// Pairs returns a property of type a(ss).
+func (p Properties) Pairs(name string) (all [][2]string) {
+	list, _ := value(p[name]).([][]any)
+	for _, pair := range list {
+		if len(pair) == 2 {
+			a, _ := pair[0].(string)
+			b, _ := pair[1].(string)
+			all = append(all, [2]string{a, b})
+		}
+	}
+	return all
+}
+
 // Command returns the words of the first command of a property such as
 // ExecStart, of type a(sasbttttuii).
 func (p Properties) Command(name string) []string {

@@ -15,12 +15,14 @@ import (
 
 func TestProperties(t *testing.T) {
 	p := Properties{
-		"Id":            "msrpc.target",
-		"After":         []string{"basic.target"},
-		"CanReload":     true,
-		"MainPID":       uint32(17),
-		"MemoryCurrent": ^uint64(0),
-		"TasksCurrent":  godbus.MakeVariant(uint64(3)),
+		"Id":        "msrpc.target",
+		"After":     []string{"basic.target"},
+		"CanReload": true,
+		"MainPID":   uint32(17),
+
+		"LoadCredential": [][]any{{"krb5.keytab", "/etc/krb5.keytab"}},
+		"MemoryCurrent":  ^uint64(0),
+		"TasksCurrent":   godbus.MakeVariant(uint64(3)),
 	}
 	check.Is(t, "Text", "msrpc.target", p.Text("Id")+p.Text("After")+p.Text("gone"))
 	check.Same(t, []string{"basic.target"}, p.Texts("After"))
@@ -35,6 +37,7 @@ func TestProperties(t *testing.T) {
 			t.Errorf("Number(%s) = %d, %v", name, n, ok)
 		}
 	}
+	check.Same(t, [][2]string{{"krb5.keytab", "/etc/krb5.keytab"}}, p.Pairs("LoadCredential"))
 	if _, ok := p.Number("MemoryCurrent"); ok {
 		t.Error("a number that is not set reads as set")
 	}

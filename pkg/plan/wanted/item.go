@@ -37,12 +37,14 @@ const (
 	checkProgress      = "progress"
 	CheckPorts         = "ports" // TCP ports that other processes have
 	checkAddresses     = "addresses"
+
+	checkAuthentication = "authentication"
 )
 
 // Checks are the names of all checks, in the order in which they are made.
 var Checks = []string{checkConfiguration, checkCatalogue, checkSmbConf, checkSmbd, checkDcerpcd, checkSandbox, checkFileSystems,
 	checkTarget, checkPreflight, checkDirectories, checkStatusFiles, checkUnitFiles, checkUnits, checkSockets,
-	checkInboxes, checkSettings, checkProgress, CheckPorts, checkAddresses}
+	checkInboxes, checkSettings, checkProgress, CheckPorts, checkAddresses, checkAuthentication}
 
 // Items is the wanted state.
 func Items(p *plan.Plan) []Item {
@@ -67,7 +69,7 @@ func Items(p *plan.Plan) []Item {
 		}
 		items = append(items, settings{r}, progress{r}, ports{r})
 	}
-	return append(items, addresses{})
+	return append(items, addresses{}, authentication{})
 }
 
 // Check compares all items with what is.

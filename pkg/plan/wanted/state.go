@@ -104,7 +104,7 @@ func (s *State) lookAtUnits(ctx context.Context) {
 		s.unknown("units", systemctl.ErrNotBooted, true)
 		return
 	}
-	names := append([]string{layout.Target, layout.PreflightService, layout.RefreshPath}, otherUnits...)
+	names := append([]string{layout.Target, layout.PreflightService, layout.RefreshPath, layout.AuthService, winbindUnit}, otherUnits...)
 	for i := range s.Plan.Rpcds {
 		names = append(names, unitsOf(&s.Plan.Rpcds[i])...)
 	}
@@ -123,7 +123,7 @@ func (s *State) lookAtUnits(ctx context.Context) {
 		s.units[u.Name] = u
 	}
 	for name, u := range s.units {
-		if !strings.HasPrefix(name, "msrpc") || name != layout.Target && u.Active == "inactive" && u.Load != "bad-setting" && u.Load != "error" {
+		if !strings.HasPrefix(name, "msrpc") || name != layout.Target && name != layout.AuthService && u.Active == "inactive" && u.Load != "bad-setting" && u.Load != "error" {
 			continue
 		}
 		if p, err := s.Manager.Properties(ctx, name); err == nil {

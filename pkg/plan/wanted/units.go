@@ -30,7 +30,7 @@ var exitCodes = map[uint64]string{
 	200: "CHDIR", 202: "FDS", 203: "EXEC", 205: "LIMITS", 206: "OOM_ADJUST", 207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT",
 	214: "SETSCHEDULER", 216: "GROUP", 217: "USER", 218: "CAPABILITIES", 219: "CGROUP", 220: "SETSID", 224: "PAM", 225: "NETWORK",
 	226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 231: "APPARMOR", 233: "RUNTIME_DIRECTORY",
-	234: "MAKE_STARTER", 237: "KEYRING", 238: "STATE_DIRECTORY", 241: "CONFIRM", 242: "BPF",
+	234: "MAKE_STARTER", 237: "KEYRING", 238: "STATE_DIRECTORY", 241: "CONFIRM", 242: "BPF", 243: "CREDENTIALS",
 }
 
 // runningUnits: none of our units failed, restarts again and again, is masked
@@ -127,6 +127,9 @@ func (s *State) mendable(f Finding, n layout.Unit, p systemctl.Properties) Findi
 // causes are what makes a unit fail that is not its own fault.
 func (s *State) causes(unit string, p systemctl.Properties) []string {
 	ids := []string{}
+	if unit == layout.AuthService {
+		ids = append(ids, authenticationI)
+	}
 	if code, _ := p.Number("ExecMainStatus"); code == 226 || code == 218 || code == 225 {
 		ids = append(ids, "sandbox")
 	}
