@@ -29,6 +29,8 @@ type rpcdStatus struct {
 	Broker     *brokerStatus    `json:"broker,omitempty"`  // nil with direct activation
 	Running    []workerStatus   `json:"running"`           // workers that live, or have connections in their inbox
 	Problem    string           `json:"problem,omitempty"` // why counts and workers are not known
+
+	Authentication []offer `json:"authentication,omitempty"` // by msrpc-auth, of native rpcds
 }
 
 type listenerStatus struct {
@@ -130,6 +132,7 @@ func (e *env) status(ctx context.Context, m manager, r *plan.Rpcd) (*rpcdStatus,
 			s.Listeners[i].State = state(units[i+1])
 		}
 	}
+	s.Authentication = offered(ctx, m, r)
 	if !r.Direct {
 		s.Broker = &brokerStatus{Unit: r.Service(), State: service}
 	}

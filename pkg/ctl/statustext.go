@@ -78,6 +78,13 @@ func (e *env) statusDetail(s *rpcdStatus) {
 		}
 	}
 	table(e.out, "  ", rows)
+	if len(s.Authentication) > 0 {
+		rows := [][]string{{"AUTHENTICATION", "FROM"}}
+		for _, o := range s.Authentication {
+			rows = append(rows, []string{o.Mechanism, o.Source})
+		}
+		table(e.out, "  ", rows)
+	}
 	if b := s.Broker; b != nil {
 		table(e.out, "  ", [][]string{
 			{"BROKER", "STATE", "PID", "ACCEPTED", "HANDED OVER", "REFUSED", "LEFT", "PENDING", "PARKED", "MEMORY"},

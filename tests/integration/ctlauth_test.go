@@ -44,6 +44,7 @@ func TestMsrpcctlAuthenticatesItself(t *testing.T) {
 	}
 	h.contains(h.run("msrpcctl", "endpoints", "--auth", "sign", "-U", "root%"+password, "ncacn_ip_tcp:127.0.0.1"), "rpcecho")
 	h.contains(h.run("msrpcctl", "ping", "-U", "root%"+password, "ncacn_ip_tcp:127.0.0.1", "rpcecho"), "authenticated: root, ntlm, privacy")
+	h.contains(h.run("msrpcctl", "status", "rpcecho"), "/etc/credstore/msrpc.nthashes")
 	out, rc := h.try("msrpcctl", "ping", "--mech", "krb5", "ncacn_ip_tcp:localhost["+echoPort+"]")
 	if rc != 1 || !strings.Contains(out, "there is no ticket") || !strings.Contains(out, "; run kinit") {
 		t.Errorf("Kerberos without a ticket: exit status %d\n%s", rc, out)

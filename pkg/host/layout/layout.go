@@ -88,9 +88,11 @@ var WinbindPipe = "/var/lib/samba/winbindd_privileged/pipe"
 // AuthDir has the socket of msrpc-auth.
 func AuthDir() string { return filepath.Join(Runtime, ".auth") }
 
-// AuthService is the unit of msrpc-auth, the others are names of its credentials.
+// AuthService and AuthSocketUnit are units of msrpc-auth, the others are names of its
+// credentials.
 const (
 	AuthService      = "msrpc-auth.service"
+	AuthSocketUnit   = "msrpc-auth.socket"
 	KeytabCredential = "krb5.keytab"
 	HashCredential   = "msrpc.nthashes"
 )

@@ -39,7 +39,7 @@ func (authentication) Check(_ context.Context, s *State) []Finding {
 	var fs []Finding
 	hasHashes := false
 	for _, c := range s.details[layout.AuthService].Pairs("LoadCredential") {
-		path := stored(c[1])
+		path := Stored(c[1])
 		hasHashes = hasHashes || c[0] == layout.HashCredential && path != ""
 		if !s.Root || path == "" {
 			continue
@@ -56,8 +56,8 @@ func (authentication) Check(_ context.Context, s *State) []Finding {
 	return fs
 }
 
-// stored is the path of a credential, "" for one that systemd leaves out.
-func stored(path string) string {
+// Stored is the path of a credential, "" for one that systemd leaves out.
+func Stored(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
