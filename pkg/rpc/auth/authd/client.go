@@ -84,8 +84,9 @@ func (r *remote) ask(ctx context.Context, token []byte) (a answer, err error) {
 		}
 	}
 	end, _ := ctx.Deadline()
-	r.conn.SetDeadline(end)
-	defer context.AfterFunc(ctx, func() { r.conn.SetDeadline(time.Unix(1, 0)) })()
+	conn := r.conn // which may be closed when the function below comes late
+	conn.SetDeadline(end)
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	if _, err := r.conn.Write(request{r.m.Service(), r.level, token}.append(nil)); err != nil {
 		return a, unreachable("msrpc-auth: %w", err)
 	}
