@@ -132,31 +132,3 @@ func (h *host) administratorsOfTheDomain(dc *host) {
 	}
 	h.logged(counterUnit, "account-disabled", "user1")
 }
-
-// aKeytabOfAnother has no key for tickets of this host's clients.
-func (h *host) aKeytabOfAnother(dc *host) {
-	h.t.Helper()
-	dc.run("samba-tool", "domain", "exportkeytab", "/root/other.keytab", "--principal=user1")
-	h.sh("echo " + strings.TrimSpace(dc.sh("base64 -w0 /root/other.keytab")) + " | base64 -d >/etc/other.keytab")
-	h.authSettings("LoadCredential=krb5.keytab:/etc/other.keytab")
-	out, rc := dc.try("msrpcctl", "ping", "-k", "ncacn_ip_tcp:member1.ad.example.com["+echoPort+"]")
-	if rc != 1 || !strings.Contains(out, "the server does not accept who authenticates") {
-		h.t.Errorf("exit status %d\n%s", rc, out)
-	}
-	h.logged(echoUnit, "keytab-without-key", "")
-}
-
-// aStoppedWinbindd is what verify finds on a member, with the command that starts it.
-func (h *host) aStoppedWinbindd() {
-	h.t.Helper()
-	h.authSettings()
-	h.run("systemctl", "stop", "winbind.service")
-	v, rc := h.verify()
-	if rc != 1 || len(v.Groups) != 1 || v.Groups[0].Check != "authentication" || !strings.Contains(v.Groups[0].What, "winbind.service is inactive") {
-		h.t.Fatalf("exit status %d: %+v", rc, v.Groups)
-	}
-	h.sh(strings.Join(v.Groups[0].Commands, "; "))
-	if out, rc := h.try("msrpcctl", "verify"); rc != 0 {
-		h.t.Errorf("verify after its remedy: exit status %d\n%s", rc, out)
-	}
-}

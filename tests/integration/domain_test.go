@@ -178,8 +178,6 @@ func (h *host) hasAMember(t *testing.T) {
 	})
 	t.Run("raw protocol", func(t *testing.T) { rawCompared(t, "Kerberos", stockRaw, member.rawKerberos()) })
 	member.administratorsOfTheDomain(h)
-	member.aKeytabOfAnother(h)
-	member.aStoppedWinbindd()
 }
 
 // answers waits until an administrator of the domain can log in.
