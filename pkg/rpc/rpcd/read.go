@@ -42,6 +42,9 @@ func (c *conn) proceed(l *loop, stream []byte) {
 	if stream == nil {
 		stream = l.in[:copy(l.in[:], c.in)]
 	}
+	// Its bytes are the loop's now: those of a request would be counted twice.
+	l.ledger.Give(c.from, source.Partial, len(c.in))
+	c.in = c.in[:0]
 	start, served := l.Now, 0
 	incomplete := false
 	c.more = false
@@ -93,19 +96,21 @@ func (c *conn) keep(l *loop, stream []byte) {
 	if c.phase != serving {
 		stream = nil
 	}
-	l.ledger.Give(c.from, source.Partial, len(c.in))
 	if len(stream) == 0 {
 		c.in = nil
 		return
 	}
 	if !c.claim(l, source.Partial, len(stream)) {
+		if pdu, used, rej := c.next(l, stream); used > 0 && rej == nil {
+			c.reject(l, errPartial, pdu.Header, 0)
+		}
 		c.in, c.phase = nil, ending
 		return
 	}
 	if cap(c.in) > 2*len(stream)+maxRead {
 		c.in = nil // the ledger does not know of that memory
 	}
-	c.in = append(c.in[:0], stream...)
+	c.in = append(c.in, stream...)
 }
 
 const (
