@@ -14,9 +14,11 @@ func (b *Broker) choose(c *conn) int {
 	if c.needIdle || c.groupID != 0 {
 		n = len(b.workers.inboxes)
 	}
+	runs := false
 	for i := 0; i < n; i++ {
 		b.workers.loads[i] = b.loadOf(i)
-		if b.workers.loads[i].draining {
+		runs = runs || b.workers.loads[i].running
+		if b.workers.loads[i].draining || i == b.cfg.Workers-1 && !runs {
 			n = len(b.workers.inboxes) // a spare may stand in for it
 		}
 	}

@@ -41,10 +41,14 @@ func route(loads []load, c *Config, groupID uint32, needIdle bool) int {
 }
 
 // newGroup is the worker for a new association group. Spares stand in for
-// ordinary workers that drain when all that are left drain.
+// ordinary workers that drain when all that are left drain, and one that runs
+// and is idle where no ordinary worker runs: another rpcd has called.
 func newGroup(loads []load, c *Config) int {
 	i, drains := leastLoaded(loads[:c.Workers], c), false
 	if i != none && !loads[i].draining {
+		if s := idleSpare(loads, c.Workers); s != none && loads[s].running && !anyRuns(loads[:c.Workers]) {
+			return s
+		}
 		return i
 	}
 	for k := range loads[:c.Workers] {
@@ -54,6 +58,15 @@ func newGroup(loads []load, c *Config) int {
 		return s
 	}
 	return i
+}
+
+func anyRuns(loads []load) bool {
+	for i := range loads {
+		if loads[i].running {
+			return true
+		}
+	}
+	return false
 }
 
 // standIn is the least loaded of as many spares as there are ordinary workers,
