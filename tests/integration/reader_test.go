@@ -66,7 +66,8 @@ func read(t *testing.T) reader {
 	}
 	r := reader{dir: filepath.Join(t.TempDir(), "rpcd_counter"), commands: block("", 3)}
 	check.OK(t, errors.Join(os.Mkdir(r.dir, 0o755), os.Symlink(root, filepath.Join(r.dir, "../msrpcd")),
-		os.WriteFile(filepath.Join(r.dir, "main.go"), []byte(block("go", 0)), 0o644)))
+		os.WriteFile(filepath.Join(r.dir, "main.go"), []byte(block("go", 0)), 0o644),
+		os.WriteFile(filepath.Join(r.dir, "admin.go"), []byte(block("go", 1)), 0o644)))
 	build, install, ok := strings.Cut(block("", 0), "install ")
 	if !ok {
 		t.Fatal("README installs nothing")

@@ -50,7 +50,7 @@ func TestProgramOfTheReaderListsItsInterface(t *testing.T) {
 	if err != nil || len(l.Interfaces) != 1 || l.Interfaces[0].Name != "counter" || len(l.Interfaces[0].Bindings) != 2 {
 		t.Fatalf("%+v, %v", l, err)
 	}
-	if ping := block(t, "", 2); !strings.Contains(ping, l.Interfaces[0].UUID.String()) {
+	if ping := block(t, "", 3); !strings.Contains(ping, l.Interfaces[0].UUID.String()) {
 		t.Errorf("README pings another interface: %s", ping)
 	}
 }
