@@ -7,9 +7,11 @@
 package wanted
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,10 +103,26 @@ func usable(name, path string) error {
 	return nil
 }
 
+// joined reports whether this host is a member of a domain and has joined it: then
+// Samba's secrets have its password. Only root can know.
+func joined(s *State) bool {
+	if s.samba == nil || s.samba.ServerRole != "member server" {
+		return false
+	}
+	f, err := os.Open(filepath.Join(s.samba.PrivateDir, "secrets.tdb"))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxCredential))
+	defer clear(b)
+	return err == nil && (bytes.Contains(b, []byte("SECRETS/MACHINE_PASSWORD/")) || bytes.Contains(b, []byte("SECRETS/MACHINE_DOMAIN_INFO/")))
+}
+
 // winbindd has to run on members of a domain, and has failed nowhere.
 func winbindd(s *State) (Finding, bool) {
 	u := s.units[winbindUnit]
-	member := s.samba != nil && s.samba.ServerRole == "member server"
+	member := joined(s)
 	f := found(checkAuthentication, "winbindd is not installed: no account of the domain can authenticate itself at a native rpcd").named("winbindd").
 		remedy("install winbind; where accounts come from elsewhere, give msrpc-auth a file of hashes, see msrpc-auth(8)")
 	switch {
