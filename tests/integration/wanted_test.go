@@ -174,9 +174,9 @@ func TestRemediesOfFiles(t *testing.T) {
 	h.mended()
 	const status = "/run/msrpc/winreg/status"
 	for _, w := range []wrong{
-		{"inboxes are removed", script("rm /run/msrpc/winreg/inbox-*"), "inboxes", "inboxes of winreg do not take connections", "", nil},
+		{"inboxes are removed", script("rm /run/msrpc/winreg/inbox-*"), "inboxes", "inboxes of winreg cannot take connections", "", nil},
 		{"inboxes are files", script("for i in 0 1 5 6; do rm -f /run/msrpc/winreg/inbox-$i; echo >/run/msrpc/winreg/inbox-$i; done"), "inboxes", "is not a socket", "", nil},
-		{"inboxes are directories", script("for i in 0 1; do rm -f /run/msrpc/winreg/inbox-$i; mkdir -p /run/msrpc/winreg/inbox-$i/x; done"), "inboxes", " inboxes of winreg do not take connections", "", nil},
+		{"inboxes are directories", script("for i in 0 1; do rm -f /run/msrpc/winreg/inbox-$i; mkdir -p /run/msrpc/winreg/inbox-$i/x; done"), "inboxes", " inboxes of winreg cannot take connections", "", nil},
 		{"another process has an inbox", script("rm /run/msrpc/winreg/inbox-0; systemd-run -q --unit=thief python3 -c 'import socket,time; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(\"/run/msrpc/winreg/inbox-0\"); time.sleep(600)'"),
 			"inboxes", "thief.service", "", func(h *host) { h.run("systemctl", "stop", "thief.service") }},
 		{"a listener is removed", script("rm /run/samba/ncalrpc/rpcd_winreg"), "sockets", "/run/samba/ncalrpc/rpcd_winreg is not there", "", nil},
