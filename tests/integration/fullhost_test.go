@@ -94,8 +94,8 @@ mkdir /run/fills; cd /run/fills; i=0; while [ $i -lt 2000 ]; do echo $i; i=$((i 
 	h.run("systemctl", "daemon-reload")
 	h.MustWrite(t, "/etc/msrpcd/rpcd.d/winreg.conf", "[Rpcd]\nPort=50001\n")
 	h.said([]string{"no space left on device; make room on the file system /run"}, "msrpcctl", "refresh")
-	if now := h.active("msrpc-*.socket"); !slices.Equal(now, sockets) {
-		t.Errorf("sockets that are gone: %v", without(sockets, now))
+	if lost := without(sockets, h.active("msrpc-*.socket")); len(lost) > 0 { // inboxes may come later
+		t.Errorf("sockets that are gone: %v", lost)
 	}
 	if p := h.ping("winreg"); p.Answered != 1 {
 		t.Errorf("%+v", p)
