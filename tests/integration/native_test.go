@@ -81,10 +81,11 @@ func TestNativeRpcdHasItsListenersItself(t *testing.T) {
 }
 
 // bySystemd are what systemd 257 and later bind into every root directory of a
-// service: the journal's other sockets, and what says which system the host is.
+// service: the journal's other sockets, what says which system the host is, and
+// another way to the notification socket.
 var bySystemd = map[string]bool{
 	"/run/systemd/journal/dev-log": true, "/run/systemd/journal/stdout": true,
-	"/run/host/os-release": true, "/run/host/.os-release-stage/os-release": true,
+	"/run/host/notify": true, "/run/host/os-release": true, "/run/host/.os-release-stage/os-release": true,
 }
 
 func TestNativeRpcdIsConfined(t *testing.T) {
