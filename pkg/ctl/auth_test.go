@@ -74,8 +74,8 @@ func TestPingAuthenticates(t *testing.T) {
 func TestPingSaysWhyItIsNotAuthenticated(t *testing.T) {
 	both, bareOnly := secured(t, bare, negotiated), secured(t, bare)
 	for _, tt := range []struct{ binding, mech, user, want string }{
-		{both, "spnego", "User%wrong", "the server does not accept who authenticates: rpc fault rpc_s_sec_pkg_error; check domain, account and password"},
-		{both, "ntlm", "User%wrong", "the server does not accept who authenticates: rpc fault error_access_denied; check domain"},
+		{both, "spnego", "User%wrong", "the server refuses these credentials: rpc fault rpc_s_sec_pkg_error; check domain, account and password"},
+		{both, "ntlm", "User%wrong", "the server refuses these credentials: rpc fault error_access_denied; check domain"},
 		{bareOnly, "spnego", "User%Password", "the server does not serve this authentication mechanism: the server refuses the bind: authentication type not recognized; try another --mech"},
 	} {
 		out, _, status := run(t, "ping", "--mech", tt.mech, "-U", tt.user, tt.binding)

@@ -171,7 +171,7 @@ func remedy(err error) error {
 	return err
 }
 
-// authenticated is as whom and how a server knows the client.
+// authenticated is the account that a server knows the client by, and how.
 type authenticated struct {
 	Account   string `json:"account"`
 	Domain    string `json:"domain,omitempty"`

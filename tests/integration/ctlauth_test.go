@@ -37,7 +37,7 @@ func TestMsrpcctlAuthenticatesItself(t *testing.T) {
 		for _, mech := range []string{"ntlm", "spnego"} {
 			h.authenticates(server, "--mech", mech, "-A", "/root/credentials")
 			out, rc := h.try("msrpcctl", "ping", "--mech", mech, "-U", "root%wrong", server)
-			if rc != 1 || !strings.Contains(out, "the server does not accept who authenticates") {
+			if rc != 1 || !strings.Contains(out, "the server refuses these credentials") {
 				t.Errorf("%s with a wrong password: exit status %d\n%s", server, rc, out)
 			}
 		}

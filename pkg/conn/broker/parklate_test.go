@@ -28,7 +28,7 @@ func TestParkingIsTriedAgain(t *testing.T) {
 		silent = append(silent, r.dial())
 	}
 	r.pending(10)
-	r.served(r.dial()) // nobody waits for the manager
+	r.served(r.dial()) // no client waits for the manager
 	if n := r.broker.status.Broker().Parked.Load(); n != 0 {
 		t.Fatalf("%d are parked while the manager does not read", n)
 	}

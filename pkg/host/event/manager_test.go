@@ -83,7 +83,7 @@ func TestStatusIsToldASecondAfterAChangeThatStays(t *testing.T) {
 	s.Tell(now + statusAfter/2)
 	s.told("")
 	if s.Due() != now+statusAfter {
-		t.Errorf("the change is told at %v", s.Due())
+		t.Errorf("the change is sent at %v", s.Due())
 	}
 	s.Tell(now + statusAfter)
 	s.told("STATUS=2")
@@ -97,7 +97,7 @@ func TestStatusIsToldASecondAfterAChangeThatStays(t *testing.T) {
 	s.Tell(now + statusAfter)
 	s.told("")
 	if s.Due() != Never {
-		t.Error("the loop is woken though nothing is to be told")
+		t.Error("the loop is woken though nothing is to be sent")
 	}
 	now += time.Minute
 	s.status = "4"

@@ -85,7 +85,7 @@ func TestNodeIsMatchedByInode(t *testing.T) {
 	}{
 		{"/np/winreg", 100, true, NodeLive, 1},
 		{"/np/winreg", 1<<32 | 100, true, NodeLive, 1},
-		{"/np/winreg", 101, true, NodeDead, 0}, // bound again by somebody who left
+		{"/np/winreg", 101, true, NodeDead, 0}, // bound again by a process that has ended
 		{"/np/winreg", 101, false, NodeLive, 1},
 		{"/np/samr", 200, true, NodeDead, 0},
 		{"/np/lsass", 5, true, NodeLive, 3}, // no unix_diag

@@ -49,7 +49,7 @@ var remedies = map[Cause]string{
 	WrongPassword:   "if there are many, the client guesses, or has an old password stored",
 	UnknownAccount:  "create the account, or correct the name that the client uses",
 	UnknownDomain:   "let the client name this host, its domain or one that is trusted",
-	AccountLocked:   "unlock the account, as with samba-tool user unlock or pdbedit, after a look at who guessed",
+	AccountLocked:   "unlock the account, as with samba-tool user unlock or pdbedit, once you know which client tried passwords",
 	AccountDisabled: "enable the account, as with samba-tool user enable or smbpasswd -e",
 	AccountExpired:  "extend the account, as with samba-tool user setexpiry",
 	PasswordExpired: "the user has to change the password",

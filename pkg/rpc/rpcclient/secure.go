@@ -19,8 +19,8 @@ import (
 var (
 	// ErrMechanism: the server does not know the authentication service.
 	ErrMechanism = errors.New("the server does not serve this authentication mechanism")
-	// ErrLogon: the server refuses who authenticates.
-	ErrLogon = errors.New("the server does not accept who authenticates")
+	// ErrLogon: the server refuses the credentials.
+	ErrLogon = errors.New("the server refuses these credentials")
 	// ErrServerAuth: the client refuses the server's part of the handshake.
 	ErrServerAuth = errors.New("the server's answer does not authenticate it")
 )
@@ -35,7 +35,7 @@ type security struct {
 	unanswered bool // the server has said nothing yet to the last token, an auth3
 }
 
-// Caller is as whom the server knows the client; nil without Options.Auth, and
+// Caller is the account that the server knows the client by; nil without Options.Auth, and
 // before Bind.
 func (c *Conn) Caller() *auth.Caller {
 	if c.security == nil {

@@ -54,11 +54,7 @@ func (c *clientContext) Step(ctx context.Context, token []byte) (reply []byte, d
 	default:
 		reply, err = c.goOn(ctx, token)
 	}
-	if err != nil {
-		c.Close()
-		return nil, false, err
-	}
-	return reply, c.done, nil
+	return c.stepped(reply, err)
 }
 
 func (c *clientContext) goOn(ctx context.Context, token []byte) ([]byte, error) {

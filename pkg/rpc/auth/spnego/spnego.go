@@ -72,6 +72,11 @@ func (c *securityContext) Step(ctx context.Context, token []byte) (reply []byte,
 	default:
 		reply, err = c.goOn(ctx, token)
 	}
+	return c.stepped(reply, err)
+}
+
+// stepped ends a step, and with an error the context.
+func (c *securityContext) stepped(reply []byte, err error) ([]byte, bool, error) {
 	if err != nil {
 		c.Close()
 		return nil, false, err
